@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef OL_BASE_H
+#define OL_BASE_H
+/** @file
+ * The vocabulary every room shares: outcomes beyond the public ones, errors, small helpers.
+ * Internal outcomes never leave a public function. Threads: all functions may be called anywhere.
+ */
+#include <assert.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <openlineage/status.h>
+
+/* Outcomes every caller must expect: from 100 up. */
+#define OL_END ((ol_status)100)   /**< Nothing more, for now or for ever. */
+#define OL_TORN ((ol_status)101)  /**< Cut short by a crash; what came before is whole. */
+#define OL_AGAIN ((ol_status)102) /**< Not now; nothing changed; ask again. */
+#define OL_GAP ((ol_status)103)   /**< Something was skipped; the outputs say what. */
+/* Failures: from -100 down. */
+#define OL_CORRUPT ((ol_status)-100)   /**< Bytes that cannot be trusted. */
+#define OL_NOT_FOUND ((ol_status)-101) /**< No such thing. */
+#define OL_BUSY ((ol_status)-102)      /**< Someone else holds it; err says who, if known. */
+#define OL_VERSION_NEWER ((ol_status)-103) /**< Written by a newer version; err says which. */
+#define OL_DENIED ((ol_status)-104)    /**< Not allowed for this caller. */
+
+#define OL_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
+#define OL_UNUSED __attribute__((unused))
+#define OL_COUNT(array) (sizeof(array) / sizeof((array)[0]))
+#define OL_MIN(a, b) ((a) < (b) ? (a) : (b))
+#define OL_MAX(a, b) ((a) > (b) ? (a) : (b))
+
+/** Ignore a result on purpose; @p why is for the reader. */
+#define OL_IGNORE(call, why)                                                                       \
+    do {                                                                                           \
+        if (call) {                                                                                \
+        }                                                                                          \
+    } while (0)
+
+/** Fill @p err (NULL is accepted) and return @p status, so `return ol__error_set(...)` reads well.
+ *  Retryable: NOMEM, FULL, BUSY, AGAIN are; the others are not. */
+ol_status ol__error_set(struct ol_error *err, ol_status status, const char *format, ...)
+    OL_PRINTF(3, 4);
+
+/** As ol__error_set(), with the outcome that @p sys_errno means, and its text after the message.
+ *  ENOENT is OL_NOT_FOUND; EACCES, EPERM OL_DENIED; ENOSPC, EDQUOT, EFBIG OL_FULL; ENOMEM OL_NOMEM;
+ *  EWOULDBLOCK OL_BUSY; all others OL_IO, retryable unless the object itself is wrong (EROFS, ENOTDIR,
+ *  EISDIR, ELOOP, ENAMETOOLONG, EINVAL, EBADF, ENXIO, ENODEV). */
+ol_status ol__error_set_errno(struct ol_error *err, int sys_errno, const char *format, ...)
+    OL_PRINTF(3, 4);
+
+/** Put "@p format: " before the message in @p err. Returns err->status (or @p status if NULL). */
+ol_status ol__error_prefix(struct ol_error *err, ol_status status, const char *format, ...)
+    OL_PRINTF(3, 4);
+
+/** As ol_status_name(), for internal outcomes too. */
+const char *ol__status_name(ol_status status);
+
+/** Map an internal outcome to a public one (END, TORN... never leave the library). */
+ol_status ol__status_public(ol_status status);
+
+static inline uint16_t ol__get_le16(const void *p)
+{
+    const uint8_t *b = p;
+    return (uint16_t)(b[0] | b[1] << 8);
+}
+static inline uint32_t ol__get_le32(const void *p)
+{
+    const uint8_t *b = p;
+    return (uint32_t)b[0] | (uint32_t)b[1] << 8 | (uint32_t)b[2] << 16 | (uint32_t)b[3] << 24;
+}
+static inline uint64_t ol__get_le64(const void *p)
+{
+    const uint8_t *b = p;
+    return (uint64_t)ol__get_le32(b) | (uint64_t)ol__get_le32(b + 4) << 32;
+}
+static inline void ol__put_le16(void *p, uint16_t v)
+{
+    uint8_t *b = p;
+    b[0] = (uint8_t)v;
+    b[1] = (uint8_t)(v >> 8);
+}
+static inline void ol__put_le32(void *p, uint32_t v)
+{
+    uint8_t *b = p;
+    b[0] = (uint8_t)v;
+    b[1] = (uint8_t)(v >> 8);
+    b[2] = (uint8_t)(v >> 16);
+    b[3] = (uint8_t)(v >> 24);
+}
+static inline void ol__put_le64(void *p, uint64_t v)
+{
+    ol__put_le32(p, (uint32_t)v);
+    ol__put_le32((uint8_t *)p + 4, (uint32_t)(v >> 32));
+}
+
+/** A borrowed piece of text or bytes; data may be NULL when size is 0. Not NUL-terminated. */
+struct ol__span {
+    const char *data;
+    size_t size;
+};
+#define OL_SPAN_LIT(text) ((struct ol__span){.data = (text), .size = sizeof(text) - 1})
+static inline bool ol__span_equal(struct ol__span a, struct ol__span b)
+{
+    return a.size == b.size && (a.size == 0 || memcmp(a.data, b.data, a.size) == 0);
+}
+static inline struct ol__span ol__span_text(const char *text)
+{
+    return (struct ol__span){.data = text, .size = text != NULL ? strlen(text) : 0};
+}
+
+/* Named crash points (test builds, OL_CRASHPOINTS): OL_CRASHPOINT("spool.synced") kills the process
+ * with SIGKILL when LINEAGED_CRASH=NAME[:N] names it, at its N-th passage. Nothing in other builds. */
+#ifdef OL_CRASHPOINTS
+void ol__crashpoint(const char *name);
+#define OL_CRASHPOINT(name) ol__crashpoint(name)
+#else
+#define OL_CRASHPOINT(name) ((void)0)
+#endif
+#endif
