@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef CONFIG_H
+#define CONFIG_H
+/** @file
+ * The agent's settings, from one table (config_table.c), and the places they default to (DESIGN
+ * "Places"). Set up before any thread starts, then constant.
+ */
+#include "settings.h"
+
+enum route_type { ROUTE_HTTP, ROUTE_KAFKA, ROUTE_FILE, ROUTE_STORE };
+enum route_on_lag { ON_LAG_DEFAULT, ON_LAG_PIN, ON_LAG_DETACH };
+enum route_profile { PROFILE_GENERIC, PROFILE_MARQUEZ, PROFILE_LINEAGED };
+
+struct route_config {
+    int64_t line; /**< in the file; 0: built in */
+    char *name;   /**< [a-z0-9_-], required, unique */
+    int type;     /**< enum route_type, required */
+    int on_lag;   /**< enum route_on_lag; DEFAULT: pin for the first, detach for the others */
+    /* http */
+    char *url;      /**< base URL or whole path; /api/v1/lineage is added to one without a path */
+    int profile;    /**< enum route_profile */
+    char *api_key_file; /**< Bearer token, read again when it changes */
+    char *api_key;      /**< secret */
+    int64_t timeout_ms;
+    int64_t max_in_flight;
+    int64_t retry_max_ms;   /**< ceiling of the backoff */
+    int64_t poison_tries;   /**< tries of an event that keeps drawing 500 while others succeed */
+    int64_t dead_letter_bytes;
+    /* kafka */
+    char *brokers;
+    char *topic;
+    int key; /**< 0 lane (the lane key), 1 job */
+    struct ol__text_list properties; /**< librdkafka settings, "name=value" */
+    /* file, store */
+    char *path;
+    int64_t rotate_bytes;
+    int64_t retention_ms;   /**< store: 90 days */
+    int64_t retention_bytes; /**< store: 2 GiB */
+    bool raw_events;        /**< store: keep each event's bytes */
+};
+
+struct agent_config {
+    /* intake */
+    struct ol__text_list http_listen; /**< "unix:PATH" or "ADDRESS:PORT" */
+    int64_t http_max_body, http_max_connections, http_idle_ms;
+    struct ol__text_list journal_directories;
+    int64_t journal_orphan_after_ms, journal_abort_grace_ms, journal_poll_ms;
+    int validation; /**< 0 lenient, 1 strict */
+    /* spool */
+    char *spool_directory;
+    int64_t spool_max_bytes, spool_segment_bytes;
+    /* admin */
+    char *admin_socket;
+    int64_t drain_ms; /**< SIGTERM: how long delivery may go on */
+    int log_level, log_format; /**< error|warning|info|debug; text|json */
+    struct ol__setting_items routes; /**< struct route_config */
+    /* not from the file */
+    bool is_system;
+    char *config_path; /**< the file read; NULL: none */
+};
+
+extern const struct ol__setting agent_settings[];
+extern const struct ol__setting route_settings[];
+
+/** Defaults of this place, then the file (@p path NULL: the place's own file if it exists), then checks across settings.
+ *  Touches nothing on disk but the file it reads. @return OL_OK, OL_CONFIG, OL_NOT_FOUND, OL_NOMEM. */
+OL_NODISCARD ol_status config_load(struct agent_config *config, const char *path, bool is_system,
+                                   struct ol_error *err);
+void config_release(struct agent_config *config);
+#endif

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef STORE_H
+#define STORE_H
+/** @file
+ * The embedded graph in SQLite: jobs, runs, datasets, their versions, who read and wrote what, facets kept once
+ * by content. Schema: SCHEMA.md. A store object belongs to one thread; the agent opens one to write and one to
+ * answer; `lineage` opens one read-only when no agent runs.
+ */
+#include "event_read.h"
+#include "ids.h"
+
+#define STORE_SCHEMA_VERSION 1
+
+struct store; /* opaque */
+enum store_mode { STORE_WRITE, STORE_READ };
+
+/** @return OL_OK; OL_NOT_FOUND (READ: no file); OL_VERSION_NEWER: err says which version wrote it; OL_CORRUPT; OL_DENIED;
+ *  OL_FULL; OL_IO; OL_NOMEM. WRITE makes the file (0600) and migrates older schemas. */
+OL_NODISCARD ol_status store_open(const char *path, enum store_mode mode, struct store **ret,
+                                  struct ol_error *err);
+void store_close(struct store *store);
+
+/** The cursor: the last sequence of spool @p uuid that is in the store; 0 for a foreign or new one. */
+OL_NODISCARD ol_status store_cursor(struct store *store, const struct ol__uuid *uuid,
+                                    uint64_t *ret_seq, struct ol_error *err);
+
+/** Begin, add events, commit with the cursor in the same transaction. */
+OL_NODISCARD ol_status store_begin(struct store *store, struct ol_error *err);
+struct store_event {
+    uint64_t seq;
+    int64_t taken_ms;
+    uint32_t uid; /**< SPOOL_UID_UNKNOWN: not known */
+    bool is_inferred;
+    struct ol__span data;
+};
+/** @return OL_OK; OL_INVALID: the event cannot be read: count it and go on; OL_FULL, OL_IO, OL_NOMEM: roll back. */
+OL_NODISCARD ol_status store_add(struct store *store, const struct store_event *event,
+                                 bool keep_raw, struct ol_error *err);
+OL_NODISCARD ol_status store_commit(struct store *store, const struct ol__uuid *uuid, uint64_t seq,
+                                    struct ol_error *err);
+void store_rollback(struct store *store);
+/** Remove whole runs, oldest first, until the limits hold (0: none). At most @p batch runs a call; OL_AGAIN: more. */
+OL_NODISCARD ol_status store_expire(struct store *store, int64_t before_ms, int64_t max_bytes,
+                                    int batch, struct ol_error *err);
+
+/* ---- Questions: each writes one JSON document (SCHEMA.md "Answers") ---- */
+#define STORE_ANY_UID ((int64_t)-1)
+struct store_question {
+    const char *subject; /**< dataset name, NAMESPACE + name as URI, file path, job, run id */
+    const char *content; /**< "sha256:<hex>" of the subject when it is a local file; NULL: not known */
+    int64_t depth;       /**< 0: 20 */
+    int64_t limit;       /**< rows or nodes; 0: 1,000 (runs: 50) */
+    int64_t uid;         /**< only runs of this uid; STORE_ANY_UID: all */
+    const char *job, *state; /**< runs: filters */
+};
+/** @return OL_OK; OL_NOT_FOUND: nothing by that name or content (the document says what was tried);
+ *  OL_INVALID; OL_IO; OL_NOMEM. */
+OL_NODISCARD ol_status store_why(struct store *store, const struct store_question *question,
+                                 struct ol__buf *out, struct ol_error *err);
+OL_NODISCARD ol_status store_impact(struct store *store, const struct store_question *question,
+                                    struct ol__buf *out, struct ol_error *err);
+OL_NODISCARD ol_status store_runs(struct store *store, const struct store_question *question,
+                                  struct ol__buf *out, struct ol_error *err);
+OL_NODISCARD ol_status store_show(struct store *store, const struct store_question *question,
+                                  struct ol__buf *out, struct ol_error *err);
+/** Raw events of a run, one JSON line each, as they came (only where they were kept). */
+OL_NODISCARD ol_status store_events(struct store *store, const struct store_question *question,
+                                    struct ol__buf *out, struct ol_error *err);
+#endif
