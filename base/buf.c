@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Promises:
- *  1. size <= max and, once anything was allocated, cap >= size + 1 and data[size] == 0.
+ *  1. size <= max and, once anything was allocated, cap > size + OL_BUF_SLACK and data[size] == 0.
  *  2. A failed append changes nothing but `status`, and no later one does until the reset. */
 #include "buf.h"
 
@@ -11,8 +11,8 @@
 
 void ol__buf_init(struct ol__buf *buf, size_t max)
 {
-    /* Room for the NUL must be expressible. */
-    *buf = (struct ol__buf){.max = max < SIZE_MAX / 2 ? max : SIZE_MAX / 2};
+    /* So that no sum or doubling below can overflow. */
+    *buf = (struct ol__buf){.max = OL_MIN(max, SIZE_MAX / 4)};
 }
 
 void ol__buf_release(struct ol__buf *buf)
@@ -33,15 +33,15 @@ char *ol__buf_room(struct ol__buf *buf, size_t size)
 {
     if (buf->status != OL_OK)
         return NULL;
-    if (size < buf->cap && buf->size < buf->cap - size && size <= buf->max - buf->size)
-        return buf->data + buf->size;
     if (size > buf->max - buf->size) {
         buf->status = OL_TOO_LARGE;
         return NULL;
     }
-    size_t need = buf->size + size + 1;
-    size_t cap = buf->cap < CAP_FIRST / 2 ? CAP_FIRST : buf->cap * 2; /* cap <= 2 * max + 2 */
-    cap = OL_MIN(cap, buf->max + 1);
+    size_t need = buf->size + size + OL_BUF_SLACK + 1;
+    if (need <= buf->cap)
+        return buf->data + buf->size;
+    size_t cap = buf->cap < CAP_FIRST / 2 ? CAP_FIRST : buf->cap * 2;
+    cap = OL_MIN(cap, buf->max + OL_BUF_SLACK + 1);
     cap = OL_MAX(cap, need);
     char *data = realloc(buf->data, cap);
     if (data == NULL) {

@@ -2,10 +2,10 @@
 #ifndef OL_FILES_H
 #define OL_FILES_H
 /** @file
- * Files, behind a table of functions so that tests can make each call fail, tear or lie. What a failed
- * sync means here: the kernel may have thrown the dirty pages away and will report success next time,
- * so a file whose fdatasync failed is never synced or appended to again by its owner; the bytes are
- * written anew elsewhere. Threads: any, unless a file is shared.
+ * Files, behind a table of functions so that tests can make each call fail, tear or lie. What a
+ * failed sync means here: the kernel may have thrown the dirty pages away and will report success
+ * next time, so a file whose fdatasync failed is never synced or appended to again by its owner;
+ * the bytes are written anew elsewhere. Threads: any, unless a file is shared.
  */
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -34,24 +34,26 @@ struct ol__fs {
 /** The real ones. */
 extern const struct ol__fs ol__fs_real;
 
-/** Read up to @p size bytes at @p offset, retrying short reads and EINTR. @p ret_size is less than size
- *  only at the end of the file. @return OL_OK, OL_IO. */
+/** Read up to @p size bytes at @p offset, retrying short reads and EINTR. @p ret_size is less than
+ * size only at the end of the file. @return OL_OK, OL_IO. */
 OL_NODISCARD ol_status ol__fs_read_at(const struct ol__fs *fs, int fd, void *data, size_t size,
                                       off_t offset, size_t *ret_size, struct ol_error *err);
 /** Write all of it at @p offset, retrying short writes and EINTR. On failure what stands there is
  *  unknown. @return OL_OK, OL_FULL, OL_IO. */
-OL_NODISCARD ol_status ol__fs_write_at(const struct ol__fs *fs, int fd, const void *data, size_t size,
-                                       off_t offset, struct ol_error *err);
-/** Make @p name in @p dirfd hold exactly @p data, or what it held before, through any crash: temporary
- *  name, write, fsync, rename, fsync of the directory. @return OL_OK, OL_FULL, OL_DENIED, OL_IO. */
+OL_NODISCARD ol_status ol__fs_write_at(const struct ol__fs *fs, int fd, const void *data,
+                                       size_t size, off_t offset, struct ol_error *err);
+/** Make @p name in @p dirfd hold exactly @p data, or what it held before, through any crash:
+ * temporary name, write, fsync, rename, fsync of the directory. @return OL_OK, OL_FULL, OL_DENIED,
+ * OL_IO. */
 OL_NODISCARD ol_status ol__fs_replace(const struct ol__fs *fs, int dirfd, const char *name,
                                       const void *data, size_t size, mode_t mode,
                                       struct ol_error *err);
-/** Read a whole file of at most @p out->max bytes. @return OL_OK, OL_NOT_FOUND, OL_DENIED, OL_TOO_LARGE,
- *  OL_NOMEM, OL_IO. */
+/** Read a whole file of at most @p out->max bytes. @return OL_OK, OL_NOT_FOUND, OL_DENIED,
+ * OL_TOO_LARGE, OL_NOMEM, OL_IO. */
 OL_NODISCARD ol_status ol__fs_read_file(const struct ol__fs *fs, int dirfd, const char *path,
                                         struct ol__buf *out, struct ol_error *err);
-/** mkdir -p; @p mode for those it makes (umask applies). Absolute or relative to the working directory.
+/** mkdir -p; @p mode for those it makes (umask applies). Absolute or relative to the working
+ * directory.
  *  @return OL_OK, OL_DENIED, OL_FULL, OL_IO. */
 OL_NODISCARD ol_status ol__fs_make_directories(const char *path, mode_t mode, struct ol_error *err);
 /** Open a directory for use as a dirfd. @return OL_OK, OL_NOT_FOUND, OL_DENIED, OL_IO. */

@@ -4,8 +4,8 @@
 /** @file
  * Read JSON (RFC 8259) as a stream of values, each with the place where it stands, over yajl with
  * limits of our own. The whole text is checked: valid UTF-8, one value, nothing behind it but white
- * space. Bytes are borrowed, never rewritten. Threads: one at a time per reader; readers are reusable
- * to spare allocations on hot paths.
+ * space. Bytes are borrowed, never rewritten. Threads: one at a time per reader; readers are
+ * reusable to spare allocations on hot paths.
  */
 #include "buf.h"
 
@@ -35,15 +35,16 @@ struct ol__json_value {
     enum ol__json_type type;
     struct ol__span text; /**< STRING, NUMBER: the value; others: empty */
     bool boolean;         /**< BOOL */
-    const struct ol__json_step *path; /**< depth steps from the root; path[depth-1] is the innermost */
-    size_t depth;                     /**< 0 for the root value itself */
+    const struct ol__json_step
+        *path;    /**< depth steps from the root; path[depth-1] is the innermost */
+    size_t depth; /**< 0 for the root value itself */
     size_t begin; /**< offset of the value's first byte: {, [, quote, digit... */
-    size_t end;   /**< offset after its last byte; for OBJECT and ARRAY (begin) equal to begin + 1; the
-                       _END call has the whole range: begin of the opening, end after the closing */
+    size_t end;   /**< offset after its last byte; for OBJECT and ARRAY (begin) equal to begin + 1;
+                     the   _END call has the whole range: begin of the opening, end after the closing */
 };
 
-/** Return OL_OK to go on; OL_END to skip the rest of the checks' callbacks (the text is still checked
- *  to its end, without further calls); anything negative stops reading and is returned. */
+/** Return OL_OK to go on; OL_END to skip the rest of the checks' callbacks (the text is still
+ * checked to its end, without further calls); anything negative stops reading and is returned. */
 typedef ol_status ol__json_handler(void *arg, const struct ol__json_value *value,
                                    struct ol_error *err);
 
@@ -64,14 +65,16 @@ OL_NODISCARD ol_status ol__json_read(struct ol__json_reader *reader, struct ol__
                                      const struct ol__json_limits *limits,
                                      ol__json_handler *handler, void *arg, struct ol_error *err);
 
-/** Write the JSON pointer (RFC 6901) of @p value into @p out, cut to @p size with its NUL. "" = root. */
+/** Write the JSON pointer (RFC 6901) of @p value into @p out, cut to @p size with its NUL. "" =
+ * root. */
 void ol__json_pointer(const struct ol__json_value *value, char *out, size_t size);
 
-/** Whether the path of @p value is exactly these keys, e.g. {"run", "runId"}; "*" matches any one step. */
+/** Whether the path of @p value is exactly these keys, e.g. {"run", "runId"}; "*" matches any one
+ * step. */
 bool ol__json_at(const struct ol__json_value *value, const char *const *keys, size_t count);
 
-/** Copy JSON without white space between tokens (one line, for facets handed in by callers): the text
- *  is checked; numbers and strings keep their spelling. @return as ol__json_read(). */
+/** Copy JSON without white space between tokens (one line, for facets handed in by callers): the
+ * text is checked; numbers and strings keep their spelling. @return as ol__json_read(). */
 OL_NODISCARD ol_status ol__json_minify(struct ol__json_reader *reader, struct ol__span text,
                                        const struct ol__json_limits *limits, struct ol__buf *out,
                                        struct ol_error *err);

@@ -2,9 +2,10 @@
 #ifndef OL_JSON_WRITE_H
 #define OL_JSON_WRITE_H
 /** @file
- * Write JSON (RFC 8259) on one line into a buffer. Commas and colons are put by the writer. Text must
- * be UTF-8; bytes that are not become U+FFFD, one for each maximal bad part, so what comes out is always
- * valid. Misnesting is a programming error (asserted). Failures stick in the buffer. Threads: one.
+ * Write JSON (RFC 8259) on one line into a buffer. Commas and colons are put by the writer. Text
+ * must be UTF-8; bytes that are not become U+FFFD, one for each maximal bad part, so what comes out
+ * is always valid. Misnesting is a programming error (asserted). Failures stick in the buffer.
+ * Threads: one.
  */
 #include "buf.h"
 

@@ -18,11 +18,11 @@
 #define OL_AGAIN ((ol_status)102) /**< Not now; nothing changed; ask again. */
 #define OL_GAP ((ol_status)103)   /**< Something was skipped; the outputs say what. */
 /* Failures: from -100 down. */
-#define OL_CORRUPT ((ol_status)-100)   /**< Bytes that cannot be trusted. */
-#define OL_NOT_FOUND ((ol_status)-101) /**< No such thing. */
-#define OL_BUSY ((ol_status)-102)      /**< Someone else holds it; err says who, if known. */
+#define OL_CORRUPT ((ol_status)-100)       /**< Bytes that cannot be trusted. */
+#define OL_NOT_FOUND ((ol_status)-101)     /**< No such thing. */
+#define OL_BUSY ((ol_status)-102)          /**< Someone else holds it; err says who, if known. */
 #define OL_VERSION_NEWER ((ol_status)-103) /**< Written by a newer version; err says which. */
-#define OL_DENIED ((ol_status)-104)    /**< Not allowed for this caller. */
+#define OL_DENIED ((ol_status)-104)        /**< Not allowed for this caller. */
 
 #define OL_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
 #define OL_UNUSED __attribute__((unused))
@@ -44,8 +44,8 @@ ol_status ol__error_set(struct ol_error *err, ol_status status, const char *form
 
 /** As ol__error_set(), with the outcome that @p sys_errno means, and its text after the message.
  *  ENOENT is OL_NOT_FOUND; EACCES, EPERM OL_DENIED; ENOSPC, EDQUOT, EFBIG OL_FULL; ENOMEM OL_NOMEM;
- *  EWOULDBLOCK OL_BUSY; all others OL_IO, retryable unless the object itself is wrong (EROFS, ENOTDIR,
- *  EISDIR, ELOOP, ENAMETOOLONG, EINVAL, EBADF, ENXIO, ENODEV). */
+ *  EWOULDBLOCK OL_BUSY; all others OL_IO, retryable unless the object itself is wrong (EROFS,
+ * ENOTDIR, EISDIR, ELOOP, ENAMETOOLONG, EINVAL, EBADF, ENXIO, ENODEV). */
 ol_status ol__error_set_errno(struct ol_error *err, int sys_errno, const char *format, ...)
     OL_PRINTF(3, 4);
 
@@ -110,7 +110,8 @@ static inline struct ol__span ol__span_text(const char *text)
 }
 
 /* Named crash points (test builds, OL_CRASHPOINTS): OL_CRASHPOINT("spool.synced") kills the process
- * with SIGKILL when LINEAGED_CRASH=NAME[:N] names it, at its N-th passage. Nothing in other builds. */
+ * with SIGKILL when LINEAGED_CRASH=NAME[:N] names it, at its N-th passage. Nothing in other builds.
+ */
 #ifdef OL_CRASHPOINTS
 void ol__crashpoint(const char *name);
 #define OL_CRASHPOINT(name) ol__crashpoint(name)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #ifndef OL_TIMES_H
 #define OL_TIMES_H
-/** @file Clocks and RFC 3339 times. Event times are UTC in ms; deadlines use the monotonic clock. */
+/** @file Clocks and RFC 3339 times. Event times are UTC in ms; deadlines use the monotonic clock.
+ */
 #include "ol_base.h"
 
 #define OL_TIME_TEXT 24 /**< "2026-11-21T09:00:00.000Z"; 25 bytes with the NUL */
@@ -15,5 +16,6 @@ void ol__time_format(int64_t unix_ms, char out[OL_TIME_TEXT + 1]);
 /** Parse an RFC 3339 date-time: any fraction (cut to ms), 'T' or 't' or a space, 'Z' or an offset.
  *  @p ret_has_zone (may be NULL) tells a time without zone, which is read as UTC.
  *  @return OL_OK or OL_INVALID: no such time (leap second 60 is read as 59). */
-OL_NODISCARD ol_status ol__time_parse(struct ol__span text, int64_t *ret_unix_ms, bool *ret_has_zone);
+OL_NODISCARD ol_status ol__time_parse(struct ol__span text, int64_t *ret_unix_ms,
+                                      bool *ret_has_zone);
 #endif

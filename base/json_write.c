@@ -1,0 +1,471 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Promises:
+ *  1. What is in the buffer is valid UTF-8 and one line: control characters are escaped, bad bytes
+ *     become U+FFFD. (ol__json_raw() is vouched for by its caller.)
+ *  2. A string is appended whole or, on failure, not at all.
+ *  3. Nothing here looks at the locale.
+ * Plain bytes are copied in runs of 16 (SSE2) or 8; only what needs an escape is looked at singly.
+ */
+#include "json_write.h"
+
+#include <float.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
+
+static const char digit_pairs[] = "00010203040506070809101112131415161718192021222324"
+                                  "25262728293031323334353637383940414243444546474849"
+                                  "50515253545556575859606162636465666768697071727374"
+                                  "75767778798081828384858687888990919293949596979899";
+
+void ol__json_writer_init(struct ol__json_writer *w, struct ol__buf *out)
+{
+    *w = (struct ol__json_writer){.out = out};
+}
+
+/* Room for @p size more bytes, and OL_BUF_SLACK behind them, with the usual case in line. */
+static inline char *room_for(struct ol__buf *buf, size_t size)
+{
+    if (buf->status == OL_OK && size + OL_BUF_SLACK < buf->cap - buf->size &&
+        size <= buf->max - buf->size)
+        return buf->data + buf->size;
+    return ol__buf_room(buf, size);
+}
+
+/* Take what was written up to @p end, unless it passes the ceiling. */
+static inline void put_end(struct ol__buf *buf, size_t start, char *end)
+{
+    size_t size = (size_t)(end - buf->data);
+    if (size > buf->max) {
+        buf->status = OL_TOO_LARGE;
+        size = start;
+    }
+    buf->size = size;
+    buf->data[size] = '\0';
+}
+
+static inline uint64_t level(const struct ol__json_writer *w)
+{
+    return UINT64_C(1) << (w->depth - 1);
+}
+
+/* Bytes (at most one) of the comma due before the next member or element. */
+static inline char *put_comma(struct ol__json_writer *w, char *p)
+{
+    if (w->has_key) {
+        w->has_key = false;
+        return p;
+    }
+    if (w->depth == 0)
+        return p;
+    if ((w->has_member & level(w)) != 0)
+        *p++ = ',';
+    w->has_member |= level(w);
+    return p;
+}
+
+/* A value may stand here: in an array, after a key, or as the only one. */
+static inline void assert_value(const struct ol__json_writer *w)
+{
+    assert(w->depth == 0 || w->has_key || (w->is_array & level(w)) != 0);
+    (void)w;
+}
+
+static void put_token(struct ol__json_writer *w, const char *text, size_t size)
+{
+    assert_value(w);
+    size_t start = w->out->size;
+    char *p = room_for(w->out, size);
+    if (p == NULL)
+        return;
+    p = put_comma(w, p); /* into the slack, maybe */
+    memcpy(p, text, size);
+    put_end(w->out, start, p + size);
+}
+
+/* How many bytes from @p s are one well-formed character (positive), or belong to one maximal bad
+ * part (negative). *s >= 0x80. */
+static int character_size(const unsigned char *s, const unsigned char *end)
+{
+    unsigned char low = 0x80;
+    unsigned char high = 0xbf; /* of the second byte */
+    int more;
+    if (*s >= 0xc2 && *s <= 0xdf) {
+        more = 1;
+    } else if ((*s & 0xf0) == 0xe0) {
+        more = 2;
+        if (*s == 0xe0)
+            low = 0xa0; /* overlong below */
+        else if (*s == 0xed)
+            high = 0x9f; /* surrogates above */
+    } else if (*s >= 0xf0 && *s <= 0xf4) {
+        more = 3;
+        if (*s == 0xf0)
+            low = 0x90;
+        else if (*s == 0xf4)
+            high = 0x8f; /* past U+10FFFF */
+    } else {
+        return -1;
+    }
+    int size = 1;
+    for (; more > 0; more--, size++) {
+        if (s + size == end || s[size] < low || s[size] > high)
+            return -size;
+        low = 0x80;
+        high = 0xbf;
+    }
+    return size;
+}
+
+/* What stands after the backslash for a byte that must be escaped; 0: \u00XX. */
+static inline char escape_of(unsigned char c)
+{
+    switch (c) {
+    case '"':
+    case '\\':
+        return (char)c;
+    case '\n':
+        return 'n';
+    case '\t':
+        return 't';
+    case '\r':
+        return 'r';
+    case '\b':
+        return 'b';
+    case '\f':
+        return 'f';
+    default:
+        return '\0';
+    }
+}
+
+/* Write the one special byte or character at *s (moved on) to p. At most 6 bytes. */
+static char *put_special(char *p, const unsigned char **s, const unsigned char *end)
+{
+    static const char hex[] = "0123456789abcdef";
+    unsigned char c = **s;
+    if (c >= 0x80) {
+        int size = character_size(*s, end);
+        if (size > 0) {
+            memcpy(p, *s, (size_t)size);
+            *s += size;
+            return p + size;
+        }
+        *s -= size;
+        memcpy(p, "\xef\xbf\xbd", 3);
+        return p + 3;
+    }
+    (*s)++;
+    *p++ = '\\';
+    char letter = escape_of(c);
+    if (letter != '\0') {
+        *p++ = letter;
+        return p;
+    }
+    memcpy(p, "u00", 3);
+    p[3] = hex[c >> 4];
+    p[4] = hex[c & 15];
+    return p + 5;
+}
+
+static inline bool is_plain(unsigned char c)
+{
+    return c >= 0x20 && c < 0x80 && c != '"' && c != '\\';
+}
+
+#ifndef __SSE2__
+/* Whether none of eight bytes is a control character, quote, backslash or above 0x7f. */
+static inline bool are_plain_8(uint64_t v)
+{
+    const uint64_t ones = UINT64_C(0x0101010101010101);
+    const uint64_t tops = ones << 7;
+    uint64_t quote = v ^ (ones * '"');
+    uint64_t slash = v ^ (ones * '\\');
+    return ((v | (v - ones * 0x20) | (quote - ones) | (slash - ones)) & tops) == 0;
+}
+#endif
+
+/* Copy plain bytes from *s to p until a special one or the end; both moved on. There is room for
+ * all. */
+static inline char *put_plain(char *p, const unsigned char **from, const unsigned char *end)
+{
+    const unsigned char *s = *from;
+#ifdef __SSE2__
+    const __m128i space = _mm_set1_epi8(0x20);
+    const __m128i quote = _mm_set1_epi8('"');
+    const __m128i slash = _mm_set1_epi8('\\');
+    while (end - s >= 16) {
+        __m128i v = _mm_loadu_si128((const __m128i *)(const void *)s);
+        _mm_storeu_si128((__m128i *)(void *)p, v); /* what is wrong in it is written over */
+        /* signed: bytes from 0x80 are below zero, so below a space */
+        __m128i bad =
+            _mm_or_si128(_mm_cmplt_epi8(v, space),
+                         _mm_or_si128(_mm_cmpeq_epi8(v, quote), _mm_cmpeq_epi8(v, slash)));
+        unsigned mask = (unsigned)_mm_movemask_epi8(bad);
+        if (mask != 0) {
+            unsigned good = (unsigned)__builtin_ctz(mask);
+            *from = s + good;
+            return p + good;
+        }
+        s += 16;
+        p += 16;
+    }
+#else
+    while (end - s >= 8) {
+        uint64_t v;
+        memcpy(&v, s, 8);
+        if (!are_plain_8(v))
+            break;
+        memcpy(p, &v, 8);
+        s += 8;
+        p += 8;
+    }
+#endif
+    while (s < end && is_plain(*s))
+        *p++ = (char)*s++;
+    *from = s;
+    return p;
+}
+
+/* Append the text in quotes, after a comma if one is due; with a colon if it is a key. What comes
+ * out is never shorter than the text, so the room asked for is the least that will do; the comma,
+ * the colon and one escape fit into the slack, and the ceiling is looked at once more at the end.
+ */
+static void put_string(struct ol__json_writer *w, struct ol__span text, bool is_key)
+{
+    struct ol__buf *out = w->out;
+    const unsigned char *s = (const unsigned char *)(text.size > 0 ? text.data : "");
+    const unsigned char *end = s + text.size;
+    const size_t start = out->size;
+    char *p = room_for(out, text.size + 2);
+    if (p == NULL)
+        return;
+    p = put_comma(w, p);
+    *p++ = '"';
+    while (true) {
+        p = put_plain(p, &s, end);
+        if (s == end)
+            break;
+        p = put_special(p, &s, end);
+        if ((size_t)(p - out->data) > out->max) {
+            out->status = OL_TOO_LARGE;
+            break;
+        }
+        out->size = (size_t)(p - out->data); /* what stands before it is kept when the bytes move */
+        p = room_for(out, (size_t)(end - s));
+        if (p == NULL)
+            break;
+    }
+    if (out->status != OL_OK) { /* promise 2 */
+        ol__buf_truncate(out, start);
+        return;
+    }
+    *p++ = '"';
+    if (is_key)
+        *p++ = ':';
+    put_end(out, start, p);
+}
+
+static void begin(struct ol__json_writer *w, char c, bool is_array)
+{
+    if (w->depth >= OL_JSON_WRITE_DEPTH_MAX) {
+        assert(!"JSON nested too deeply");
+        if (w->out->status == OL_OK)
+            w->out->status = OL_TOO_LARGE;
+        return;
+    }
+    put_token(w, &c, 1);
+    if (w->out->status != OL_OK)
+        return; /* nothing is written any more, so the depth no longer matters */
+    w->depth++;
+    w->has_member &= ~level(w);
+    if (is_array)
+        w->is_array |= level(w);
+    else
+        w->is_array &= ~level(w);
+}
+
+static void end(struct ol__json_writer *w, char c, bool is_array)
+{
+    if (w->out->status != OL_OK)
+        return;
+    assert(w->depth > 0 && !w->has_key && ((w->is_array & level(w)) != 0) == is_array);
+    (void)is_array;
+    if (ol__buf_add_char(w->out, c) == OL_OK)
+        w->depth--;
+}
+
+void ol__json_begin_object(struct ol__json_writer *w)
+{
+    begin(w, '{', false);
+}
+
+void ol__json_end_object(struct ol__json_writer *w)
+{
+    end(w, '}', false);
+}
+
+void ol__json_begin_array(struct ol__json_writer *w)
+{
+    begin(w, '[', true);
+}
+
+void ol__json_end_array(struct ol__json_writer *w)
+{
+    end(w, ']', true);
+}
+
+void ol__json_key_span(struct ol__json_writer *w, struct ol__span key)
+{
+    if (w->out->status != OL_OK)
+        return;
+    assert(w->depth > 0 && !w->has_key && (w->is_array & level(w)) == 0);
+    put_string(w, key, true);
+    w->has_key = true;
+}
+
+void ol__json_key(struct ol__json_writer *w, const char *key)
+{
+    ol__json_key_span(w, ol__span_text(key));
+}
+
+void ol__json_span(struct ol__json_writer *w, struct ol__span text)
+{
+    if (w->out->status != OL_OK)
+        return;
+    assert_value(w);
+    put_string(w, text, false);
+}
+
+void ol__json_text(struct ol__json_writer *w, const char *text)
+{
+    if (text == NULL)
+        ol__json_null(w);
+    else
+        ol__json_span(w, ol__span_text(text));
+}
+
+/* Write @p value so that it ends at @p end; @return where it starts. At most 20 digits. */
+static char *put_digits(char *end, uint64_t value)
+{
+    while (value >= 100) {
+        end -= 2;
+        memcpy(end, digit_pairs + value % 100 * 2, 2);
+        value /= 100;
+    }
+    if (value >= 10) {
+        end -= 2;
+        memcpy(end, digit_pairs + value * 2, 2);
+    } else {
+        *--end = (char)('0' + value);
+    }
+    return end;
+}
+
+void ol__json_uint(struct ol__json_writer *w, uint64_t value)
+{
+    char text[24];
+    char *start = put_digits(text + sizeof text, value);
+    put_token(w, start, (size_t)(text + sizeof text - start));
+}
+
+void ol__json_int(struct ol__json_writer *w, int64_t value)
+{
+    char text[24];
+    uint64_t size = value < 0 ? 0 - (uint64_t)value : (uint64_t)value;
+    char *start = put_digits(text + sizeof text, size);
+    if (value < 0)
+        *--start = '-';
+    put_token(w, start, (size_t)(text + sizeof text - start));
+}
+
+void ol__json_real(struct ol__json_writer *w, double value)
+{
+    if (!isfinite(value)) {
+        ol__json_null(w);
+        return;
+    }
+    const double exact = 9007199254740992.0; /* 2^53 */
+    if (value > -exact && value < exact && value == (double)(int64_t)value &&
+        !(value == 0 && signbit(value))) {
+        ol__json_int(w, (int64_t)value);
+        return;
+    }
+    char text[64]; /* 17 digits, sign, exponent, and a decimal point that a locale made long */
+    /* 15 digits always survive, so fewer show as dropped zeros; below DBL_MIN fewer may be enough.
+     */
+    for (int digits = fabs(value) < DBL_MIN ? 1 : 15; digits <= 17; digits++) {
+        OL_IGNORE(snprintf(text, sizeof text, "%.*g", digits, value), "it fits");
+        if (strtod(text, NULL) == value)
+            break;
+    }
+    /* Promise 3: the host may have set a locale whose decimal point is a comma, or several bytes.
+     */
+    char *to = text;
+    for (const char *from = text; *from != '\0'; from++) {
+        bool is_point = strchr("+-0123456789e", *from) == NULL;
+        if (!is_point)
+            *to++ = *from;
+        else if (to > text && to[-1] != '.')
+            *to++ = '.';
+    }
+    put_token(w, text, (size_t)(to - text));
+}
+
+void ol__json_bool(struct ol__json_writer *w, bool value)
+{
+    if (value)
+        put_token(w, "true", 4);
+    else
+        put_token(w, "false", 5);
+}
+
+void ol__json_null(struct ol__json_writer *w)
+{
+    put_token(w, "null", 4);
+}
+
+void ol__json_raw(struct ol__json_writer *w, struct ol__span json)
+{
+    assert(json.size > 0);
+    put_token(w, json.data, json.size);
+}
+
+void ol__json_member_text(struct ol__json_writer *w, const char *key, const char *text)
+{
+    ol__json_key(w, key);
+    ol__json_text(w, text);
+}
+
+void ol__json_member_text_opt(struct ol__json_writer *w, const char *key, const char *text)
+{
+    if (text != NULL)
+        ol__json_member_text(w, key, text);
+}
+
+void ol__json_member_span(struct ol__json_writer *w, const char *key, struct ol__span text)
+{
+    ol__json_key(w, key);
+    ol__json_span(w, text);
+}
+
+void ol__json_member_int(struct ol__json_writer *w, const char *key, int64_t value)
+{
+    ol__json_key(w, key);
+    ol__json_int(w, value);
+}
+
+void ol__json_member_uint(struct ol__json_writer *w, const char *key, uint64_t value)
+{
+    ol__json_key(w, key);
+    ol__json_uint(w, value);
+}
+
+void ol__json_member_bool(struct ol__json_writer *w, const char *key, bool value)
+{
+    ol__json_key(w, key);
+    ol__json_bool(w, value);
+}
