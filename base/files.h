@@ -43,13 +43,15 @@ OL_NODISCARD ol_status ol__fs_read_at(const struct ol__fs *fs, int fd, void *dat
 OL_NODISCARD ol_status ol__fs_write_at(const struct ol__fs *fs, int fd, const void *data,
                                        size_t size, off_t offset, struct ol_error *err);
 /** Make @p name in @p dirfd hold exactly @p data, or what it held before, through any crash:
- * temporary name, write, fsync, rename, fsync of the directory. @return OL_OK, OL_FULL, OL_DENIED,
- * OL_IO. */
+ * temporary name, write, fsync, rename, fsync of the directory. A crash may leave the temporary,
+ * ".NAME.8HEX.tmp", behind. The umask applies to @p mode. After a failure the old or the new bytes
+ * stand there. @return OL_OK, OL_FULL, OL_DENIED, OL_IO. */
 OL_NODISCARD ol_status ol__fs_replace(const struct ol__fs *fs, int dirfd, const char *name,
                                       const void *data, size_t size, mode_t mode,
                                       struct ol_error *err);
-/** Read a whole file of at most @p out->max bytes. @return OL_OK, OL_NOT_FOUND, OL_DENIED,
- * OL_TOO_LARGE, OL_NOMEM, OL_IO. */
+/** Append a whole file to @p out, which its ceiling bounds; on failure @p out keeps what it had.
+ *  @return OL_OK, OL_NOT_FOUND, OL_DENIED, OL_TOO_LARGE, OL_NOMEM, OL_IO; and what else
+ *  ol__error_set_errno() makes of a failing open. */
 OL_NODISCARD ol_status ol__fs_read_file(const struct ol__fs *fs, int dirfd, const char *path,
                                         struct ol__buf *out, struct ol_error *err);
 /** mkdir -p; @p mode for those it makes (umask applies). Absolute or relative to the working

@@ -39,8 +39,9 @@ struct ol__json_value {
         *path;    /**< depth steps from the root; path[depth-1] is the innermost */
     size_t depth; /**< 0 for the root value itself */
     size_t begin; /**< offset of the value's first byte: {, [, quote, digit... */
-    size_t end;   /**< offset after its last byte; for OBJECT and ARRAY (begin) equal to begin + 1;
-                     the   _END call has the whole range: begin of the opening, end after the closing */
+    size_t
+        end; /**< offset after its last byte; for OBJECT and ARRAY (begin) equal to begin + 1;
+                the   _END call has the whole range: begin of the opening, end after the closing */
 };
 
 /** Return OL_OK to go on; OL_END to skip the rest of the checks' callbacks (the text is still
