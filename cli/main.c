@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* lineage: wrap a command, ask what came from where. Each verb has a file of its own. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include "cli.h"
+
+static const struct {
+    const char *name;
+    int (*run)(int argc, char **argv);
+    const char *help;
+} verbs[] = {
+    {"run", verb_run, "run a command and record what it read and wrote"},
+    {"why", verb_ask, "where did this come from"},
+    {"impact", verb_ask, "what does this affect"},
+    {"runs", verb_ask, "list runs, newest first"},
+    {"show", verb_ask, "all that is known about a dataset, job or run"},
+    {"events", verb_ask, "the events of a run as they came (where the store keeps them)"},
+    {"deadletter", verb_deadletter, "list or show events that a route refused"},
+    {"status", verb_status, "what the agent is doing"},
+};
+
+void cli_say(const char *format, ...)
+{
+    va_list args;
+    fputs("lineage: ", stderr);
+    va_start(args, format);
+    vfprintf(stderr, format, args);
+    va_end(args);
+    fputc('\n', stderr);
+}
+
+int cli_usage(const char *verb, const char *format, ...)
+{
+    va_list args;
+    fprintf(stderr, "lineage %s: ", verb);
+    va_start(args, format);
+    vfprintf(stderr, format, args);
+    va_end(args);
+    fprintf(stderr, "\nTry 'lineage %s --help'.\n", verb);
+    return CLI_USAGE;
+}
+
+static void print_help(FILE *out)
+{
+    fputs("Usage: lineage VERB ...\n\n", out);
+    for (size_t i = 0; i < OL_COUNT(verbs); i++)
+        fprintf(out, "  %-12s %s\n", verbs[i].name, verbs[i].help);
+    fputs("\n'lineage VERB --help' and lineage(1) say more.\n"
+          "Exit status: 0 yes, 1 no, 2 usage, 3 not known; 'lineage run' exits as its command does.\n",
+          out);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 2) {
+        print_help(stderr);
+        return CLI_USAGE;
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
+        strcmp(argv[1], "help") == 0) {
+        print_help(stdout);
+        return CLI_YES;
+    }
+    if (strcmp(argv[1], "--version") == 0) {
+        puts("lineage " OL_VERSION);
+        return CLI_YES;
+    }
+    for (size_t i = 0; i < OL_COUNT(verbs); i++) {
+        if (strcmp(argv[1], verbs[i].name) == 0)
+            return verbs[i].run(argc - 1, argv + 1);
+    }
+    fprintf(stderr, "lineage: no verb '%s'\n", argv[1]);
+    print_help(stderr);
+    return CLI_USAGE;
+}
