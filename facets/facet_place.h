@@ -15,9 +15,18 @@
 struct ol__facet_slot {
     uint32_t key_offset, key_size; /**< the key, undecoded, inside text */
     uint32_t offset, size;         /**< `"key":{...}` inside text */
-    uint8_t entity;                /**< enum ol__entity */
+    uint32_t splice;               /**< run's tags: where in text more elements can go; 0: has no array */
+    uint8_t entity;                /**< enum ol__entity; OL_FACET_MIRROR */
     bool is_required;              /**< never shed to meet the size limit (parent, errorMessage, ours) */
 };
+
+/** Longest key, in bytes; of letters, digits and `_ . -`. */
+#define OL_FACET_JSON_KEY_MAX 128
+/** Nesting of a facet given as JSON; the event around it stays below OL_JSON_DEPTH_MAX. */
+#define OL_FACET_JSON_DEPTH_MAX 100
+/** slot.entity of the one slot that is no facet: elements for the run's tags that mirror the facet
+ *  OL_FACET_MIRRORED (ours, DESIGN 14), `{...},{...}`. It is only ever written inside `tags`. */
+#define OL_FACET_MIRROR OL_ENTITY_COUNT
 
 /** Shared by all places of a client; owned by it. */
 struct ol__facet_context {
@@ -35,6 +44,11 @@ struct ol__facet_place {
     size_t count, cap;
     struct ol_error *first_error; /**< where the first failure of a setter since the last emit is kept
                                        (the run's); borrowed; its status OL_OK: none */
+    /* between begin and end: */
+    size_t open_offset;   /**< where the facet starts in text */
+    size_t open_key_size;
+    enum ol__entity open_entity;
+    size_t dead; /**< bytes of text that no slot covers */
 };
 
 void ol__facet_place_init(struct ol__facet_place *place, enum ol__entity entity, enum ol__entity side,
@@ -57,7 +71,8 @@ ol_status ol__facet_set_json(struct ol__facet_place *place, enum ol__entity enti
                              const char *schema_url, struct ol__span json);
 /** Remove; OL_OK also when there was none. */
 ol_status ol__facet_remove(struct ol__facet_place *place, enum ol__entity entity, const char *key);
-/** Write `{...}` with all facets of @p entity into @p out. */
+/** Write `{...}` with all facets of @p entity into @p out. In a run's `tags`, what our own ids mirror follows
+ *  the tags that the caller set, in whichever order the two were set; a failure shows in @p out. */
 void ol__facet_write(const struct ol__facet_place *place, enum ol__entity entity, struct ol__buf *out);
 bool ol__facet_has(const struct ol__facet_place *place, enum ol__entity entity, const char *key);
 #endif

@@ -7,7 +7,7 @@
  * Accepts any spec version, unknown keys, any facet. Threads: one at a time per reader.
  */
 #include "entity.h"
-#include "facet_table.h" /* generated: enum ol__facet_id, enum ol__field_id */
+#include "facet_info.h"
 #include "ids.h"
 #include "json_read.h"
 
@@ -35,8 +35,15 @@ enum ol__event_warning {
     OL_WARN_DUPLICATE_KEY = 1 << 6, /**< a core key given twice; the last counts */
     OL_WARN_EVENT_TYPE = 1 << 7,
     OL_WARN_FACET = 1 << 8, /**< a facet is no object, or a known field has another type */
-    OL_WARN_NUL = 1 << 9    /**< \u0000 in some text (PostgreSQL refuses it) */
+    OL_WARN_NUL = 1 << 9,   /**< \u0000 in some text (PostgreSQL refuses it) */
+    OL_WARN_NULL = 1 << 10, /**< an optional core field is null: taken as absent */
+    OL_WARN_NAME = 1 << 11, /**< a namespace or name is empty, or missing from an input, an output or a
+                                 dataset beside a run */
+    OL_WARN_KIND = 1 << 12  /**< job and dataset without run: taken as a DatasetEvent */
 };
+#define OL_WARN_COUNT 13
+/** "no_schema_url"...; static; @p bit is one of enum ol__event_warning, else "?". */
+const char *ol__event_warning_name(uint32_t bit);
 
 /** The key that events are kept in order by: run id, else job, else dataset (DESIGN 6). */
 enum ol__lane_kind { OL_LANE_RUN_UUID = 1, OL_LANE_RUN_TEXT, OL_LANE_JOB, OL_LANE_DATASET };
@@ -48,16 +55,19 @@ struct ol__event_facet {
     enum ol__facet_id id;    /**< OL_FACET_UNKNOWN if not in the table for this entity */
     struct ol__span json;    /**< the facet's value as it stands in the text */
 };
-/** A leaf value of a known facet, e.g. tags/1/value. */
+/** A scalar of a known facet, e.g. tags/1/value; null is none. The members of a recursive struct count only
+ *  at its first level (a column's name, not its sub-columns'): read the rest from the facet's json. */
 struct ol__event_fact {
     int facet;               /**< index in facets */
     enum ol__field_id field;
     int index;               /**< element of the outermost array on its path; -1: none */
+    struct ol__span map_key; /**< name in the outermost map on its path, e.g. a column; empty: none */
     enum ol__json_type type;
     struct ol__span text;    /**< STRING: decoded; NUMBER: as written; BOOL: "true" or "false" */
 };
 struct ol__event_dataset {
-    enum ol__entity side;    /**< INPUT, OUTPUT; DATASET: the subject of a DatasetEvent */
+    enum ol__entity side;    /**< INPUT, OUTPUT; DATASET: the top-level dataset, subject of a DatasetEvent
+                                  (a RunEvent may carry one too) */
     struct ol__span name_space, name;
 };
 
@@ -70,7 +80,7 @@ struct ol__event {
     struct ol__span run_id;  /**< as written; empty: none */
     struct ol__span job_namespace, job_name, dataset_namespace, dataset_name;
     struct ol__span processing_type; /**< jobType facet's processingType: STREAMING, SERVICE, BATCH.. */
-    /* Only with OL_EVENT_ALL: */
+    /* Only with OL_EVENT_ALL. A facet key given twice stands here twice; the later counts. */
     const struct ol__event_dataset *datasets;
     size_t dataset_count;
     const struct ol__event_facet *facets;
@@ -79,7 +89,12 @@ struct ol__event {
     size_t fact_count;
 };
 
+/** CORE looks into facets only for jobType, and, if strict, for types; so OL_WARN_FACET of a field's type
+ *  shows with ALL or strict only. */
 enum ol__event_depth { OL_EVENT_CORE, OL_EVENT_ALL };
+/** Facets and facts that one event may have; past them OL_TOO_LARGE. */
+#define OL_EVENT_FACET_MAX 200000
+#define OL_EVENT_FACT_MAX 1000000
 
 struct ol__event_limits {
     size_t size_max;    /**< 0: 16 MiB */
@@ -92,7 +107,7 @@ struct ol__event_reader; /* opaque */
 OL_NODISCARD ol_status ol__event_reader_new(struct ol__event_reader **ret, struct ol_error *err);
 void ol__event_reader_free(struct ol__event_reader *reader);
 
-/** Read @p text. @param now_ms  for TIME_FUTURE; below 0: not checked.
+/** Read @p text. Kind by presence: run, else dataset, else job; null counts as absent. @param now_ms  for TIME_FUTURE; below 0: not checked.
  *  @param ret  Borrowed until the next call on this reader; its spans until @p text goes as well.
  *  @return OL_OK; OL_INVALID: err says JSON pointer, reason and what was expected (DESIGN 8: not JSON,
  *  not an object, a core field missing or of a wrong type); OL_TOO_LARGE; OL_NOMEM. */

@@ -23,6 +23,7 @@ FIELD_KEYS = {"name", "type", "doc", "required", "of", "fields", "prefix", "c", 
               "closed", "minimum", "since"}
 FACET_KEYS = {"entity", "also", "key", "struct", "setter", "base", "schema", "definition", "keep",
               "mirror", "doc", "fields", "since"}
+MADE_KEYS = {"c_name", "c_count", "group"}  # added below
 STRUCT_KEYS = {"doc", "fields", "value", "since"}
 RESERVED = set("""alignas alignof and asm auto bool break case catch char class compl const constexpr
     continue default delete do double else enum explicit export extern false final float for friend goto if
@@ -142,10 +143,10 @@ class Facts:
             if names.count(name) > 1 or name == "struct_size":
                 raise FactsError(f"{where}: C member {name} is there twice; give `c`")
 
-    def complete_fields(self, struct, fields, prefix, where):
+    def complete_fields(self, struct, fields, prefix, where, group=None):
         for field in fields:
             here = f"{where}: field {field.get('name')}"
-            check_keys(here, field, FIELD_KEYS)
+            check_keys(here, {k: v for k, v in field.items() if k not in MADE_KEYS}, FIELD_KEYS)
             if "name" not in field or "type" not in field:
                 raise FactsError(f"{here}: name and type are required")
             kind = field["type"]
@@ -153,7 +154,8 @@ class Facts:
             field.setdefault("since", struct["since"])
             if kind == "object" and "fields" in field:  # members stand in the outer struct
                 inner = prefix + field.get("prefix", snake(field["name"]) + "_")
-                self.complete_fields(struct, field["fields"], inner, here)
+                self.complete_fields(struct, field["fields"], inner, here,
+                                     group if field["required"] else field["name"])
                 continue
             if "doc" not in field:
                 raise FactsError(f"{here}: doc is missing")
@@ -178,6 +180,7 @@ class Facts:
                 single = snake(field["name"])
                 single = single[:-1] if single.endswith("s") else single
                 field["c_count"] = prefix + field.get("count", single + "_count")
+            field["group"] = group  # name of the optional object it is inlined from
             struct["members"].append(field)
 
 
@@ -208,7 +211,7 @@ def c_type(member):
 def member_doc(member):
     doc = member["doc"]
     if member["required"]:
-        doc = "Required. " + doc
+        doc = f"Required with any other of `{member['group']}`. {doc}" if member["group"] else "Required. " + doc
     if member["type"] in ("date-time", "uri", "uuid"):
         doc += {"date-time": " RFC 3339 time.", "uri": " URI.", "uuid": " UUID text."}[member["type"]]
     if member["type"] == "json":
