@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Promises:
- *  1. No byte behind the struct_size of the caller's struct is read, and no member that its version did
- *     not have: an older caller's struct counts as if the newer members were absent.
+ *  1. No byte behind the struct_size of the caller's struct is read, and no member that its version
+ * did not have: an older caller's struct counts as if the newer members were absent.
  *  2. Work ends: nesting is bounded, and once the buffer has failed nothing more is walked.
  *  3. A refusal names the field by its path in JSON, e.g. fields[2].name. */
 #include "facet_encode.h"
@@ -37,9 +37,10 @@ static ol_status refuse(struct encoder *e, const char *key, const char *format, 
     e->field[0] = '\0';
     for (size_t i = 0; i < e->depth && used < sizeof e->field; i++) {
         const struct crumb *c = &e->path[i];
-        int n = c->index == SIZE_MAX
-                    ? snprintf(e->field + used, sizeof e->field - used, "%s.", c->key)
-                    : snprintf(e->field + used, sizeof e->field - used, "%s[%zu].", c->key, c->index);
+        int n =
+            c->index == SIZE_MAX
+                ? snprintf(e->field + used, sizeof e->field - used, "%s.", c->key)
+                : snprintf(e->field + used, sizeof e->field - used, "%s[%zu].", c->key, c->index);
         used += n > 0 ? (size_t)n : 0;
     }
     if (used < sizeof e->field)
@@ -102,7 +103,6 @@ static size_t count_at(const void *data, size_t offset)
     memcpy(&n, (const char *)data + offset, sizeof n);
     return n;
 }
-
 
 /* Whether the caller gave this member; of a group, any of its members. */
 static bool is_given(const struct ol__member *m, const void *data, size_t size)

@@ -2,8 +2,8 @@
 #ifndef OL_FACET_ENCODE_H
 #define OL_FACET_ENCODE_H
 /** @file
- * Write a public facet struct as JSON, guided by tables that spec/generate.py makes of spec/facts/. The
- * generated setters are one call of ol__facet_set(). Threads: one at a time per place.
+ * Write a public facet struct as JSON, guided by tables that spec/generate.py makes of spec/facts/.
+ * The generated setters are one call of ol__facet_set(). Threads: one at a time per place.
  */
 #include <openlineage/values.h>
 #include "facet_info.h"
@@ -21,8 +21,9 @@ enum ol__member_kind {
     OL_MEMBER_STRUCT,     /**< const struct ol_x *; NULL absent */
     OL_MEMBER_ARRAY,      /**< const struct ol_x *, and a count; stride is struct_size */
     OL_MEMBER_TEXT_ARRAY, /**< const char *const *, and a count */
-    OL_MEMBER_MAP,        /**< as ARRAY; each element has a `key`, which becomes the member's name */
-    OL_MEMBER_GROUP       /**< an object in JSON whose members stand in this struct: the next `span` rows */
+    OL_MEMBER_MAP,  /**< as ARRAY; each element has a `key`, which becomes the member's name */
+    OL_MEMBER_GROUP /**< an object in JSON whose members stand in this struct: the next `span` rows
+                     */
 };
 
 struct ol__member {

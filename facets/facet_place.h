@@ -2,9 +2,10 @@
 #ifndef OL_FACET_PLACE_H
 #define OL_FACET_PLACE_H
 /** @file
- * Where facets are kept between a setter and an emit: each facet once, already written as JSON, under
- * its key. struct ol_run, ol_job and ol_dataset (emitter/) begin with a struct ol__facet_place, so the
- * generated setters reach it by a cast and know nothing else of them. Threads: one at a time per place.
+ * Where facets are kept between a setter and an emit: each facet once, already written as JSON,
+ * under its key. struct ol_run, ol_job and ol_dataset (emitter/) begin with a struct
+ * ol__facet_place, so the generated setters reach it by a cast and know nothing else of them.
+ * Threads: one at a time per place.
  */
 #include "buf.h"
 #include "entity.h"
@@ -15,9 +16,9 @@
 struct ol__facet_slot {
     uint32_t key_offset, key_size; /**< the key, undecoded, inside text */
     uint32_t offset, size;         /**< `"key":{...}` inside text */
-    uint32_t splice;               /**< run's tags: where in text more elements can go; 0: has no array */
-    uint8_t entity;                /**< enum ol__entity; OL_FACET_MIRROR */
-    bool is_required;              /**< never shed to meet the size limit (parent, errorMessage, ours) */
+    uint32_t splice;  /**< run's tags: where in text more elements can go; 0: has no array */
+    uint8_t entity;   /**< enum ol__entity; OL_FACET_MIRROR */
+    bool is_required; /**< never shed to meet the size limit (parent, errorMessage, ours) */
 };
 
 /** Longest key, in bytes; of letters, digits and `_ . -`. */
@@ -30,49 +31,53 @@ struct ol__facet_slot {
 
 /** Shared by all places of a client; owned by it. */
 struct ol__facet_context {
-    const char *producer;            /**< borrowed; _producer of every facet written here */
-    size_t facet_max;                /**< bytes; a larger facet is refused with OL_TOO_LARGE */
-    struct ol__json_reader *reader;  /**< NULL until a JSON facet is set */
+    const char *producer;           /**< borrowed; _producer of every facet written here */
+    size_t facet_max;               /**< bytes; a larger facet is refused with OL_TOO_LARGE */
+    struct ol__json_reader *reader; /**< NULL until a JSON facet is set */
 };
 
 struct ol__facet_place {
-    enum ol__entity entity;   /**< RUN, JOB or DATASET */
-    enum ol__entity side;     /**< of a dataset: INPUT or OUTPUT; COUNT: neither */
+    enum ol__entity entity;            /**< RUN, JOB or DATASET */
+    enum ol__entity side;              /**< of a dataset: INPUT or OUTPUT; COUNT: neither */
     struct ol__facet_context *context; /**< borrowed */
-    struct ol__buf text;      /**< all facets, back to back, dead ones included until compacted */
+    struct ol__buf text; /**< all facets, back to back, dead ones included until compacted */
     struct ol__facet_slot *slots; /**< owned, sorted by insertion */
     size_t count, cap;
-    struct ol_error *first_error; /**< where the first failure of a setter since the last emit is kept
-                                       (the run's); borrowed; its status OL_OK: none */
+    struct ol_error *first_error; /**< where the first failure of a setter since the last emit is
+                                     kept (the run's); borrowed; its status OL_OK: none */
     /* between begin and end: */
-    size_t open_offset;   /**< where the facet starts in text */
+    size_t open_offset; /**< where the facet starts in text */
     size_t open_key_size;
     enum ol__entity open_entity;
     size_t dead; /**< bytes of text that no slot covers */
 };
 
-void ol__facet_place_init(struct ol__facet_place *place, enum ol__entity entity, enum ol__entity side,
-                          struct ol__facet_context *context, struct ol_error *first_error,
-                          size_t max);
+void ol__facet_place_init(struct ol__facet_place *place, enum ol__entity entity,
+                          enum ol__entity side, struct ol__facet_context *context,
+                          struct ol_error *first_error, size_t max);
 void ol__facet_place_release(struct ol__facet_place *place);
 
-/** Begin facet @p key: the writer is inside the facet's object with _producer and _schemaURL written.
+/** Begin facet @p key: the writer is inside the facet's object with _producer and _schemaURL
+ * written.
  *  @return OL_OK, or the failure (kept in first_error too), after which nothing may be written. */
 ol_status ol__facet_begin(struct ol__facet_place *place, enum ol__entity entity, const char *key,
                           const char *schema_url, struct ol__json_writer *w);
-/** End it: replaces an earlier facet of that entity and key whole, or, if the buffer failed, leaves the
- *  earlier one as it was. @return OL_OK, OL_NOMEM, OL_TOO_LARGE; kept in first_error too. */
+/** End it: replaces an earlier facet of that entity and key whole, or, if the buffer failed, leaves
+ * the earlier one as it was. @return OL_OK, OL_NOMEM, OL_TOO_LARGE; kept in first_error too. */
 ol_status ol__facet_end(struct ol__facet_place *place, struct ol__json_writer *w);
-/** Drop what ol__facet_begin() opened, e.g. because a required field is missing; keeps the error. */
-ol_status ol__facet_refuse(struct ol__facet_place *place, struct ol__json_writer *w, ol_status status,
-                           const char *facet, const char *field, const char *why);
+/** Drop what ol__facet_begin() opened, e.g. because a required field is missing; keeps the error.
+ */
+ol_status ol__facet_refuse(struct ol__facet_place *place, struct ol__json_writer *w,
+                           ol_status status, const char *facet, const char *field, const char *why);
 /** Set from JSON text: one object, checked, put on one line, _producer and _schemaURL filled in. */
 ol_status ol__facet_set_json(struct ol__facet_place *place, enum ol__entity entity, const char *key,
                              const char *schema_url, struct ol__span json);
 /** Remove; OL_OK also when there was none. */
 ol_status ol__facet_remove(struct ol__facet_place *place, enum ol__entity entity, const char *key);
-/** Write `{...}` with all facets of @p entity into @p out. In a run's `tags`, what our own ids mirror follows
- *  the tags that the caller set, in whichever order the two were set; a failure shows in @p out. */
-void ol__facet_write(const struct ol__facet_place *place, enum ol__entity entity, struct ol__buf *out);
+/** Write `{...}` with all facets of @p entity into @p out. In a run's `tags`, what our own ids
+ * mirror follows the tags that the caller set, in whichever order the two were set; a failure shows
+ * in @p out. */
+void ol__facet_write(const struct ol__facet_place *place, enum ol__entity entity,
+                     struct ol__buf *out);
 bool ol__facet_has(const struct ol__facet_place *place, enum ol__entity entity, const char *key);
 #endif

@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Promises:
- *  1. A facet that is known is walked along its tree of nodes, one step for each value; what is not known
- *     there is node 0 and costs nothing further.
- *  2. Nothing here refuses an event: what breaks a facet's schema is a warning (event_warn() refuses if
- *     the reader is strict). Limits do refuse. */
+ *  1. A facet that is known is walked along its tree of nodes, one step for each value; what is not
+ * known there is node 0 and costs nothing further.
+ *  2. Nothing here refuses an event: what breaks a facet's schema is a warning (event_warn()
+ * refuses if the reader is strict). Limits do refuse. */
 #include "event_impl.h"
 
-static const char *node_type_name(enum ol__node_type type)
+static const char *expected(enum ol__node_type type)
 {
-    static const char *const names[] = {"text",      "a whole number", "a number",  "true or false",
-                                        "an object", "an array",       "an object", "anything"};
-    return names[type];
+    static const char *const texts[] = {
+        [OL_NODE_TEXT] = "text expected",        [OL_NODE_INT] = "a whole number expected",
+        [OL_NODE_REAL] = "a number expected",    [OL_NODE_BOOL] = "true or false expected",
+        [OL_NODE_OBJECT] = "an object expected", [OL_NODE_ARRAY] = "an array expected",
+        [OL_NODE_MAP] = "an object expected",    [OL_NODE_ANY] = "anything expected"};
+    return texts[type];
 }
 
 static ol_status open_facet(struct ol__event_reader *r, const struct ol__json_value *v,
@@ -53,10 +56,8 @@ static ol_status add_fact(struct ol__event_reader *r, const struct ol__json_valu
     if (st != OL_OK)
         return st;
     struct ol__event_fact *f = &r->facts[e->fact_count];
-    *f = (struct ol__event_fact){.facet = (int)r->facet,
-                                 .field = (enum ol__field_id)field,
-                                 .index = -1,
-                                 .type = v->type};
+    *f = (struct ol__event_fact){
+        .facet = (int)r->facet, .field = (enum ol__field_id)field, .index = -1, .type = v->type};
     for (size_t d = r->base + 1; d < v->depth; d++)
         if (v->path[d].is_index) {
             f->index = (int)v->path[d].index; /* at most one a byte of text: fits */
@@ -83,17 +84,14 @@ static ol_status walk(struct ol__event_reader *r, const struct ol__json_value *v
 {
     bool is_recursion = false;
     uint16_t above = r->nodes[v->depth - 1];
-    uint16_t node =
-        above != 0 ? ol__facet_step(above, &v->path[v->depth - 1], &is_recursion) : 0;
+    uint16_t node = above != 0 ? ol__facet_step(above, &v->path[v->depth - 1], &is_recursion) : 0;
     if (v->depth < OL_COUNT(r->nodes))
         r->nodes[v->depth] = node;
     if (node == 0)
         return OL_OK;
     if (!ol__facet_type_fits(node, v->type, v->text)) {
-        char what[64];
-        snprintf(what, sizeof what, "%s expected", node_type_name(ol__facet_node(node)->type));
         r->nodes[v->depth] = 0; /* what lies below is not what we know */
-        return event_warn(r, OL_WARN_FACET, v, what, err);
+        return event_warn(r, OL_WARN_FACET, v, expected(ol__facet_node(node)->type), err);
     }
     if (r->recursion_depth == 0 || v->depth <= r->recursion_depth)
         r->recursion_depth = is_recursion ? v->depth : 0;

@@ -5,7 +5,14 @@
 #include "event_read.h"
 
 /** Which top-level member the reader is in. */
-enum section { SECTION_NONE, SECTION_RUN, SECTION_JOB, SECTION_DATASET, SECTION_INPUTS, SECTION_OUTPUTS };
+enum section {
+    SECTION_NONE,
+    SECTION_RUN,
+    SECTION_JOB,
+    SECTION_DATASET,
+    SECTION_INPUTS,
+    SECTION_OUTPUTS
+};
 
 /** Bits of "seen" for duplicate detection and presence. */
 enum {
@@ -43,20 +50,20 @@ struct ol__event_reader {
     enum ol__event_depth depth;
     int64_t now_ms;
     enum section section;
-    uint32_t seen;      /* at the top */
+    uint32_t seen; /* at the top */
     uint32_t run_seen, job_seen, dataset_seen, element_seen;
-    size_t base;        /* depth of the members of the subject being read */
+    size_t base; /* depth of the members of the subject being read */
     size_t input_count, output_count;
     size_t element_dataset; /* index in datasets of the subject being read; ALL only */
     /* in a facets object, at depth base */
     bool in_facets;
     enum ol__entity entity;
     /* in one facet */
-    bool is_walking;    /* its fields are looked at */
+    bool is_walking; /* its fields are looked at */
     bool is_job_type;
-    size_t facet;       /* index in facets; ALL only */
+    size_t facet;                          /* index in facets; ALL only */
     uint16_t nodes[OL_JSON_DEPTH_MAX + 2]; /* by depth */
-    size_t recursion_depth; /* depth of the first recursive step above; 0: none */
+    size_t recursion_depth;                /* depth of the first recursive step above; 0: none */
 };
 
 /** Make @p text last until the next event: borrowed if it lies in the event, else copied.
@@ -72,6 +79,7 @@ ol_status event_grow(void **items, size_t *cap, size_t count, size_t item_size, 
 /** A value inside a facets object: below depth r->base. */
 ol_status event_facet_value(struct ol__event_reader *r, const struct ol__json_value *v,
                             struct ol_error *err);
-/** Forget facets and facts of an entity, because its object is given again. @p dataset -1: run's, job's. */
+/** Forget facets and facts of an entity, because its object is given again. @p dataset -1: run's,
+ * job's. */
 void event_drop_facets(struct ol__event_reader *r, enum ol__entity entity, int dataset);
 #endif

@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Promises (DESIGN 8):
- *  1. Refused: no JSON, no object, none of run, job and dataset; eventType, eventTime, producer, schemaURL,
- *     run.runId, or a namespace or name that is no text; run, job, dataset or an element of inputs or outputs
- *     that is no object; inputs or outputs that is no array; no eventTime, producer, run.runId (RunEvent),
- *     job.namespace and job.name (RunEvent, JobEvent), dataset.namespace and dataset.name (DatasetEvent).
- *     Null is absent, so it refuses only where absence does. An empty runId is absent too: no lane could be
- *     named after it.
+ *  1. Refused: no JSON, no object, none of run, job and dataset; eventType, eventTime, producer,
+ * schemaURL, run.runId, or a namespace or name that is no text; run, job, dataset or an element of
+ * inputs or outputs that is no object; inputs or outputs that is no array; no eventTime, producer,
+ * run.runId (RunEvent), job.namespace and job.name (RunEvent, JobEvent), dataset.namespace and
+ * dataset.name (DatasetEvent). Null is absent, so it refuses only where absence does. An empty
+ * runId is absent too: no lane could be named after it.
  *  2. Everything else is taken, and what is looser than the spec sets a bit of `warnings`.
- *  3. The bytes are not changed. Text without escapes is borrowed from them, other text is decoded into the
- *     reader's own memory.
+ *  3. The bytes are not changed. Text without escapes is borrowed from them, other text is decoded
+ * into the reader's own memory.
  *  4. A core key given twice: the last one counts, whole, as if the earlier had not been there.
- *  5. Memory is bounded by the limits on bytes, datasets, facets and facts, and given back after an event
- *     that needed much. */
+ *  5. Memory is bounded by the limits on bytes, datasets, facets and facts, and given back after an
+ * event that needed much. */
 #include "event_impl.h"
 
 #include <stdio.h>
@@ -252,8 +252,8 @@ static ol_status begin_facets(struct ol__event_reader *r, const struct ol__json_
     return OL_OK;
 }
 
-static ol_status on_name(struct ol__event_reader *r, const struct ol__json_value *v,
-                         uint32_t *seen, uint32_t bit, struct ol__span *ret, struct ol_error *err)
+static ol_status on_name(struct ol__event_reader *r, const struct ol__json_value *v, uint32_t *seen,
+                         uint32_t bit, struct ol__span *ret, struct ol_error *err)
 {
     ol_status st = see(r, seen, bit, v, err);
     if (st == OL_OK)
@@ -315,9 +315,9 @@ static ol_status begin_dataset(struct ol__event_reader *r, enum ol__entity side,
 {
     if (r->depth != OL_EVENT_ALL)
         return OL_OK;
-    ol_status st =
-        event_grow((void **)&r->datasets, &r->dataset_cap, r->event.dataset_count,
-                   sizeof *r->datasets, r->limits.dataset_max + 1 /* the subject */, "datasets", err);
+    ol_status st = event_grow((void **)&r->datasets, &r->dataset_cap, r->event.dataset_count,
+                              sizeof *r->datasets, r->limits.dataset_max + 1 /* the subject */,
+                              "datasets", err);
     if (st != OL_OK)
         return st;
     r->element_dataset = r->event.dataset_count++;
@@ -358,7 +358,8 @@ static void drop_datasets(struct ol__event_reader *r, enum ol__entity side)
     }
     if (kept == r->event.dataset_count)
         return;
-    /* mark the facets of dropped datasets with a dataset number that none has, and renumber the rest */
+    /* mark the facets of dropped datasets with a dataset number that none has, and renumber the
+     * rest */
     size_t to = 0;
     size_t next_facet = 0;
     for (size_t i = 0; i < r->event.dataset_count; i++) {
@@ -571,7 +572,8 @@ static ol_status check_present(struct ol__event_reader *r, struct ol_error *err)
     return OL_OK;
 }
 
-/* A scheme, a colon and more, without blanks: what RFC 3986 asks of an absolute URI at the least. */
+/* A scheme, a colon and more, without blanks: what RFC 3986 asks of an absolute URI at the least.
+ */
 static bool is_uri(struct ol__span text)
 {
     size_t i = 0;
@@ -590,7 +592,8 @@ static bool is_uri(struct ol__span text)
     return true;
 }
 
-/* Valid JSON can only hold a NUL as an escape, in either case of its digits (which are all zeros). */
+/* Valid JSON can only hold a NUL as an escape, in either case of its digits (which are all zeros).
+ */
 static bool has_nul(struct ol__span text)
 {
     static const char escape[] = "\\u0000";

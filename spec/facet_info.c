@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Promises:
- *  1. Finding a facet takes one hash of its key and one comparison; the generator proved that no two
- *     known facets share a slot. The hash here and facet_hash() in generate.py are the same.
+ *  1. Finding a facet takes one hash of its key and one comparison; the generator proved that no
+ * two known facets share a slot. The hash here and facet_hash() in generate.py are the same.
  *  2. No function reads outside the tables, whatever the bytes say. */
 #include "facet_info.h"
 

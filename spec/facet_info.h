@@ -2,9 +2,9 @@
 #ifndef OL_FACET_INFO_H
 #define OL_FACET_INFO_H
 /** @file
- * What is known of each facet, over tables that spec/generate.py makes of spec/facts/. A facet is found
- * by entity and key, never by key alone; a field of it by walking its tree of nodes along a JSON path.
- * All data is constant. Threads: any.
+ * What is known of each facet, over tables that spec/generate.py makes of spec/facts/. A facet is
+ * found by entity and key, never by key alone; a field of it by walking its tree of nodes along a
+ * JSON path. All data is constant. Threads: any.
  */
 #include "entity.h"
 #include "facet_table.h" /* generated: enum ol__facet_id, enum ol__field_id */
@@ -58,11 +58,11 @@ const struct ol__facet_info *ol__facet_info(enum ol__facet_id id);
 const struct ol__field_info *ol__field_info(enum ol__field_id id);
 /** The node of index @p node; 0 is the unknown node, type ANY. */
 const struct ol__facet_node *ol__facet_node(uint16_t node);
-/** One step down from @p node. @p ret_is_recursion is set to true, never to false, if the step comes back to a
- *  node nearer to the root. @return 0 if it is not known what is there. */
+/** One step down from @p node. @p ret_is_recursion is set to true, never to false, if the step
+ * comes back to a node nearer to the root. @return 0 if it is not known what is there. */
 uint16_t ol__facet_step(uint16_t node, const struct ol__json_step *step, bool *ret_is_recursion);
-/** The leaf at @p path (from inside the facet). Members of a recursive struct below its first level give
- *  OL_FIELD_UNKNOWN. */
+/** The leaf at @p path (from inside the facet). Members of a recursive struct below its first level
+ * give OL_FIELD_UNKNOWN. */
 enum ol__field_id ol__facet_field(enum ol__facet_id id, const struct ol__json_step *path,
                                   size_t depth);
 /** Whether a value of @p type may stand where @p node is. */
@@ -73,7 +73,8 @@ extern const struct ol__facet_info ol__facet_infos[];
 extern const struct ol__field_info ol__field_infos[];
 extern const struct ol__facet_node ol__facet_nodes[];
 extern const struct ol__facet_edge ol__facet_edges[];
-/** Perfect hash: slot of (entity, key) -> facet to compare with, and which (entity, key) it stands for. */
+/** Perfect hash: slot of (entity, key) -> facet to compare with, and which (entity, key) it stands
+ * for. */
 struct ol__facet_slot_key {
     uint16_t facet; /**< 0: empty */
     uint8_t entity;
