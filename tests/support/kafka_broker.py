@@ -68,13 +68,17 @@ def free_ports(count):
 
 
 def _start_time(pid):
-    """Start time of a live process in ticks since boot, or None (gone, or a zombie)."""
+    """Start time of a live process in ticks since boot, or None (gone, or a zombie).
+
+    A killed process's first thread is a zombie while others still hold its sockets open.
+    """
+    place = pathlib.Path("/proc/%d" % pid)
     try:
-        stat = pathlib.Path("/proc/%d/stat" % pid).read_text(encoding="latin-1")
+        fields = (place / "stat").read_text(encoding="latin-1").rpartition(")")[2].split()
+        is_gone = fields[0] in "ZX" and len(os.listdir(place / "task")) <= 1
     except OSError:
         return None
-    fields = stat.rpartition(")")[2].split()
-    return None if fields[0] in "ZX" else int(fields[19])
+    return None if is_gone else int(fields[19])
 
 
 def answers(port):
@@ -142,7 +146,7 @@ class Broker:
         cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         # A run cut short between here and the port file is formatted again.
         done = subprocess.run(self._java("kafka.tools.StorageTool", "format", "--ignore-formatted",
-                                         "-t", cluster, "-c", str(self.config)),
+                                         "--cluster-id=" + cluster, "-c", str(self.config)),
                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT, timeout=START_SECONDS, check=False)
         if done.returncode != 0:

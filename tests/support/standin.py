@@ -186,7 +186,7 @@ class Connection(asyncio.Protocol):
             end = self.buf.find(b"\r\n\r\n", 0, HEAD_MAX + 4)
             if end < 0:
                 if len(self.buf) > HEAD_MAX:
-                    raise Bad(431, "request head too large")
+                    raise Bad(400, "request head too large")
                 return False
             self.request = Request(bytes(self.buf[:end]))
             del self.buf[:end + 4]
@@ -468,7 +468,7 @@ class Standin:
             connection.reset()
         elif rule.answer == "torn":
             if connection.transport:
-                connection.transport.write(b"HTTP/1.1 201 Crea")
+                connection.transport.write(b"HTTP/1.1 2")
             connection.done(close=True)
         elif self.epoch is epoch:
             self.finish(connection, request, post, made, rule)

@@ -26,7 +26,7 @@ class Sent:
         self.event_type = record["eventType"]
         self.body = base64.b64decode(record.get("body", ""))
         self.wire = base64.b64decode(record.get("wire", ""))  # Python only
-        self.error = record.get("error", "")
+        self.error = base64.b64decode(record.get("error", "")).decode()
 
 
 class _Client:
@@ -61,7 +61,7 @@ class PythonClient(_Client):
     name = "python"
 
     def __init__(self):
-        python = os.environ.get("PYTHON", "python3")
+        python = os.environ.get("PYTHON") or sys.executable
         cache.need(python)
         version = subprocess.run([python, "-VV"], capture_output=True, text=True, check=True).stdout
         requirements = HERE / "requirements.txt"
@@ -71,7 +71,7 @@ class PythonClient(_Client):
             cache.run([str(work / "bin/python"), "-m", "pip", "install", "-q", "--no-input",
                        "--disable-pip-version-check", "--no-deps", "-r", str(requirements)], "pip")
 
-        venv = cache.directory("python-client", [requirements, version, cache.root()], make,
+        venv = cache.directory("python-client", [requirements, version, str(cache.root())], make,
                                movable=False)
         self.python = venv / "bin/python"
 

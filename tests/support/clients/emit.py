@@ -3,8 +3,8 @@
 """Send runs (START, RUNNING, COMPLETE) with openlineage-python and record what was sent.
 
 Runs in the venv that clients.py makes. The record has one JSON line per event: "body", the text the
-client's serializer returned, and "wire", the bytes its HTTP session got (both base64), "headers", and
-"status", or "error" where the client raised.
+client's serializer returned, and "wire", the bytes its HTTP session got, "headers", and "status", or
+"error" where the client raised; bytes and error in base64.
 """
 import argparse
 import base64
@@ -97,7 +97,8 @@ def main():
                 try:
                     client.emit(_event(args, kind, run, number))
                 except Exception as bad:  # whatever the client raises is the result
-                    current["error"] = "%s: %s" % (type(bad).__name__, bad)
+                    text = "%s: %s" % (type(bad).__name__, bad)
+                    current["error"] = base64.b64encode(text.encode()).decode()
                     failures += 1
                 record.write(json.dumps(current) + "\n")
                 record.flush()

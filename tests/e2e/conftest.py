@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Fixtures of the end-to-end tests; what they lean on is in tests/support.
+
+LINEAGED_BUILD_DIR      where the programs were built (build/dev)
+LINEAGED_TESTS_REQUIRE  what must not be skipped: any of kafka,python,java, or all
+"""
+import os
+import pathlib
+import sys
+
+import pytest
+
+SUPPORT = pathlib.Path(__file__).resolve().parent.parent / "support"
+sys.path[:0] = [str(SUPPORT), str(SUPPORT / "clients")]
+
+import cache  # noqa: E402
+import clients  # noqa: E402
+import kafka_broker  # noqa: E402
+import procs  # noqa: E402
+import standin_control  # noqa: E402
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "slow: takes more than a few seconds; run by `make test-slow`")
+
+
+def _obtain(name, make):
+    """make(), or a skip with the reason, or a failure where LINEAGED_TESTS_REQUIRE names it."""
+    try:
+        return make()
+    except cache.Cannot as reason:
+        required = os.environ.get("LINEAGED_TESTS_REQUIRE", "").replace(",", " ").split()
+        if name in required or "all" in required:
+            pytest.fail("%s is required here: %s" % (name, reason), pytrace=False)
+        pytest.skip("no %s: %s" % (name, reason))
+
+
+@pytest.fixture
+def workdir(tmp_path):
+    """A directory of this test alone."""
+    return tmp_path
+
+
+@pytest.fixture
+def wait_until():
+    return procs.wait_until
+
+
+@pytest.fixture
+def runner(workdir):
+    """Starts programs and reaps every one of them."""
+    made = procs.Runner(workdir)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def built():
+    """built("lineaged"): path of a built program; the test fails where it was not built."""
+    def find(name):
+        try:
+            return procs.built(name)
+        except FileNotFoundError as missing:
+            pytest.fail(str(missing), pytrace=False)
+    return find
+
+
+@pytest.fixture
+def start_standin(workdir):
+    """start_standin(**options) for tests that need more than one, or options of their own."""
+    made = []
+
+    def start(**options):
+        made.append(standin_control.StandinProcess(workdir / ("standin.%d" % len(made)), **options))
+        return made[-1]
+
+    yield start
+    for each in made:
+        each.close()
+
+
+@pytest.fixture
+def standin(start_standin):
+    """A Marquez stand-in of this test alone."""
+    return start_standin()
+
+
+@pytest.fixture(scope="session")
+def kafka(tmp_path_factory):
+    """A running broker for the whole session; a test that kills it starts it again."""
+    def make():
+        broker = kafka_broker.Broker(tmp_path_factory.mktemp("kafka"))
+        broker.start(die_with_parent=True)
+        return broker
+    broker = _obtain("kafka", make)
+    yield broker
+    broker.stop()
+
+
+@pytest.fixture
+def kafka_read(kafka):
+    """kafka_read(topic): every message, through kcat."""
+    import kafka_read as module
+    _obtain("kafka", lambda: cache.need("kcat"))
+    return lambda topic, **options: module.read_topic(kafka.bootstrap, topic, **options)
+
+
+@pytest.fixture(scope="session")
+def python_client():
+    """openlineage-python as a sender."""
+    return _obtain("python", clients.PythonClient)
+
+
+@pytest.fixture(scope="session")
+def java_client():
+    """openlineage-java as a sender."""
+    return _obtain("java", clients.JavaClient)
