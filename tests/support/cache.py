@@ -35,15 +35,16 @@ def need(*programs):
 
 
 def run(argv, what, timeout=540):
-    """Run a fetching or building command; Cannot with the end of its output when it fails."""
+    """Run a fetching or building command; Cannot with its first errors when it fails."""
     try:
         done = subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT, timeout=timeout, check=False)
     except (OSError, subprocess.TimeoutExpired) as bad:
         raise Cannot("%s: %s" % (what, bad)) from None
     if done.returncode != 0:
-        tail = done.stdout.decode(errors="replace").strip().splitlines()[-6:]
-        raise Cannot("%s: exit %d: %s" % (what, done.returncode, " | ".join(tail)))
+        lines = done.stdout.decode(errors="replace").strip().splitlines()
+        told = [line for line in lines if "error" in line.lower()][:2] or lines[-3:]
+        raise Cannot("%s: exit %d: %s" % (what, done.returncode, " | ".join(told)[:600]))
 
 
 @contextlib.contextmanager
