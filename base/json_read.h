@@ -9,7 +9,8 @@
  */
 #include "buf.h"
 
-/** Nesting past this is refused (OL_INVALID), whatever the caller asks for. */
+/** Nesting past this, or past limits.depth_max if that is less, is refused (OL_INVALID). `[]` is
+ * one level. */
 #define OL_JSON_DEPTH_MAX 128
 
 enum ol__json_type {
@@ -59,9 +60,14 @@ struct ol__json_reader; /* opaque */
 OL_NODISCARD ol_status ol__json_reader_new(struct ol__json_reader **ret, struct ol_error *err);
 void ol__json_reader_free(struct ol__json_reader *reader);
 
-/** Read @p text to its end, calling @p handler for each value in order.
- *  @return OL_OK; OL_INVALID: not JSON, err says what at which byte offset and JSON pointer;
- *  OL_TOO_LARGE: past a limit; OL_NOMEM; or what the handler returned. */
+/** Read @p text to its end, calling @p handler for each value in order (NULL: only check). Key and
+ * text spans are valid UTF-8; an escaped half of a surrogate pair is U+FFFD there (the bytes of the
+ * text between begin and end still have it), and \u0000 is a NUL, so spans are not C strings. The
+ * second of two equal keys is reported as the first was. @p limits may be NULL. What the handler
+ * saw before a failure it saw of a text that is not JSON.
+ *  @return OL_OK; OL_INVALID: not JSON or nested too deeply, err says what at which byte offset and
+ * JSON pointer; OL_TOO_LARGE: more than limits.size_max bytes; OL_NOMEM; or what the handler
+ * returned. */
 OL_NODISCARD ol_status ol__json_read(struct ol__json_reader *reader, struct ol__span text,
                                      const struct ol__json_limits *limits,
                                      ol__json_handler *handler, void *arg, struct ol_error *err);
@@ -75,7 +81,8 @@ void ol__json_pointer(const struct ol__json_value *value, char *out, size_t size
 bool ol__json_at(const struct ol__json_value *value, const char *const *keys, size_t count);
 
 /** Copy JSON without white space between tokens (one line, for facets handed in by callers): the
- * text is checked; numbers and strings keep their spelling. @return as ol__json_read(). */
+ * text is checked; numbers and strings keep their spelling. Appends; on failure nothing was added.
+ * @return as ol__json_read(); OL_TOO_LARGE also past the ceiling of @p out. */
 OL_NODISCARD ol_status ol__json_minify(struct ol__json_reader *reader, struct ol__span text,
                                        const struct ol__json_limits *limits, struct ol__buf *out,
                                        struct ol_error *err);

@@ -15,6 +15,7 @@
 #ifdef __SSE2__
 #include <emmintrin.h>
 #endif
+#include "utf8.h"
 
 static const char digit_pairs[] = "00010203040506070809101112131415161718192021222324"
                                   "25262728293031323334353637383940414243444546474849"
@@ -86,40 +87,6 @@ static void put_token(struct ol__json_writer *w, const char *text, size_t size)
     put_end(w->out, start, p + size);
 }
 
-/* How many bytes from @p s are one well-formed character (positive), or belong to one maximal bad
- * part (negative). *s >= 0x80. */
-static int character_size(const unsigned char *s, const unsigned char *end)
-{
-    unsigned char low = 0x80;
-    unsigned char high = 0xbf; /* of the second byte */
-    int more;
-    if (*s >= 0xc2 && *s <= 0xdf) {
-        more = 1;
-    } else if ((*s & 0xf0) == 0xe0) {
-        more = 2;
-        if (*s == 0xe0)
-            low = 0xa0; /* overlong below */
-        else if (*s == 0xed)
-            high = 0x9f; /* surrogates above */
-    } else if (*s >= 0xf0 && *s <= 0xf4) {
-        more = 3;
-        if (*s == 0xf0)
-            low = 0x90;
-        else if (*s == 0xf4)
-            high = 0x8f; /* past U+10FFFF */
-    } else {
-        return -1;
-    }
-    int size = 1;
-    for (; more > 0; more--, size++) {
-        if (s + size == end || s[size] < low || s[size] > high)
-            return -size;
-        low = 0x80;
-        high = 0xbf;
-    }
-    return size;
-}
-
 /* What stands after the backslash for a byte that must be escaped; 0: \u00XX. */
 static inline char escape_of(unsigned char c)
 {
@@ -148,7 +115,7 @@ static char *put_special(char *p, const unsigned char **s, const unsigned char *
     static const char hex[] = "0123456789abcdef";
     unsigned char c = **s;
     if (c >= 0x80) {
-        int size = character_size(*s, end);
+        int size = ol__utf8_size(*s, end);
         if (size > 0) {
             memcpy(p, *s, (size_t)size);
             *s += size;

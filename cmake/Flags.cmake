@@ -25,5 +25,8 @@ if(OL_SANITIZE)
 elseif(NOT CMAKE_BUILD_TYPE STREQUAL "Debug")
   target_compile_options(ol_flags INTERFACE -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=2)
 endif()
+if(OL_FUZZ)
+  target_compile_options(ol_flags INTERFACE -fsanitize=fuzzer-no-link) # so that libFuzzer sees coverage
+endif()
 target_link_options(ol_flags INTERFACE -Wl,-z,relro -Wl,-z,now -Wl,-z,noexecstack)
 set(CMAKE_EXE_LINKER_FLAGS "${CMAKE_EXE_LINKER_FLAGS} -pie")
