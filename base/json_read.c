@@ -8,7 +8,8 @@
  * pair, which yajl would turn into garbage, becomes U+FFFD. We decode, yajl only checks.
  *  3. yajl's memory is an arena of the reader's. yajl does not look whether an allocation failed,
  * so a failure leaves it by longjmp; nothing is lost, as the arena owns all.
- *  4. Nesting never passes OL_JSON_DEPTH_MAX; nothing recurses. */
+ *  4. Vertical tabs and form feeds between tokens, which yajl lets pass, are refused.
+ *  5. Nesting never passes OL_JSON_DEPTH_MAX; nothing recurses. */
 #include "json_read.h"
 
 #include <setjmp.h>
@@ -37,8 +38,9 @@ struct ol__json_reader {
     size_t at; /* end of the last token (promise 1) */
     size_t depth;
     size_t depth_max;
-    bool is_inside; /* the innermost step belongs to what comes next, not to what came last */
-    bool is_done;   /* the handler has seen enough */
+    bool is_inside;   /* the innermost step belongs to what comes next, not to what came last */
+    bool is_done;     /* the handler has seen enough */
+    size_t bad_white; /* offset of a \v or \f between tokens; SIZE_MAX: none */
     ol_status status;
     ol__json_handler *handler;
     void *arg;
@@ -89,14 +91,17 @@ static void yajl_free_nothing(void *arg, void *block)
 
 /* ---- the cursor ---- */
 
-/* Where the next token begins. */
-static size_t next_token(const struct ol__json_reader *r)
+/* Where the next token begins. yajl takes \v and \f for white space; JSON does not: noted for
+ * tell(). */
+static inline size_t next_token(struct ol__json_reader *r)
 {
     const char *s = r->json.data;
     size_t i = r->at;
     for (; i < r->json.size; i++) {
         char c = s[i];
-        if (c != ' ' && c != '\n' && c != ',' && c != ':' && c != '\r' && c != '\t')
+        if (c == '\v' || c == '\f')
+            r->bad_white = OL_MIN(r->bad_white, i);
+        else if (c != ' ' && c != '\n' && c != ',' && c != ':' && c != '\r' && c != '\t')
             break;
     }
     return i;
@@ -180,6 +185,13 @@ static int out_of_memory(struct ol__json_reader *r)
         r, ol__error_set(r->err, OL_NOMEM, "JSON text of %zu bytes: out of memory", r->json.size));
 }
 
+static ol_status describe(struct ol__json_reader *r, size_t offset, const char *what);
+
+static int refuse_white(struct ol__json_reader *r)
+{
+    return fail(r, describe(r, r->bad_white, "lexical error: not white space in JSON"));
+}
+
 /* A value begins: count it, if it is an element. */
 static inline void count_element(struct ol__json_reader *r)
 {
@@ -190,6 +202,8 @@ static inline void count_element(struct ol__json_reader *r)
 static inline int tell(struct ol__json_reader *r, enum ol__json_type type, struct ol__span text,
                        bool boolean, size_t begin, size_t end)
 {
+    if (r->bad_white != SIZE_MAX)
+        return refuse_white(r);
     r->at = end;
     r->is_inside = false;
     if (r->is_done)
@@ -236,8 +250,8 @@ static int on_number(void *arg, const char *text, size_t size)
 }
 
 /* The string that yajl just reported: where it stands, and whether it has escapes. */
-static inline bool find_string(const struct ol__json_reader *r, const unsigned char *text,
-                               size_t size, size_t *begin, size_t *end)
+static inline bool find_string(struct ol__json_reader *r, const unsigned char *text, size_t size,
+                               size_t *begin, size_t *end)
 {
     *begin = next_token(r);
     /* Without escapes yajl hands out a piece of our text, which spares the scan. */
@@ -270,6 +284,8 @@ static int on_key(void *arg, const unsigned char *text, size_t size)
     size_t begin = 0;
     size_t end = 0;
     bool is_plain = find_string(r, text, size, &begin, &end);
+    if (r->bad_white != SIZE_MAX)
+        return refuse_white(r);
     struct ol__span key = {.data = r->json.data + begin + 1, .size = end - begin - 2};
     if (!is_plain) {
         char *room = ol__arena_alloc(&r->keys, key.size + 1);
@@ -282,8 +298,6 @@ static int on_key(void *arg, const unsigned char *text, size_t size)
     r->is_inside = true;
     return 1;
 }
-
-static ol_status describe(struct ol__json_reader *r, size_t offset, const char *what);
 
 static int on_begin(struct ol__json_reader *r, enum ol__json_type type)
 {
@@ -369,12 +383,13 @@ static ol_status describe(struct ol__json_reader *r, size_t offset, const char *
 }
 
 /* yajl stopped having read @p consumed bytes: the offset of the byte or the token that it did not
- * like. */
-static size_t error_offset(const struct ol__json_reader *r, size_t consumed, bool is_lexical)
+ * like. Its lexer steps back to a bad byte inside a token, but not to one that begins none. */
+static size_t error_offset(struct ol__json_reader *r, size_t consumed)
 {
     size_t last = consumed > 0 ? consumed - 1 : 0;
-    size_t token = next_token(r);
-    return is_lexical ? last : OL_MIN(last, token);
+    if (strncmp(r->reason, "lexical", 7) != 0)
+        return OL_MIN(last, next_token(r));
+    return strstr(r->reason, "invalid char in json text") != NULL ? last : consumed;
 }
 
 static void keep_reason(struct ol__json_reader *r, yajl_handle yajl)
@@ -412,12 +427,12 @@ static void run_yajl(struct ol__json_reader *r, size_t bad)
         is_at_end = true;
         result = yajl_complete_parse(yajl);
     }
+    if (result == yajl_status_ok && next_token(r) == r->json.size && r->bad_white != SIZE_MAX)
+        OL_IGNORE(refuse_white(r), "sets the status");
     if (result != yajl_status_error)
         return; /* whole, or stopped by a callback, which set the status */
     keep_reason(r, yajl);
-    bool is_lexical = strncmp(r->reason, "lexical", 7) == 0;
-    r->status =
-        describe(r, is_at_end ? r->json.size : error_offset(r, consumed, is_lexical), r->reason);
+    r->status = describe(r, is_at_end ? r->json.size : error_offset(r, consumed), r->reason);
 }
 
 /* ---- the interface ---- */
@@ -464,6 +479,7 @@ ol_status ol__json_read(struct ol__json_reader *r, struct ol__span text,
     r->depth = 0;
     r->is_inside = false;
     r->is_done = false;
+    r->bad_white = SIZE_MAX;
     r->status = OL_OK;
     r->handler = handler != NULL ? handler : ignore_value;
     r->arg = arg;

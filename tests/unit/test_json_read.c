@@ -84,7 +84,7 @@ static void values_paths_and_ranges(void **state)
                                   "] /1 3-10\n{ /2 11-12\n# /2/a <4> 16-17\n} /2 11-18\n]  0-19\n"},
         {"{ \"a/b\" : null,\n\"m~n\":true , \"x\\ny\\\"\": \"\\\"\",\"\":[]}",
          "{  0-1\nn /a~1b 10-14\nb /m~0n yes 22-26\ns /x\ny\" <\"> 39-43\n[ / 47-48\n] / 47-49\n}  "
-         "0-51\n"},
+         "0-50\n"},
         {"{\"k\\u0041\":{\"k\\u0042\":1,\"c\":2},\"d\":3}",
          "{  0-1\n{ /kA 11-12\n# /kA/kB <1> 22-23\n# /kA/c <2> 28-29\n} /kA 11-30\n# /d <3> "
          "35-36\n}  "
@@ -318,8 +318,8 @@ static void what_is_not_json_is_refused_with_its_place(void **state)
         {"{} x", "not JSON at byte 3: parse error: trailing garbage"},
         {"{}{}", "not JSON at byte 2: parse error: trailing garbage"},
         {"[1]]", "not JSON at byte 3: parse error: trailing garbage"},
-        {"\"a\\qb\"", "not JSON at byte 2: lexical error"},
-        {"\"a\nb\"", "not JSON at byte 2, line 2: lexical error"},
+        {"\"a\\qb\"", "not JSON at byte 3: lexical error"},
+        {"\"a\nb\"", "not JSON at byte 2: lexical error"},
         {"\"\\u12g4\"", "not JSON at byte 5: lexical error"},
         {"\xef\xbb\xbf{}", "not JSON at byte 0: lexical error"},
         {"/* */1", "not JSON at byte 0: lexical error"},
@@ -333,7 +333,12 @@ static void what_is_not_json_is_refused_with_its_place(void **state)
         {"'a'", NULL},
         {"[1,]", NULL},
         {"{a:1}", NULL},
-        {"[\v1]", NULL},
+        {"[\v1]", "not JSON at byte 1: lexical error: not white"},
+        {"\f[1]", "not JSON at byte 0: lexical error: not white"},
+        {"[1] \f", "not JSON at byte 4: lexical error: not white"},
+        {"[1\v]", "not JSON at byte 2: lexical error: not white"},
+        {"{\v\"a\":1}", "not JSON at byte 1: lexical error: not white"},
+        {"{\"a\":\v1}", "not JSON at byte 5 (/a): lexical error: not white"},
         {"TRUE", NULL},
         {"{\"a\":\"\xff\"}", "not JSON at byte 6 (/a): not UTF-8"},
         {"\"\xc3\x28\"", "not JSON at byte 1: not UTF-8"},
