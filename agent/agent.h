@@ -2,8 +2,8 @@
 #ifndef AGENT_H
 #define AGENT_H
 /** @file
- * How the agent's threads are wired: main() makes one of these, starts intake, delivery, store and admin in
- * that order, and stops them in the reverse one. Only what is listed here is shared.
+ * How the agent's threads are wired: main() makes one of these, starts intake, delivery, store and
+ * admin in that order, and stops them in the reverse one. Only what is listed here is shared.
  */
 #include "config.h"
 #include "metrics.h"
@@ -16,7 +16,8 @@ struct agent {
     struct spool *spool;
 };
 
-/* ---- Log: one line an event on standard error, text or JSON; the only mutable global of the agent ---- */
+/* ---- Log: one line an event on standard error, text or JSON; the only mutable global of the agent
+ * ---- */
 enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
 void log_setup(enum log_level level, bool is_json);
 /** @p area is a room ("intake", "route marquez"). Any thread. Never with event bytes or secrets. */
@@ -25,11 +26,13 @@ void log_write(enum log_level level, const char *area, const char *format, ...) 
 /* ---- Intake thread (intake/) ---- */
 struct intake; /* opaque */
 /** Open listeners and journal directories; nothing is taken before intake_start().
- *  @return OL_OK, OL_CONFIG, OL_BUSY (address or directory taken; err says by whom), OL_IO, OL_NOMEM. */
+ *  @return OL_OK, OL_CONFIG, OL_BUSY (address or directory taken; err says by whom), OL_IO,
+ * OL_NOMEM. */
 OL_NODISCARD ol_status intake_open(const struct agent *agent, struct intake **ret,
                                    struct ol_error *err);
 OL_NODISCARD ol_status intake_start(struct intake *intake, struct ol_error *err);
-/** Stop taking: listeners close, requests that wait are answered after their sync, journals stay. Joins. */
+/** Stop taking: listeners close, requests that wait are answered after their sync, journals stay.
+ * Joins. */
 void intake_stop(struct intake *intake);
 /** Without a thread: drain what the journals hold now, commit, return (for --once). */
 OL_NODISCARD ol_status intake_drain_once(struct intake *intake, struct ol_error *err);
@@ -41,11 +44,11 @@ struct deliver; /* opaque */
 OL_NODISCARD ol_status deliver_open(const struct agent *agent, struct deliver **ret,
                                     struct ol_error *err);
 OL_NODISCARD ol_status deliver_start(struct deliver *deliver, struct ol_error *err);
-/** Go on until every route is empty or its circuit opens or it is held, at most @p timeout_ms; then stop what
- *  is in flight. Joins. @p ret_left: events not delivered to some route. */
+/** Go on until every route is empty or its circuit opens or it is held, at most @p timeout_ms; then
+ * stop what is in flight. Joins. @p ret_left: events not delivered to some route. */
 void deliver_stop(struct deliver *deliver, int64_t timeout_ms, uint64_t *ret_left);
-/** For --once: wait until each route (@p route NULL: all) is empty, or its circuit opens, or it is held. Started
- *  deliver only. @return OL_OK: empty; OL_AGAIN: something still waits. */
+/** For --once: wait until each route (@p route NULL: all) is empty, or its circuit opens, or it is
+ * held. Started deliver only. @return OL_OK: empty; OL_AGAIN: something still waits. */
 OL_NODISCARD ol_status deliver_wait(struct deliver *deliver, const char *route,
                                     struct ol_error *err);
 void deliver_close(struct deliver *deliver);

@@ -17,31 +17,32 @@ struct route_config {
     int type;     /**< enum route_type, required */
     int on_lag;   /**< enum route_on_lag; DEFAULT: pin for the first, detach for the others */
     /* http */
-    char *url;      /**< base URL or whole path; /api/v1/lineage is added to one without a path */
-    int profile;    /**< enum route_profile */
+    char *url;   /**< base URL or whole path; /api/v1/lineage is added to one without a path */
+    int profile; /**< enum route_profile */
     char *api_key_file; /**< Bearer token, read again when it changes */
     char *api_key;      /**< secret */
     int64_t timeout_ms;
     int64_t max_in_flight;
-    int64_t retry_max_ms;   /**< ceiling of the backoff */
-    int64_t poison_tries;   /**< tries of an event that keeps drawing 500 while others succeed */
+    int64_t retry_max_ms; /**< ceiling of the backoff */
+    int64_t poison_tries; /**< tries of an event that keeps drawing 500 while others succeed */
     int64_t dead_letter_bytes;
     /* kafka */
     char *brokers;
     char *topic;
-    int key; /**< 0 lane (the lane key), 1 job */
+    int key;                         /**< 0 lane (the lane key), 1 job */
     struct ol__text_list properties; /**< librdkafka settings, "name=value" */
     /* file, store */
     char *path;
     int64_t rotate_bytes;
-    int64_t retention_ms;   /**< store: 90 days */
+    int64_t retention_ms;    /**< store: 90 days */
     int64_t retention_bytes; /**< store: 2 GiB */
-    bool raw_events;        /**< store: keep each event's bytes */
+    bool raw_events;         /**< store: keep each event's bytes */
 };
 
 struct agent_config {
     /* intake */
     struct ol__text_list http_listen; /**< "unix:PATH" or "ADDRESS:PORT" */
+    struct ol__text_list http_paths;  /**< taken besides those that end in /lineage; "*": any */
     int64_t http_max_body, http_max_connections, http_idle_ms;
     struct ol__text_list journal_directories;
     int64_t journal_orphan_after_ms, journal_abort_grace_ms, journal_poll_ms;
@@ -51,8 +52,8 @@ struct agent_config {
     int64_t spool_max_bytes, spool_segment_bytes;
     /* admin */
     char *admin_socket;
-    int64_t drain_ms; /**< SIGTERM: how long delivery may go on */
-    int log_level, log_format; /**< error|warning|info|debug; text|json */
+    int64_t drain_ms;                /**< SIGTERM: how long delivery may go on */
+    int log_level, log_format;       /**< error|warning|info|debug; text|json */
     struct ol__setting_items routes; /**< struct route_config */
     /* not from the file */
     bool is_system;
@@ -62,8 +63,9 @@ struct agent_config {
 extern const struct ol__setting agent_settings[];
 extern const struct ol__setting route_settings[];
 
-/** Defaults of this place, then the file (@p path NULL: the place's own file if it exists), then checks across settings.
- *  Touches nothing on disk but the file it reads. @return OL_OK, OL_CONFIG, OL_NOT_FOUND, OL_NOMEM. */
+/** Defaults of this place, then the file (@p path NULL: the place's own file if it exists), then
+ * checks across settings. Touches nothing on disk but the file it reads. @return OL_OK, OL_CONFIG,
+ * OL_NOT_FOUND, OL_NOMEM. */
 OL_NODISCARD ol_status config_load(struct agent_config *config, const char *path, bool is_system,
                                    struct ol_error *err);
 void config_release(struct agent_config *config);

@@ -2,8 +2,8 @@
 #ifndef METRICS_H
 #define METRICS_H
 /** @file
- * The counters that threads share: each is an atomic, written by one thread, read by admin. Names and
- * help are in admin/exposition.c.
+ * The counters that threads share: each is an atomic, written by one thread, read by admin. Names
+ * and help are in admin/exposition.c.
  */
 #include <stdatomic.h>
 #include <stdint.h>
@@ -39,8 +39,8 @@ enum route_state {
     ROUTE_OK,
     ROUTE_RETRYING,     /* some lanes wait */
     ROUTE_CIRCUIT_OPEN, /* outage: probes only */
-    ROUTE_HELD,         /* 401, 403, 404, 405, misconfigured, or a wrong setting: probes once a minute */
-    ROUTE_FAILED        /* cannot work at all, e.g. its file cannot be opened */
+    ROUTE_HELD,  /* 401, 403, 404, 405, misconfigured, or a wrong setting: probes once a minute */
+    ROUTE_FAILED /* cannot work at all, e.g. its file cannot be opened */
 };
 
 #define ROUTE_ERROR_MAX 256
@@ -51,8 +51,8 @@ struct route_metrics {
     metric state_since; /* Unix ms */
     metric low;         /* low-water mark */
     metric in_flight, waiting;
-    metric last_success; /* Unix ms */
-    metric last_status;  /* HTTP status, 0: none */
+    metric last_success;    /* Unix ms */
+    metric last_status;     /* HTTP status, 0: none */
     _Atomic int error_lock; /* spin lock around last_error: writer copies in, readers copy out */
     char last_error[ROUTE_ERROR_MAX];
 };

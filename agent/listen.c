@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Promises:
+ *  1. A socket file is removed only when a connection to it is refused, that is when nobody
+ * listens; two agents that start at once do not remove each other's (the directory is locked from
+ * the probe to listen(2)).
+ *  2. Nobody connects before the file has its mode: it is set between bind(2) and listen(2). */
+#include "listen.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <unistd.h>
+#include "files.h"
+
+#define BACKLOG 1024
+
+static ol_status parse_unix(const char *path, struct listen_address *ret, struct ol_error *err)
+{
+    struct sockaddr_un un = {.sun_family = AF_UNIX};
+    if (path[0] != '/')
+        return ol__error_set(err, OL_INVALID, "'unix:%s': expected an absolute path", path);
+    if (strlen(path) >= sizeof un.sun_path)
+        return ol__error_set(err, OL_INVALID, "'unix:%s': path of a socket longer than %zu bytes",
+                             path, sizeof un.sun_path - 1);
+    snprintf(un.sun_path, sizeof un.sun_path, "%s", path);
+    memcpy(&ret->address, &un, sizeof un);
+    ret->size = sizeof un;
+    ret->is_unix = true;
+    snprintf(ret->text, sizeof ret->text, "unix:%s", path);
+    return OL_OK;
+}
+
+static bool split_port(const char *text, char *host, size_t size, const char **ret_port)
+{
+    const char *colon = strrchr(text, ':');
+    size_t length;
+    char *end;
+    if (colon == NULL || colon[1] < '0' || colon[1] > '9')
+        return false;
+    unsigned long port = strtoul(colon + 1, &end, 10);
+    length = (size_t)(colon - text);
+    if (*end != '\0' || port > 65535 || length == 0 || length >= size)
+        return false;
+    if (text[0] == '[' && text[length - 1] == ']') {
+        text++;
+        length -= 2;
+    } else if (memchr(text, ':', length) != NULL)
+        return false; /* IPv6 without brackets */
+    memcpy(host, text, length);
+    host[length] = '\0';
+    *ret_port = colon + 1;
+    return true;
+}
+
+ol_status listen_parse(const char *text, struct listen_address *ret, struct ol_error *err)
+{
+    char host[64];
+    const char *port;
+    struct addrinfo *found, hints = {.ai_family = AF_UNSPEC,
+                                     .ai_socktype = SOCK_STREAM,
+                                     .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE};
+    *ret = (struct listen_address){0};
+    if (strncmp(text, "unix:", 5) == 0)
+        return parse_unix(text + 5, ret, err);
+    if (!split_port(text, host, sizeof host, &port))
+        goto invalid;
+    const char *address = strcmp(host, "localhost") == 0 ? "127.0.0.1"
+                          : strcmp(host, "*") == 0       ? NULL
+                                                         : host;
+    if (getaddrinfo(address, port, &hints, &found) != 0)
+        goto invalid;
+    memcpy(&ret->address, found->ai_addr, found->ai_addrlen);
+    ret->size = found->ai_addrlen;
+    freeaddrinfo(found);
+    snprintf(ret->text, sizeof ret->text, "%s", text);
+    return OL_OK;
+invalid:
+    return ol__error_set(
+        err, OL_INVALID,
+        "'%s': expected unix:PATH, ADDRESS:PORT or [ADDRESS]:PORT (a number, localhost or *)",
+        text);
+}
+
+/* Whether nobody listens on the socket file (promise 1). */
+static ol_status remove_stale(const struct listen_address *address, struct ol_error *err)
+{
+    const char *path = ((const struct sockaddr_un *)&address->address)->sun_path;
+    struct stat st;
+    if (lstat(path, &st) != 0)
+        return errno == ENOENT ? OL_OK : ol__error_set_errno(err, errno, "'%s'", path);
+    if (!S_ISSOCK(st.st_mode))
+        return ol__error_set(err, OL_BUSY, "'%s' is there and is no socket", path);
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (fd < 0)
+        return ol__error_set_errno(err, errno, "'%s': socket", path);
+    int failed =
+        connect(fd, (const struct sockaddr *)&address->address, address->size) != 0 ? errno : 0;
+    close(fd);
+    if (failed != ECONNREFUSED)
+        return ol__error_set(err, OL_BUSY, "'%s': another program listens there", path);
+    if (unlink(path) != 0 && errno != ENOENT)
+        return ol__error_set_errno(err, errno, "'%s': remove a stale socket", path);
+    return OL_OK;
+}
+
+static ol_status open_unix(struct listen_socket *l, mode_t mode, bool is_system,
+                           struct ol_error *err)
+{
+    const char *path = ((struct sockaddr_un *)&l->address.address)->sun_path;
+    char directory[sizeof(((struct sockaddr_un *)0)->sun_path)];
+    struct stat st;
+    int lock = -1;
+    snprintf(directory, sizeof directory, "%s", path);
+    char *slash = strrchr(directory, '/');
+    slash[slash == directory ? 1 : 0] = '\0';
+    ol_status status = ol__fs_make_directories(directory, is_system ? 0755 : 0700, err);
+    if (status != OL_OK)
+        return status;
+    status = ol__fs_open_directory(directory, &lock, err);
+    if (status != OL_OK)
+        return status;
+    while (flock(lock, LOCK_EX) != 0 && errno == EINTR)
+        ;
+    status = remove_stale(&l->address, err);
+    if (status != OL_OK)
+        goto done;
+    l->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (l->fd < 0 || bind(l->fd, (struct sockaddr *)&l->address.address, l->address.size) != 0 ||
+        chmod(path, mode) != 0 || lstat(path, &st) != 0 || listen(l->fd, BACKLOG) != 0) {
+        status = ol__error_set_errno(err, errno, "'%s': listen", path);
+        goto done;
+    }
+    l->device = st.st_dev;
+    l->inode = st.st_ino;
+done:
+    close(lock);
+    return status;
+}
+
+static ol_status open_tcp(struct listen_socket *l, struct ol_error *err)
+{
+    int on = 1;
+    struct sockaddr *address = (struct sockaddr *)&l->address.address;
+    l->fd = socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (l->fd < 0)
+        return ol__error_set_errno(err, errno, "'%s': socket", l->address.text);
+    OL_IGNORE(setsockopt(l->fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on), "only a convenience");
+    OL_IGNORE(setsockopt(l->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on), "only faster");
+    if (bind(l->fd, address, l->address.size) != 0 || listen(l->fd, BACKLOG) != 0) {
+        int failed = errno;
+        if (failed == EADDRINUSE)
+            return ol__error_set(err, OL_BUSY, "'%s': another program listens there",
+                                 l->address.text);
+        return ol__error_set_errno(err, failed, "'%s': listen", l->address.text);
+    }
+    char host[INET6_ADDRSTRLEN], port[8];
+    l->address.size = sizeof l->address.address;
+    if (getsockname(l->fd, address, &l->address.size) != 0 ||
+        getnameinfo(address, l->address.size, host, sizeof host, port, sizeof port,
+                    NI_NUMERICHOST | NI_NUMERICSERV) != 0)
+        return ol__error_set_errno(err, errno, "'%s': own address", l->address.text);
+    snprintf(l->address.text, sizeof l->address.text, strchr(host, ':') ? "[%s]:%s" : "%s:%s", host,
+             port);
+    return OL_OK;
+}
+
+ol_status listen_open(const struct listen_address *address, mode_t mode, bool is_system,
+                      struct listen_socket *ret, struct ol_error *err)
+{
+    struct listen_socket l = {.fd = -1, .address = *address};
+    ol_status status = address->is_unix ? open_unix(&l, mode, is_system, err) : open_tcp(&l, err);
+    if (status != OL_OK) {
+        if (l.fd >= 0)
+            close(l.fd);
+        return status;
+    }
+    *ret = l;
+    return OL_OK;
+}
+
+void listen_close(struct listen_socket *l)
+{
+    struct stat st;
+    if (l->fd < 0)
+        return;
+    const char *path = ((struct sockaddr_un *)&l->address.address)->sun_path;
+    if (l->address.is_unix && lstat(path, &st) == 0 && st.st_dev == l->device &&
+        st.st_ino == l->inode)
+        OL_IGNORE(unlink(path), "whoever comes next finds it stale");
+    close(l->fd);
+    l->fd = -1;
+}
