@@ -156,7 +156,7 @@ static ol_status open_facet(struct ol__facet_place *place, enum ol__entity entit
         return fail(place, OL_INVALID,
                     "facet key '%.60s': 1 to %d letters, digits, '_', '.' or '-' expected",
                     key != NULL ? key : "(NULL)", OL_FACET_JSON_KEY_MAX);
-    if (entity != place->entity && entity != place->side)
+    if (entity >= OL_ENTITY_COUNT || (entity != place->entity && entity != place->side))
         return fail(place, OL_INVALID, "facet %s: belongs to %s, which this %s is not", key,
                     entity < OL_ENTITY_COUNT ? entity_names[entity] : "nothing",
                     place->side < OL_ENTITY_COUNT ? entity_names[place->side]
