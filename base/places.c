@@ -10,7 +10,8 @@ static bool join(char *out, size_t size, const char *directory, const char *name
     return n >= 0 && (size_t)n < size;
 }
 
-/** An absolute path from the environment, else HOME and @p fallback under it (XDG base directories). */
+/** An absolute path from the environment, else HOME and @p fallback under it (XDG base
+ * directories). */
 static ol_status xdg(const char *variable, const char *fallback, char *out, size_t size,
                      struct ol_error *err)
 {

@@ -3,8 +3,8 @@
 #define OL_PLACES_H
 /** @file
  * Where the parts meet without configuration (DESIGN "Places"): the system place, or one user's XDG
- * directories. Reads the environment and, once, whether directories exist; makes nothing. Threads: any,
- * while nobody changes the environment.
+ * directories. Reads the environment and, once, whether directories exist; makes nothing. Threads:
+ * any, while nobody changes the environment.
  */
 #include "ol_base.h"
 
@@ -23,10 +23,12 @@ struct ol__places {
 
 /** The places of the system agent or of this user's.
  *  @return OL_OK; OL_CONFIG: no home (HOME and XDG_STATE_HOME unset or relative); OL_TOO_LARGE. */
-OL_NODISCARD ol_status ol__places_find(bool is_system, struct ol__places *ret, struct ol_error *err);
-/** The places of the agent that collects what this user's programs emit: the system's where its journal
- *  directory exists, else the user's own. */
+OL_NODISCARD ol_status ol__places_find(bool is_system, struct ol__places *ret,
+                                       struct ol_error *err);
+/** The places of the agent that collects what this user's programs emit: the system's where its
+ * journal directory exists, else the user's own. */
 OL_NODISCARD ol_status ol__places_of_user(struct ol__places *ret, struct ol_error *err);
-/** The admin socket that belongs to an event socket: "X.sock" -> "X-admin.sock". @return OL_OK, OL_TOO_LARGE. */
+/** The admin socket that belongs to an event socket: "X.sock" -> "X-admin.sock". @return OL_OK,
+ * OL_TOO_LARGE. */
 OL_NODISCARD ol_status ol__places_admin_socket(const char *socket, char *out, size_t size);
 #endif

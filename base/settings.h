@@ -48,19 +48,24 @@ struct ol__setting {
  *  @return OL_OK, OL_NOMEM. */
 OL_NODISCARD ol_status ol__settings_defaults(const struct ol__setting *table, void *target,
                                              struct ol_error *err);
-/** Read YAML text over the defaults. @p file names it in errors. An unknown or double key, a wrong
- * type, a value out of range, an alias or anchor, a second document: OL_CONFIG. @return OL_OK,
- * OL_CONFIG, OL_NOMEM. */
+/** Read YAML text over the defaults. @p file names it in errors, e.g. "lineaged.yaml:7:
+ * routes[0].on_lag: 'pinn' is not one of pin, detach (did you mean 'pin'?)". Sections are mappings;
+ * an empty one is fine. A list replaces its default. An unknown or double key, a wrong type, a
+ * value out of range, a missing required one, an anchor, alias, tag or directive, a second
+ * document: OL_CONFIG. On failure some settings may be set; release the struct as ever. @return
+ * OL_OK, OL_CONFIG, OL_NOMEM. */
 OL_NODISCARD ol_status ol__settings_read(const struct ol__setting *table, void *target,
                                          const char *file, struct ol__span yaml,
                                          struct ol_error *err);
-/** Set one by its dotted key, from the command line. @return OL_OK, OL_CONFIG, OL_NOMEM. */
+/** Set one by its dotted key, from the command line; a TEXT_LIST as "a, b"; a LIST is refused. On
+ * failure it keeps its value. @return OL_OK, OL_CONFIG, OL_NOMEM. */
 OL_NODISCARD ol_status ol__settings_set(const struct ol__setting *table, void *target,
                                         const char *key, const char *value, struct ol_error *err);
-/** Write YAML that reads back to the same values (secrets as a comment). */
+/** Write YAML that reads back to the same values (secrets, and what has no value, as comments).
+ *  @return out->status. */
 ol_status ol__settings_print(const struct ol__setting *table, const void *target,
                              struct ol__buf *out);
-/** Write the settings as man(7) source: key, type, default, range, help. */
+/** Write the settings as man(7) source: key, type, default, range, help. @return out->status. */
 ol_status ol__settings_manual(const struct ol__setting *table, struct ol__buf *out);
 /** Free what the struct owns. */
 void ol__settings_release(const struct ol__setting *table, void *target);
