@@ -77,6 +77,8 @@ static inline void assert_value(const struct ol__json_writer *w)
 
 static void put_token(struct ol__json_writer *w, const char *text, size_t size)
 {
+    if (w->out->status != OL_OK) /* and then the nesting is no longer kept */
+        return;
     assert_value(w);
     size_t start = w->out->size;
     char *p = room_for(w->out, size);
