@@ -37,6 +37,8 @@ void intake_stop(struct intake *intake);
 /** Without a thread: drain what the journals hold now, commit, return (for --once). */
 OL_NODISCARD ol_status intake_drain_once(struct intake *intake, struct ol_error *err);
 void intake_close(struct intake *intake);
+/** Where listener @p index listens, with the port that was given for port 0; NULL past the last. */
+const char *intake_address(const struct intake *intake, size_t index);
 
 /* ---- Delivery thread (deliver/): http, kafka and file routes ---- */
 struct deliver; /* opaque */

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Promises:
+ *  1. An event is in the group only if it passed the checks; the bytes added are the bytes given.
+ *  2. Events are counted as accepted only after the sync that covers them. */
+#include "take.h"
+
+#include <stdlib.h>
+#include "times.h"
+
+struct intake_taker {
+    struct spool *spool;
+    struct intake_metrics *metrics;
+    struct ol__event_reader *reader;
+    struct ol__event_limits limits;
+    void (*saw)(void *arg, const struct spool_record *record, const struct ol__event *event);
+    void *saw_arg;
+    uint64_t events, bytes, inferred; /* of the group */
+};
+
+ol_status intake_taker_new(struct spool *spool, struct intake_metrics *metrics, bool is_strict,
+                           size_t event_max, struct intake_taker **ret, struct ol_error *err)
+{
+    struct intake_taker *taker = calloc(1, sizeof *taker);
+    if (taker == NULL)
+        return ol__error_set(err, OL_NOMEM, "intake: out of memory");
+    taker->spool = spool;
+    taker->metrics = metrics;
+    taker->limits = (struct ol__event_limits){.size_max = OL_MIN(event_max, SPOOL_PAYLOAD_MAX),
+                                              .is_strict = is_strict};
+    ol_status status = ol__event_reader_new(&taker->reader, err);
+    if (status != OL_OK) {
+        free(taker);
+        return status;
+    }
+    *ret = taker;
+    return OL_OK;
+}
+
+void intake_taker_free(struct intake_taker *taker)
+{
+    if (taker == NULL)
+        return;
+    ol__event_reader_free(taker->reader);
+    free(taker);
+}
+
+void intake_taker_watch(struct intake_taker *taker,
+                        void (*saw)(void *arg, const struct spool_record *record,
+                                    const struct ol__event *event),
+                        void *arg)
+{
+    taker->saw = saw;
+    taker->saw_arg = arg;
+}
+
+static void count_warnings(struct intake_metrics *metrics, uint32_t warnings)
+{
+    for (; warnings != 0; warnings &= warnings - 1)
+        metric_add(&metrics->warnings[__builtin_ctz(warnings)], 1);
+}
+
+ol_status intake_take(struct intake_taker *taker, struct spool_record *record,
+                      const struct ol__event **ret_event, struct ol_error *err)
+{
+    const struct ol__event *event;
+    int64_t now_ms = ol__time_now_ms();
+    ol_status status = ol__event_read(taker->reader, record->data, OL_EVENT_CORE, &taker->limits,
+                                      now_ms, &event, err);
+    if (status != OL_OK)
+        return status;
+    record->type = SPOOL_EVENT;
+    record->lane_kind = (uint8_t)ol__event_lane(event, record->lane);
+    record->warnings = event->warnings;
+    if (record->time_ms == 0)
+        record->time_ms = now_ms;
+    status = spool_group_add(taker->spool, record, err);
+    if (status != OL_OK)
+        return status;
+    taker->events++;
+    taker->bytes += record->data.size;
+    taker->inferred += record->source == SPOOL_FROM_AGENT;
+    if (event->warnings != 0)
+        count_warnings(taker->metrics, event->warnings);
+    if (taker->saw != NULL)
+        taker->saw(taker->saw_arg, record, event);
+    if (ret_event != NULL)
+        *ret_event = event;
+    return OL_OK;
+}
+
+uint64_t intake_taker_pending(const struct intake_taker *taker)
+{
+    return taker->events;
+}
+
+ol_status intake_taker_commit(struct intake_taker *taker, struct ol_error *err)
+{
+    bool is_empty = spool_group_size(taker->spool) == 0;
+    ol_status status = spool_group_commit(taker->spool, err);
+    if (status == OL_OK) { /* promise 2 */
+        metric_add(&taker->metrics->accepted_events, taker->events);
+        metric_add(&taker->metrics->accepted_bytes, taker->bytes);
+        metric_add(&taker->metrics->inferred_aborts, taker->inferred);
+        if (!is_empty)
+            metric_add(&taker->metrics->groups, 1);
+    }
+    taker->events = taker->bytes = taker->inferred = 0;
+    return status;
+}

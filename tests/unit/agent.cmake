@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+ol_unit_test(dedup agent_intake)
