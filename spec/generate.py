@@ -83,9 +83,9 @@ class Facts:
         self.handles = {e["name"]: e["handle"] for e in self.core["entity"]}
         if list(self.handles) != ENTITIES:
             raise FactsError(f"core.toml: entities must be {ENTITIES}, in this order")
-        self.facets.sort(key=lambda f: ENTITIES.index(f["entity"]))
         for facet in self.facets:
             self.complete_facet(facet)
+        self.facets.sort(key=lambda f: ENTITIES.index(f["entity"]))
         self.check_setters()
         for struct in self.structs.values():
             self.complete_struct(struct)
@@ -193,6 +193,20 @@ def ordered_members(struct):
     return sorted(struct["members"], key=lambda m: version_key(m["since"]))
 
 
+def version_groups(struct):
+    """[(since, members, name of filler or None)]: a filler keeps a later member out of tail padding."""
+    groups = {}
+    for member in ordered_members(struct):
+        groups.setdefault(member["since"], []).append(member)
+    made = []
+    for since, members in groups.items():
+        half = False  # whether the offset is 4 past a multiple of 8; enums alone are that short
+        for member in members:
+            half = member["type"] == "bool" and not half
+        made.append((since, members, f"reserved_{since.replace('.', '_')}" if half else None))
+    return made
+
+
 def comment(text, indent):
     lines = textwrap.wrap(text, 96 - indent)
     if len(lines) == 1:
@@ -230,18 +244,14 @@ def emit_struct_header(struct):
     out += f"struct ol_{struct['name']} {{\n    size_t struct_size; /**< Set by OL_MAKE and OL_ITEM. */\n"
     if struct.get("is_entry"):
         out += "    /** Required. The member's name in the JSON object. */\n    const char *key;\n"
-    groups = {}
-    for member in ordered_members(struct):
-        groups.setdefault(member["since"], []).append(member)
-    for since, members in groups.items():
+    for since, members, filler in version_groups(struct):
         for member in members:
             doc = member_doc(member) + (f" Since {since}." if since != struct["since"] else "")
             out += comment(doc, 4) + f"    {c_type(member)}{member['c_name']};\n"
             if "c_count" in member:
                 out += f"    size_t {member['c_count']};\n"
-        if sum(m["type"] == "bool" for m in members) % 2:
-            # a member added later must never fall into what is tail padding today
-            out += f"    int reserved_{since.replace('.', '_')}; /**< 0 */\n"
+        if filler is not None:
+            out += f"    int {filler}; /**< 0 */\n"
     out += "};\n"
     for member in struct["members"]:
         for value in member.get("values", []):
@@ -363,14 +373,10 @@ def emit_struct_table(struct):
                     f"{{{', '.join(map(c_text, member['values']))}, NULL}};\n")
     rows = emit_member_rows(struct, struct["fields"])
     out += f"static const struct ol__member members_{name}[] = {{\n{''.join(rows)}}};\n"
-    ends, members = [], ordered_members(struct)
-    for i, member in enumerate(members):
-        if i + 1 == len(members) or members[i + 1]["since"] != member["since"]:
-            group = [m for m in members if m["since"] == member["since"]]
-            last = member.get("c_count", member["c_name"])
-            if sum(m["type"] == "bool" for m in group) % 2:
-                last = f"reserved_{member['since'].replace('.', '_')}"
-            ends.append(f"END_OF(ol_{name}, {last})")
+    ends = []
+    for _, members, filler in version_groups(struct):
+        last = filler or members[-1].get("c_count", members[-1]["c_name"])
+        ends.append(f"END_OF(ol_{name}, {last})")
     out += f"static const uint16_t sizes_{name}[] = {{{', '.join(ends)}, 0}};\n"
     out += f"_Static_assert({ends[-1]} == sizeof(struct ol_{name}), \"no tail padding\");\n"
     out += (f"static const struct ol__struct type_{name} = {{{c_text('ol_' + name)}, sizes_{name}, members_{name}, "

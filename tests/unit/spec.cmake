@@ -1,5 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 ol_unit_test(facet_table ol_spec)
 ol_unit_test(event_read ol_spec ol_test_support)
+ol_unit_test(event_recorded ol_spec)
+target_compile_definitions(test_event_recorded PRIVATE SOURCE_DIRECTORY="${PROJECT_SOURCE_DIR}")
 ol_unit_test(facet_place ol_facets)
 ol_unit_test(facets ol_facets ol_test_support)
+add_test(NAME unit.generate
+         COMMAND Python3::Interpreter ${CMAKE_CURRENT_SOURCE_DIR}/test_generate.py -v)
+set_tests_properties(unit.generate PROPERTIES TIMEOUT 120 LABELS unit
+                     ENVIRONMENT PYTHONDONTWRITEBYTECODE=1)
