@@ -39,6 +39,9 @@ OL_NODISCARD ol_status store_add(struct store *store, const struct store_event *
 OL_NODISCARD ol_status store_commit(struct store *store, const struct ol__uuid *uuid, uint64_t seq,
                                     struct ol_error *err);
 void store_rollback(struct store *store);
+/** Inside a transaction: put on record that sequences @p first to @p last of spool @p uuid never came (OL_GAP). */
+OL_NODISCARD ol_status store_gap(struct store *store, const struct ol__uuid *uuid, uint64_t first,
+                                 uint64_t last, struct ol_error *err);
 /** Remove whole runs, oldest first, until the limits hold (0: none). At most @p batch runs a call; OL_AGAIN: more. */
 OL_NODISCARD ol_status store_expire(struct store *store, int64_t before_ms, int64_t max_bytes,
                                     int batch, struct ol_error *err);

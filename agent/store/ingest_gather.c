@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "ingest.h"
+
+#include <stdlib.h>
+#include "facet_info.h"
+
+#define STATE_MAX (64u << 20)
+#define TEXT_MAX (64u << 10)
+
+ol_status gather_new(struct store *store, struct ol_error *err)
+{
+    store->gather = calloc(1, sizeof *store->gather);
+    if (store->gather == NULL)
+        return ol__error_set(err, OL_NOMEM, "store: out of memory");
+    ol__buf_init(&store->gather->column, STATE_MAX);
+    ol__buf_init(&store->gather->text, TEXT_MAX);
+    return OL_OK;
+}
+
+void gather_free(struct gather *g)
+{
+    if (g == NULL)
+        return;
+    state_release(&g->old);
+    state_release(&g->news);
+    state_release(&g->merged);
+    ol__buf_release(&g->column);
+    ol__buf_release(&g->text);
+    free(g->dataset_ids);
+    free(g->version_ids);
+    free(g->facets);
+    free(g);
+}
+
+static ol_status make_room(struct gather *g, const struct ol__event *event, struct ol_error *err)
+{
+    if (event->dataset_count > g->dataset_cap) {
+        size_t cap = event->dataset_count * 2;
+        int64_t *ids = realloc(g->dataset_ids, cap * sizeof *ids);
+        if (ids == NULL)
+            goto nomem;
+        g->dataset_ids = ids;
+        ids = realloc(g->version_ids, cap * sizeof *ids);
+        if (ids == NULL)
+            goto nomem;
+        g->version_ids = ids;
+        g->dataset_cap = cap;
+    }
+    if (event->facet_count > g->facet_cap) {
+        size_t cap = event->facet_count * 2;
+        struct gather_facet *facets = realloc(g->facets, cap * sizeof *facets);
+        if (facets == NULL)
+            goto nomem;
+        g->facets = facets;
+        g->facet_cap = cap;
+    }
+    return OL_OK;
+nomem:
+    return ol__error_set(err, OL_NOMEM, "store: out of memory");
+}
+
+static ol_status add(struct gather *g, const struct state_entry *entry, struct ol_error *err)
+{
+    if (state_add(&g->news, entry) != OL_OK)
+        return ol__error_set(err, OL_NOMEM, "store: out of memory");
+    return OL_OK;
+}
+
+/* ---- Facets ---- */
+
+struct deleted_look {
+    bool is_deleted;
+};
+
+static ol_status look_deleted(void *arg, const struct ol__json_value *value, struct ol_error *err)
+{
+    (void)err;
+    static const char *const path[] = {"_deleted"};
+    struct deleted_look *look = arg;
+    if (value->type == OL_JSON_BOOL && ol__json_at(value, path, 1))
+        look->is_deleted = value->boolean;
+    return OL_OK;
+}
+
+/* `_deleted: true` takes a facet of a job or dataset away; other entities have no such member. */
+static bool is_deleted(struct store *store, const struct ol__event_facet *facet)
+{
+    static const char word[] = "\"_deleted\"";
+    if (facet->entity != OL_ENTITY_JOB && facet->entity != OL_ENTITY_DATASET)
+        return false;
+    if (memmem(facet->json.data, facet->json.size, word, sizeof word - 1) == NULL)
+        return false;
+    struct deleted_look look = {false};
+    return ol__json_read(store->json, facet->json, NULL, look_deleted, &look, NULL) == OL_OK &&
+           look.is_deleted;
+}
+
+static uint8_t facet_kind(const struct ol__event *event, const struct ol__event_facet *facet)
+{
+    switch (facet->entity) {
+    case OL_ENTITY_RUN:
+        return STATE_RUN_FACET;
+    case OL_ENTITY_JOB:
+        return STATE_JOB_FACET;
+    case OL_ENTITY_INPUT:
+        return STATE_INPUT_FACET;
+    case OL_ENTITY_OUTPUT:
+        return STATE_OUTPUT_FACET;
+    case OL_ENTITY_DATASET:
+    case OL_ENTITY_COUNT:
+        break;
+    }
+    switch (facet->dataset >= 0 ? event->datasets[facet->dataset].side : OL_ENTITY_DATASET) {
+    case OL_ENTITY_INPUT:
+        return STATE_INPUT_DATASET_FACET;
+    case OL_ENTITY_OUTPUT:
+        return STATE_OUTPUT_DATASET_FACET;
+    default:
+        return STATE_SUBJECT_FACET;
+    }
+}
+
+static ol_status gather_facets(struct store *store, const struct ol__event *event, int64_t at,
+                               struct ol_error *err)
+{
+    struct gather *g = store->gather;
+    for (size_t i = 0; i < event->facet_count; i++) {
+        const struct ol__event_facet *facet = &event->facets[i];
+        struct state_entry entry = {.kind = facet_kind(event, facet), .at = at};
+        if (facet->dataset >= 0)
+            entry.object = g->dataset_ids[facet->dataset];
+        ol_status status = dict_text(store, facet->key, &entry.key, err);
+        if (status == OL_OK && !is_deleted(store, facet))
+            status = dict_facet(store, facet->json, &entry.value, err);
+        if (status == OL_OK)
+            status = add(g, &entry, err);
+        if (status != OL_OK)
+            return status;
+        const struct state_entry *old = state_find(&g->old, &entry);
+        g->facets[i].key = entry.key;
+        g->facets[i].is_new =
+            entry.value != 0 && (old == NULL || (at >= old->at && old->value != entry.value));
+    }
+    return OL_OK;
+}
+
+/* ---- Facts ---- */
+
+/* Ids are few; the ones a facet carries are remembered with its key, so that they go when it goes. */
+static ol_status add_id(struct store *store, const struct ol__event_fact *fact,
+                        struct ol__span key, int64_t at, struct ol_error *err)
+{
+    struct state_entry entry = {
+        .kind = STATE_ID, .object = store->gather->facets[fact->facet].key, .at = at};
+    if (key.size == 0 || fact->text.size == 0)
+        return OL_OK;
+    ol_status status = dict_text(store, key, &entry.key, err);
+    if (status == OL_OK)
+        status = dict_text(store, fact->text, &entry.value, err);
+    return status == OL_OK ? add(store->gather, &entry, err) : status;
+}
+
+/* The key of the tag that @p value is the value of: they are facts of one array element. */
+static struct ol__span tag_key(const struct ol__event *event, const struct ol__event_fact *value)
+{
+    for (size_t i = 0; i < event->fact_count; i++) {
+        const struct ol__event_fact *f = &event->facts[i];
+        if (f->field == OL_FIELD_RUN_TAGS_TAGS_KEY && f->facet == value->facet &&
+            f->index == value->index)
+            return f->text;
+    }
+    return (struct ol__span){0};
+}
+
+static ol_status gather_fact(struct store *store, const struct ol__event *event,
+                             const struct ol__event_fact *fact, int64_t at, struct ol_error *err)
+{
+    struct gather *g = store->gather;
+    struct {
+        enum ol__field_id field;
+        struct ol__span *to;
+    } const texts[] = {
+        {OL_FIELD_RUN_PARENT_RUN_RUN_ID, &g->parent_run},
+        {OL_FIELD_RUN_PARENT_JOB_NAMESPACE, &g->parent_namespace},
+        {OL_FIELD_RUN_PARENT_JOB_NAME, &g->parent_name},
+        {OL_FIELD_RUN_PARENT_ROOT_RUN_RUN_ID, &g->root_run},
+        {OL_FIELD_RUN_PARENT_ROOT_JOB_NAMESPACE, &g->root_namespace},
+        {OL_FIELD_RUN_PARENT_ROOT_JOB_NAME, &g->root_name},
+        {OL_FIELD_RUN_ERROR_MESSAGE_MESSAGE, &g->error},
+        {OL_FIELD_RUN_PROCESSING_ENGINE_NAME, &g->engine_name},
+        {OL_FIELD_RUN_PROCESSING_ENGINE_VERSION, &g->engine_version},
+        {OL_FIELD_JOB_JOB_TYPE_PROCESSING_TYPE, &g->processing_type},
+    };
+    for (size_t i = 0; i < OL_COUNT(texts); i++)
+        if (texts[i].field == fact->field) {
+            *texts[i].to = fact->text;
+            return OL_OK;
+        }
+    const struct ol__field_info *info = ol__field_info(fact->field);
+    if (info == NULL)
+        return OL_OK;
+    if (info->facet == OL_FACET_RUN_LINEAGED_RUN)
+        return add_id(store, fact, ol__span_text(info->path), at, err);
+    if (fact->field == OL_FIELD_RUN_TAGS_TAGS_VALUE)
+        return add_id(store, fact, tag_key(event, fact), at, err);
+    if (fact->field == OL_FIELD_DATASET_DATASET_TYPE_DATASET_TYPE) {
+        int64_t type = 0;
+        ol_status status = dict_text(store, fact->text, &type, err);
+        int dataset = event->facets[fact->facet].dataset;
+        if (status == OL_OK && dataset >= 0)
+            status = store_run(store, SQL_DATASET_TYPE, err, "ii", g->dataset_ids[dataset], type);
+        return status;
+    }
+    return OL_OK;
+}
+
+static ol_status gather_facts(struct store *store, const struct ol__event *event, int64_t at,
+                              struct ol_error *err)
+{
+    struct gather *g = store->gather;
+    for (size_t i = 0; i < event->fact_count; i++) {
+        const struct ol__event_fact *fact = &event->facts[i];
+        ol_status status = OL_OK;
+        if (fact->field == OL_FIELD_DATASET_VERSION_DATASET_VERSION) {
+            int dataset = event->facets[fact->facet].dataset;
+            if (dataset >= 0 && fact->text.size > 0)
+                status = dict_version(store, g->dataset_ids[dataset], fact->text, at,
+                                      &g->version_ids[dataset], err);
+        } else if (g->facets[fact->facet].is_new) {
+            status = gather_fact(store, event, fact, at, err);
+        }
+        if (status != OL_OK)
+            return status;
+    }
+    return OL_OK;
+}
+
+/* ---- All of it ---- */
+
+static void forget_texts(struct gather *g)
+{
+    const struct ol__span none = {0};
+    g->parent_run = g->parent_namespace = g->parent_name = none;
+    g->root_run = g->root_namespace = g->root_name = none;
+    g->error = g->engine_name = g->engine_version = g->processing_type = none;
+}
+
+ol_status gather_event(struct store *store, const struct ol__event *event, int64_t at,
+                       struct ol_error *err)
+{
+    struct gather *g = store->gather;
+    g->news.count = 0;
+    forget_texts(g);
+    ol_status status = make_room(g, event, err);
+    for (size_t i = 0; i < event->dataset_count && status == OL_OK; i++) {
+        const struct ol__event_dataset *d = &event->datasets[i];
+        g->version_ids[i] = 0;
+        status = dict_dataset(store, d->name_space, d->name, &g->dataset_ids[i], err);
+    }
+    if (status == OL_OK)
+        status = gather_facets(store, event, at, err);
+    if (status == OL_OK)
+        status = gather_facts(store, event, at, err);
+    for (size_t i = 0; i < event->dataset_count && status == OL_OK; i++) {
+        struct state_entry entry = {.kind = STATE_INPUT,
+                                    .object = g->dataset_ids[i],
+                                    .key = g->version_ids[i],
+                                    .at = at};
+        if (event->datasets[i].side == OL_ENTITY_OUTPUT)
+            entry.kind = STATE_OUTPUT;
+        else if (event->datasets[i].side == OL_ENTITY_DATASET)
+            entry.kind = STATE_VERSION;
+        if (entry.kind == STATE_VERSION && entry.key == 0)
+            continue;
+        status = add(g, &entry, err);
+    }
+    if (status == OL_OK)
+        state_sort(&g->news);
+    return status;
+}

@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sql.h"
+
+#define RUN_COLUMNS                                                                                \
+    "id, uuid, text, job, status, flags, born, started, ended, last, seen_day, seen, uid, "        \
+    "parent, root, producer, engine, error, events, state"
+#define IO_ORDER " ORDER BY at DESC, run DESC"
+
+const char *const store_sql_texts[SQL_COUNT] = {
+    [SQL_BEGIN] = "BEGIN IMMEDIATE",
+    [SQL_COMMIT] = "COMMIT",
+    [SQL_ROLLBACK] = "ROLLBACK",
+    [SQL_CURSOR_GET] = "SELECT seq FROM cursors WHERE spool = ?1",
+    [SQL_CURSOR_SET] = "INSERT INTO cursors(spool, seq, moved) VALUES(?1, ?2, ?3) ON CONFLICT(spool) "
+                       "DO UPDATE SET seq = max(seq, excluded.seq), moved = excluded.moved",
+    [SQL_GAP_ADD] = "INSERT INTO gaps(spool, first, last, found) VALUES(?1, ?2, ?3, ?4) "
+                    "ON CONFLICT(spool, first) DO UPDATE SET last = max(last, excluded.last)",
+    [SQL_META_GET] = "SELECT value FROM meta WHERE key = ?1",
+    [SQL_META_SET] = "INSERT INTO meta(key, value) VALUES(?1, ?2) "
+                     "ON CONFLICT(key) DO UPDATE SET value = excluded.value",
+
+    [SQL_TEXT_FIND] = "SELECT id FROM texts WHERE hash = ?1 AND text = ?2",
+    [SQL_TEXT_ADD] = "INSERT INTO texts(hash, text) VALUES(?1, ?2)",
+    [SQL_TEXT_GET] = "SELECT text FROM texts WHERE id = ?1",
+    [SQL_JOB_FIND] = "SELECT id FROM jobs WHERE name = ?1 AND namespace = ?2",
+    [SQL_JOB_ADD] = "INSERT INTO jobs(name, namespace) VALUES(?1, ?2)",
+    [SQL_JOB_GET] = "SELECT type, uid, seen, state FROM jobs WHERE id = ?1",
+    [SQL_JOB_TYPE] = "UPDATE jobs SET type = ?2 WHERE id = ?1 AND type IS NOT ?2",
+    [SQL_JOB_STATE] = "UPDATE jobs SET uid = ?2, seen = ?3, state = ?4 WHERE id = ?1",
+    [SQL_DATASET_FIND] = "SELECT id FROM datasets WHERE name = ?1 AND namespace = ?2",
+    [SQL_DATASET_ADD] = "INSERT INTO datasets(name, namespace) VALUES(?1, ?2)",
+    [SQL_DATASET_GET] = "SELECT type, uid, seen, state FROM datasets WHERE id = ?1",
+    [SQL_DATASET_TYPE] = "UPDATE datasets SET type = ?2 WHERE id = ?1 AND type IS NOT ?2",
+    [SQL_DATASET_STATE] = "UPDATE datasets SET uid = ?2, seen = ?3, state = ?4 WHERE id = ?1",
+    [SQL_VERSION_FIND] = "SELECT id FROM versions WHERE value = ?1 AND dataset = ?2",
+    [SQL_VERSION_ADD] = "INSERT INTO versions(dataset, value, born) VALUES(?1, ?2, ?3)",
+    [SQL_VERSION_GET] = "SELECT dataset, value, born FROM versions WHERE id = ?1",
+    [SQL_FACET_FIND] = "SELECT id FROM facets WHERE hash = ?1 AND head = ?2 AND body = ?3",
+    [SQL_FACET_ADD] = "INSERT INTO facets(hash, head, body) VALUES(?1, ?2, ?3)",
+    [SQL_FACET_GET] = "SELECT texts.text, facets.body FROM facets LEFT JOIN texts "
+                      "ON texts.id = facets.head WHERE facets.id = ?1",
+
+    [SQL_RUN_FIND] = "SELECT " RUN_COLUMNS " FROM runs WHERE uuid = ?1",
+    [SQL_RUN_ADD] = "INSERT INTO runs(uuid, text, job, status, flags, born, started, ended, last, "
+                    "seen_day, seen, uid, parent, root, producer, engine, error, events, state) "
+                    "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, "
+                    "?17, ?18, ?19)",
+    /* Without the columns that an index holds: most events change none of them. */
+    [SQL_RUN_UPDATE] = "UPDATE runs SET flags = ?2, started = ?3, ended = ?4, last = ?5, seen = ?6, "
+                       "uid = ?7, producer = ?8, engine = ?9, error = ?10, events = ?11, "
+                       "state = ?12 WHERE id = ?1",
+    [SQL_RUN_UPDATE_ALL] =
+        "UPDATE runs SET flags = ?2, started = ?3, ended = ?4, last = ?5, seen = ?6, uid = ?7, "
+        "producer = ?8, engine = ?9, error = ?10, events = ?11, state = ?12, job = ?13, "
+        "status = ?14, seen_day = ?15, parent = ?16, root = ?17, born = ?18 WHERE id = ?1",
+    [SQL_IO_ADD] = "INSERT OR IGNORE INTO io(dataset, side, job, at, run, version) "
+                   "VALUES(?1, ?2, ?3, ?4, ?5, ?6)",
+    [SQL_IO_REMOVE] = "DELETE FROM io WHERE dataset = ?1 AND side = ?2 AND job = ?3 AND at = ?4 "
+                      "AND run = ?5 AND version = ?6",
+    [SQL_ID_ADD] = "INSERT OR IGNORE INTO ids(value, key, run) VALUES(?1, ?2, ?3)",
+    [SQL_ID_REMOVE] = "DELETE FROM ids WHERE value = ?1 AND key = ?2 AND run = ?3",
+    [SQL_EVENT_FIND] = "SELECT 1 FROM events WHERE run = ?1 AND hash = ?2 AND data = ?3",
+    [SQL_EVENT_ADD] = "INSERT INTO events(run, hash, data) VALUES(?1, ?2, ?3)",
+
+    [SQL_EXPIRE_NEXT] = "SELECT " RUN_COLUMNS " FROM runs WHERE (seen_day, id) > (?1, ?2) "
+                        "ORDER BY seen_day, id LIMIT 1",
+    [SQL_RUN_REMOVE] = "DELETE FROM runs WHERE id = ?1",
+    [SQL_RUN_ORPHAN_PARENT] = "UPDATE runs SET parent = NULL WHERE parent = ?1",
+    [SQL_RUN_ORPHAN_ROOT] = "UPDATE runs SET root = NULL WHERE root = ?1",
+    [SQL_EVENT_REMOVE] = "DELETE FROM events WHERE run = ?1",
+    [SQL_SWEEP_RUNS] = "SELECT id, text, job, producer, engine, error, state FROM runs "
+                       "WHERE id > ?1 ORDER BY id LIMIT ?2",
+    [SQL_SWEEP_JOBS] = "SELECT id, namespace, type, seen, state FROM jobs WHERE id > ?1 "
+                       "ORDER BY id LIMIT ?2",
+    [SQL_SWEEP_DATASETS] = "SELECT id, namespace, type, seen, state FROM datasets WHERE id > ?1 "
+                           "ORDER BY id LIMIT ?2",
+    [SQL_SWEEP_VERSIONS] = "SELECT id, dataset FROM versions WHERE id > ?1 ORDER BY id LIMIT ?2",
+    [SQL_SWEEP_FACETS] = "SELECT id, head FROM facets WHERE id > ?1 ORDER BY id LIMIT ?2",
+    [SQL_SWEEP_TEXTS] = "SELECT id FROM texts WHERE id > ?1 ORDER BY id LIMIT ?2",
+    [SQL_JOB_REMOVE] = "DELETE FROM jobs WHERE id = ?1",
+    [SQL_DATASET_REMOVE] = "DELETE FROM datasets WHERE id = ?1",
+    [SQL_VERSION_REMOVE] = "DELETE FROM versions WHERE id = ?1",
+    [SQL_FACET_REMOVE] = "DELETE FROM facets WHERE id = ?1",
+    [SQL_TEXT_REMOVE] = "DELETE FROM texts WHERE id = ?1",
+    [SQL_JOB_HAS_RUN] = "SELECT 1 FROM runs WHERE job = ?1 LIMIT 1",
+
+    [SQL_ASK_DATASET_NAME] = "SELECT datasets.id, texts.text FROM datasets JOIN texts "
+                             "ON texts.id = datasets.namespace WHERE datasets.name = ?1",
+    [SQL_ASK_DATASET] =
+        "SELECT n.text, d.name, t.text, d.uid, d.state, d.seen FROM datasets d "
+        "JOIN texts n ON n.id = d.namespace LEFT JOIN texts t ON t.id = d.type WHERE d.id = ?1",
+    [SQL_ASK_JOB_NAME] = "SELECT jobs.id, texts.text FROM jobs JOIN texts "
+                         "ON texts.id = jobs.namespace WHERE jobs.name = ?1",
+    [SQL_ASK_JOB] =
+        "SELECT n.text, j.name, t.text, j.uid, j.state, j.seen FROM jobs j "
+        "JOIN texts n ON n.id = j.namespace LEFT JOIN texts t ON t.id = j.type WHERE j.id = ?1",
+    [SQL_ASK_VERSION] = "SELECT id, born FROM versions WHERE value = ?1 AND dataset = ?2",
+    [SQL_ASK_VERSION_VALUE] = "SELECT id, dataset FROM versions WHERE value = ?1 ORDER BY dataset "
+                              "LIMIT 64",
+    [SQL_ASK_DATASET_VERSIONED] = "SELECT 1 FROM io WHERE dataset = ?1 AND version > 0 LIMIT 1",
+    [SQL_ASK_RUN] = "SELECT " RUN_COLUMNS " FROM runs WHERE id = ?1",
+    [SQL_ASK_RUN_RANGE] = "SELECT id, uid, text FROM runs WHERE uuid >= ?1 AND uuid <= ?2 "
+                          "ORDER BY uuid LIMIT 1000",
+    [SQL_ASK_RUN_JOB] = "SELECT id, uid, status FROM runs WHERE job = ?1 ORDER BY born DESC, id DESC "
+                        "LIMIT 1000",
+    [SQL_ASK_RUNS] = "SELECT id, uid, status, job FROM runs WHERE id < ?1 ORDER BY id DESC",
+    [SQL_ASK_RUNS_JOB] = "SELECT id, uid, status, job FROM runs WHERE job = ?1 "
+                         "ORDER BY born DESC, id DESC",
+    [SQL_ASK_RUNS_STATUS] = "SELECT id, uid, status, job FROM runs WHERE status = ?1 "
+                            "AND status <> 2 ORDER BY id DESC",
+    [SQL_ASK_CHILDREN] = "SELECT id, uid FROM runs WHERE parent = ?1 ORDER BY id",
+    [SQL_ASK_ID] = "SELECT ids.run FROM texts CROSS JOIN ids ON ids.value = texts.id "
+                   "WHERE texts.hash = ?1 AND texts.text = ?2 ORDER BY ids.run DESC LIMIT ?3",
+    [SQL_ASK_DATASET_UID] = "SELECT 1 FROM io CROSS JOIN runs ON runs.id = io.run "
+                            "WHERE io.dataset = ?1 AND runs.uid = ?2 LIMIT 1",
+    /* One job after the other, and of each the runs from the newest: never all runs of a dataset. */
+    [SQL_ASK_IO_JOB] = "SELECT job FROM io WHERE dataset = ?1 AND side = ?2 AND job > ?3 "
+                       "ORDER BY job LIMIT 1",
+    [SQL_ASK_IO_LATEST] = "SELECT at, run, version FROM io WHERE dataset = ?1 AND side = ?2 "
+                          "AND job = ?3 AND at >= ?4 AND at <= ?5" IO_ORDER,
+    [SQL_ASK_IO_JOB_VERSION] = "SELECT job FROM io WHERE version = ?4 AND version > 0 "
+                               "AND dataset = ?1 AND side = ?2 AND job > ?3 ORDER BY job LIMIT 1",
+    [SQL_ASK_IO_LATEST_VERSION] =
+        "SELECT at, run, version FROM io WHERE version = ?6 AND version > 0 AND dataset = ?1 "
+        "AND side = ?2 AND job = ?3 AND at >= ?4 AND at <= ?5" IO_ORDER,
+    [SQL_ASK_IO_FIRST] = "SELECT at, run FROM io WHERE dataset = ?1 AND side = ?2 AND job = ?3 "
+                         "AND at > ?4 ORDER BY at, run",
+    [SQL_ASK_EVENTS] = "SELECT data FROM events WHERE run = ?1 ORDER BY id",
+};
