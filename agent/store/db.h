@@ -2,8 +2,9 @@
 #ifndef STORE_DB_H
 #define STORE_DB_H
 /** @file
- * What the files of this room share: the open database, its prepared statements, and the dictionaries that
- * turn names, texts and facets into small numbers. Nothing here leaves the room. Threads: one per store.
+ * What the files of this room share: the open database, its prepared statements, and the
+ * dictionaries that turn names, texts and facets into small numbers. Nothing here leaves the room.
+ * Threads: one per store.
  */
 #include <sqlite3.h>
 #include "sql.h"
@@ -44,12 +45,14 @@ OL_NODISCARD ol_status schema_open(struct store *store, struct ol_error *err);
 /** What SQLite said, as an outcome, with its text and @p what in @p err. */
 ol_status store_db_error(struct store *store, int code, const char *what, struct ol_error *err);
 
-/** The statement, reset, with values bound: each letter of @p types takes one argument: i int64_t; n int64_t,
- *  0 is NULL; t struct ol__span as text; u the same, empty is NULL; b struct ol__span as bytes, empty is NULL. Spans are borrowed
- *  until the statement is reset. NULL on failure, with @p err. */
+/** The statement, reset, with values bound: each letter of @p types takes one argument: i int64_t;
+ * n int64_t, 0 is NULL; t struct ol__span as text; u the same, empty is NULL; b struct ol__span as
+ * bytes, empty is NULL. Spans are borrowed until the statement is reset. NULL on failure, with @p
+ * err. */
 sqlite3_stmt *store_bind(struct store *store, enum store_sql sql, struct ol_error *err,
                          const char *types, ...);
-/** Step. @return OL_OK: a row; OL_END: none, and the statement is reset; or a failure, likewise reset. */
+/** Step. @return OL_OK: a row; OL_END: none, and the statement is reset; or a failure, likewise
+ * reset. */
 OL_NODISCARD ol_status store_step(struct store *store, sqlite3_stmt *stmt, struct ol_error *err);
 /** Bind as store_bind(), step to the end. */
 OL_NODISCARD ol_status store_run(struct store *store, enum store_sql sql, struct ol_error *err,
@@ -57,7 +60,8 @@ OL_NODISCARD ol_status store_run(struct store *store, enum store_sql sql, struct
 /** A column as a span, borrowed until the statement moves. */
 struct ol__span store_column(sqlite3_stmt *stmt, int column);
 
-/* ---- Dictionaries (dict.c): the id of a thing, adding it if it is new. Only inside a transaction. ---- */
+/* ---- Dictionaries (dict.c): the id of a thing, adding it if it is new. Only inside a transaction.
+ * ---- */
 OL_NODISCARD ol_status dict_text(struct store *store, struct ol__span text, int64_t *ret,
                                  struct ol_error *err);
 OL_NODISCARD ol_status dict_job(struct store *store, struct ol__span name_space,
@@ -73,7 +77,8 @@ void dict_forget(struct store *store);
 /** The hash that texts are found by. */
 int64_t dict_text_hash(const struct store *store, struct ol__span text);
 
-/** "sha256:" and 64 lower-case digits become 32 bytes in @p bytes, true; anything else stays text, false. */
+/** "sha256:" and 64 lower-case digits become 32 bytes in @p bytes, true; anything else stays text,
+ * false. */
 bool version_pack(struct ol__span value, uint8_t bytes[32]);
 /** The text of a version column back, into @p out. */
 ol_status version_unpack(sqlite3_stmt *stmt, int column, struct ol__buf *out);
@@ -87,12 +92,13 @@ struct run_row {
     int64_t job, status, flags;
     int64_t born; /* time of the first event taken of it; edges are filed under it; never changes */
     int64_t started, ended, last; /* event times; ended 0: has none */
-    int64_t seen_day, seen; /* when its last event was taken */
+    int64_t seen_day, seen;       /* when its last event was taken */
     int64_t uid;
     int64_t parent, root, producer, engine, error; /* 0: none */
     int64_t events;
 };
-/** Fill @p ret from a statement with all columns of runs. @p ret_text, @p ret_state (may be NULL): borrowed. */
+/** Fill @p ret from a statement with all columns of runs. @p ret_text, @p ret_state (may be NULL):
+ * borrowed. */
 void run_row_read(sqlite3_stmt *stmt, struct run_row *ret, struct ol__span *ret_text,
                   struct ol__span *ret_state);
 const char *run_status_name(int64_t status);

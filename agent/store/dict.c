@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Promises:
  *  1. A thing has one id for ever; ids are never given to another thing while something names them.
- *  2. A cached id is believed only while the transaction that gave it, and all later ones, were committed.
- *  3. A facet comes back byte for byte: its head (`{"_producer":...,"_schemaURL":...`, which repeats in
- *     thousands of facets) is kept once as a text, the rest as the facet's body. */
+ *  2. A cached id is believed only while the transaction that gave it, and all later ones, were
+ * committed.
+ *  3. A facet comes back byte for byte: its head (`{"_producer":...,"_schemaURL":...`, which
+ * repeats in thousands of facets) is kept once as a text, the rest as the facet's body. */
 #include "db.h"
 
 #include <stdlib.h>
@@ -103,11 +104,12 @@ static ol_status dict_named(struct store *store, enum dict_kind kind, struct ol_
     if (slot != NULL) {
         *ret = slot->id;
     } else {
-        sqlite3_stmt *stmt = store_bind(store, is_job ? SQL_JOB_FIND : SQL_DATASET_FIND, err, "ti",
-                                        name, space);
+        sqlite3_stmt *stmt =
+            store_bind(store, is_job ? SQL_JOB_FIND : SQL_DATASET_FIND, err, "ti", name, space);
         status = find(store, stmt, ret, err);
         if (status == OL_OK && *ret == 0)
-            status = store_run(store, is_job ? SQL_JOB_ADD : SQL_DATASET_ADD, err, "ti", name, space);
+            status =
+                store_run(store, is_job ? SQL_JOB_ADD : SQL_DATASET_ADD, err, "ti", name, space);
         status = added(store, status, hash, ret);
     }
     if (status == OL_OK)
@@ -206,8 +208,9 @@ static const char *skip_text(const char *p, const char *end)
     return p < end ? p + 1 : NULL;
 }
 
-/* How many bytes of @p json are its head: through the value of the first two members, as far as they are
- * _producer and _schemaURL. Any answer is right (promise 3): it only decides what is shared. */
+/* How many bytes of @p json are its head: through the value of the first two members, as far as
+ * they are _producer and _schemaURL. Any answer is right (promise 3): it only decides what is
+ * shared. */
 static size_t head_size(struct ol__span json)
 {
     const char *p = json.data, *end = p + json.size;

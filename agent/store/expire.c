@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Promises:
  *  1. Whole runs go, the ones seen longest ago first, with their edges, ids and raw events.
- *  2. Texts, facets, versions, datasets and jobs go only when nothing names them any more: a sweep marks all that
- *     is named, then removes the rest. What is added or named while it is under way is marked too.
+ *  2. Texts, facets, versions, datasets and jobs go only when nothing names them any more: a sweep
+ * marks all that is named, then removes the rest. What is added or named while it is under way is
+ * marked too.
  *  3. Every call is one short transaction of its own; between calls events may be added. */
 #include "db.h"
 
@@ -101,9 +102,9 @@ static ol_status remove_edges(struct store *store, const struct state *state,
     for (size_t i = 0; i < state->count && status == OL_OK; i++) {
         const struct state_entry *e = &state->entries[i];
         if (e->kind == STATE_INPUT || e->kind == STATE_OUTPUT)
-            status = store_run(store, SQL_IO_REMOVE, err, "iiiiii", e->object,
-                               (int64_t)(e->kind == STATE_OUTPUT), row->job, row->born, row->id,
-                               e->key);
+            status =
+                store_run(store, SQL_IO_REMOVE, err, "iiiiii", e->object,
+                          (int64_t)(e->kind == STATE_OUTPUT), row->job, row->born, row->id, e->key);
         else if (e->kind == STATE_ID)
             status = store_run(store, SQL_ID_REMOVE, err, "iii", e->value, e->key, row->id);
     }
@@ -146,7 +147,8 @@ static ol_status used_bytes(struct store *store, int64_t *ret, struct ol_error *
     return status;
 }
 
-/* Remove runs until the limits hold or @p batch are gone. @p ret_more: some are still over a limit. */
+/* Remove runs until the limits hold or @p batch are gone. @p ret_more: some are still over a limit.
+ */
 static ol_status remove_runs(struct store *store, int64_t before_ms, bool is_over, int batch,
                              bool *ret_more, struct ol_error *err)
 {
@@ -240,7 +242,8 @@ static ol_status sweep_named(struct store *store, sqlite3_stmt *stmt, int map, i
     if (status == OL_OK && map == MAP_JOBS)
         status = remove_edges(store, &sweep->state, &(struct run_row){.job = id}, err);
     if (status == OL_OK)
-        status = store_run(store, map == MAP_JOBS ? SQL_JOB_REMOVE : SQL_DATASET_REMOVE, err, "i", id);
+        status =
+            store_run(store, map == MAP_JOBS ? SQL_JOB_REMOVE : SQL_DATASET_REMOVE, err, "i", id);
     return status;
 }
 
@@ -260,8 +263,9 @@ static ol_status sweep_row(struct store *store, sqlite3_stmt *stmt, int64_t befo
     case SQL_SWEEP_DATASETS:
         return sweep_named(store, stmt, MAP_DATASETS, before_ms, err);
     case SQL_SWEEP_VERSIONS:
-        return is_marked(sweep, MAP_VERSIONS, id) ? OL_OK
-                                                  : store_run(store, SQL_VERSION_REMOVE, err, "i", id);
+        return is_marked(sweep, MAP_VERSIONS, id)
+                   ? OL_OK
+                   : store_run(store, SQL_VERSION_REMOVE, err, "i", id);
     case SQL_SWEEP_FACETS:
         if (is_marked(sweep, MAP_FACETS, id)) {
             mark(sweep, MAP_TEXTS, sqlite3_column_int64(stmt, 1));

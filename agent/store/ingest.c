@@ -2,11 +2,12 @@
 /* Promises:
  *  1. An event that cannot be read changes nothing.
  *  2. The same event again changes nothing but runs.events, runs.seen and the cursor.
- *  3. Of events with different times, what the rows say in the end does not depend on the order they come in
- *     (state.h; run_apply() below), but for `born`, which only files edges.
- *  4. A state once final stays: a late START or RUNNING does not open the run again. Between two final events the
- *     later one counts; one that was inferred (DESIGN 2) gives way to any real one.
- *  5. A run named by others only is there with status NEW; its first own event decides its job and owner. */
+ *  3. Of events with different times, what the rows say in the end does not depend on the order
+ * they come in (state.h; run_apply() below), but for `born`, which only files edges.
+ *  4. A state once final stays: a late START or RUNNING does not open the run again. Between two
+ * final events the later one counts; one that was inferred (DESIGN 2) gives way to any real one.
+ *  5. A run named by others only is there with status NEW; its first own event decides its job and
+ * owner. */
 #include "ingest.h"
 
 #include <inttypes.h>
@@ -33,10 +34,10 @@ struct ol__uuid run_uuid(struct ol__span run_id)
 void run_row_read(sqlite3_stmt *stmt, struct run_row *ret, struct ol__span *ret_text,
                   struct ol__span *ret_state)
 {
-    int64_t *const columns[] = {&ret->job,    &ret->status,   &ret->flags,    &ret->born,
-                                &ret->started, &ret->ended,   &ret->last,     &ret->seen_day,
-                                &ret->seen,   &ret->uid,      &ret->parent,   &ret->root,
-                                &ret->producer, &ret->engine, &ret->error,    &ret->events};
+    int64_t *const columns[] = {&ret->job,      &ret->status, &ret->flags,  &ret->born,
+                                &ret->started,  &ret->ended,  &ret->last,   &ret->seen_day,
+                                &ret->seen,     &ret->uid,    &ret->parent, &ret->root,
+                                &ret->producer, &ret->engine, &ret->error,  &ret->events};
     ret->id = sqlite3_column_int64(stmt, 0);
     struct ol__span uuid = store_column(stmt, 1);
     memset(&ret->uuid, 0, sizeof ret->uuid);
@@ -62,7 +63,8 @@ static struct ol__span uuid_span(const struct ol__uuid *uuid)
 
 /* ---- The row of a run ---- */
 
-/* The row of @p run_id; id 0 if there is none. Its state goes to store->gather->old if @p want_state. */
+/* The row of @p run_id; id 0 if there is none. Its state goes to store->gather->old if @p
+ * want_state. */
 static ol_status run_find(struct store *store, struct ol__span run_id, bool want_state,
                           struct run_row *ret, struct ol_error *err)
 {
@@ -88,11 +90,11 @@ static ol_status run_insert(struct store *store, struct run_row *row, struct ol_
 {
     /* The text is kept only where the 16 bytes do not give it back. */
     struct ol__span text = ol__uuid_is_canonical(run_id) ? (struct ol__span){0} : run_id;
-    ol_status status = store_run(store, SQL_RUN_ADD, err, "buiiiiiniiiinnnnnib",
-                                 uuid_span(&row->uuid), text, row->job, row->status, row->flags,
-                                 row->born, row->started, row->ended, row->last, row->seen_day,
-                                 row->seen, row->uid, row->parent, row->root, row->producer,
-                                 row->engine, row->error, row->events, state);
+    ol_status status =
+        store_run(store, SQL_RUN_ADD, err, "buiiiiiniiiinnnnnib", uuid_span(&row->uuid), text,
+                  row->job, row->status, row->flags, row->born, row->started, row->ended, row->last,
+                  row->seen_day, row->seen, row->uid, row->parent, row->root, row->producer,
+                  row->engine, row->error, row->events, state);
     if (status == OL_OK)
         row->id = sqlite3_last_insert_rowid(store->db);
     return status;
@@ -122,7 +124,8 @@ static int64_t final_status(enum ol__event_type type)
                                     : RUN_NEW;
 }
 
-static void apply_status(struct run_row *row, enum ol__event_type type, bool is_inferred, int64_t at)
+static void apply_status(struct run_row *row, enum ol__event_type type, bool is_inferred,
+                         int64_t at)
 {
     int64_t status = final_status(type);
     if (status == RUN_NEW) { /* promise 4 */
@@ -168,7 +171,8 @@ static void run_apply(struct run_row *row, const struct ol__event *event,
 
 /* ---- What the row says in ids of others ---- */
 
-/* A run that an event names: as it is, or as a new row that waits for its own events (promise 5). */
+/* A run that an event names: as it is, or as a new row that waits for its own events (promise 5).
+ */
 static ol_status run_mention(struct store *store, struct ol__span run_id, struct ol__span job_ns,
                              struct ol__span job_name, const struct run_row *by, int64_t *ret,
                              struct ol_error *err)
@@ -230,8 +234,8 @@ static ol_status run_facts(struct store *store, const struct ol__event *event, i
         status = run_mention(store, g->parent_run, g->parent_namespace, g->parent_name, row,
                              &row->parent, err);
     if (status == OL_OK)
-        status = run_mention(store, g->root_run, g->root_namespace, g->root_name, row, &row->root,
-                             err);
+        status =
+            run_mention(store, g->root_run, g->root_namespace, g->root_name, row, &row->root, err);
     return status;
 }
 
@@ -369,9 +373,9 @@ static ol_status add_static_event(struct store *store, const struct ol__event *e
     sqlite3_stmt *stmt = store_bind(store, is_job ? SQL_JOB_GET : SQL_DATASET_GET, err, "i", id);
     status = store_step(store, stmt, err);
     if (status != OL_OK)
-        return status == OL_END ? ol__error_set(err, OL_CORRUPT, "store '%s': a name is gone",
-                                                store->path)
-                                : status;
+        return status == OL_END
+                   ? ol__error_set(err, OL_CORRUPT, "store '%s': a name is gone", store->path)
+                   : status;
     int64_t uid = taken->uid == UID_UNKNOWN ? STORE_UID_UNKNOWN : (int64_t)taken->uid;
     int64_t seen = OL_MAX(sqlite3_column_int64(stmt, 2), taken->taken_ms);
     bool is_first = sqlite3_column_type(stmt, 3) == SQLITE_NULL;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #ifndef STORE_INGEST_H
 #define STORE_INGEST_H
-/** @file How one event becomes rows: ingest.c merges, ingest_gather.c collects what the event says. */
+/** @file How one event becomes rows: ingest.c merges, ingest_gather.c collects what the event says.
+ */
 #include "db.h"
 
 /** What one event says, as ids. Scratch: kept between events to spare allocations. */
@@ -15,7 +16,7 @@ struct gather {
     struct gather_facet {
         int64_t key; /* text id */
         bool is_new; /* its facts count: not said before, and not older than what was */
-    } *facets; /* by index in event->facets */
+    } * facets;      /* by index in event->facets */
     size_t facet_cap;
     /* From facts that count; empty: not said. Borrowed from the event. */
     struct ol__span parent_run, parent_namespace, parent_name;

@@ -146,9 +146,10 @@ static ol_status gather_facets(struct store *store, const struct ol__event *even
 
 /* ---- Facts ---- */
 
-/* Ids are few; the ones a facet carries are remembered with its key, so that they go when it goes. */
-static ol_status add_id(struct store *store, const struct ol__event_fact *fact,
-                        struct ol__span key, int64_t at, struct ol_error *err)
+/* Ids are few; the ones a facet carries are remembered with its key, so that they go when it goes.
+ */
+static ol_status add_id(struct store *store, const struct ol__event_fact *fact, struct ol__span key,
+                        int64_t at, struct ol_error *err)
 {
     struct state_entry entry = {
         .kind = STATE_ID, .object = store->gather->facets[fact->facet].key, .at = at};
@@ -262,10 +263,8 @@ ol_status gather_event(struct store *store, const struct ol__event *event, int64
     if (status == OL_OK)
         status = gather_facts(store, event, at, err);
     for (size_t i = 0; i < event->dataset_count && status == OL_OK; i++) {
-        struct state_entry entry = {.kind = STATE_INPUT,
-                                    .object = g->dataset_ids[i],
-                                    .key = g->version_ids[i],
-                                    .at = at};
+        struct state_entry entry = {
+            .kind = STATE_INPUT, .object = g->dataset_ids[i], .key = g->version_ids[i], .at = at};
         if (event->datasets[i].side == OL_ENTITY_OUTPUT)
             entry.kind = STATE_OUTPUT;
         else if (event->datasets[i].side == OL_ENTITY_DATASET)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Promises:
  *  1. A file that is no store of ours, or one of a newer schema, is not changed by opening it.
- *  2. Making the schema, and each step of a migration, is one transaction: a crash leaves the old or the new.
+ *  2. Making the schema, and each step of a migration, is one transaction: a crash leaves the old
+ * or the new.
  *  3. The file is readable by its owner only, from its first moment. */
 #include "db.h"
 
@@ -83,8 +84,10 @@ static ol_status make(struct store *store, struct ol_error *err)
     char sql[256];
     uint64_t seed = 0;
     ol__random(&seed, sizeof seed);
-    ol_status status = execute(store, "PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL;"
-                                      "BEGIN IMMEDIATE;", err);
+    ol_status status = execute(store,
+                               "PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL;"
+                               "BEGIN IMMEDIATE;",
+                               err);
     if (status != OL_OK)
         return status;
     int64_t tables = 0; /* another process may have made it since we looked */

@@ -11,8 +11,9 @@ const char *const store_sql_texts[SQL_COUNT] = {
     [SQL_COMMIT] = "COMMIT",
     [SQL_ROLLBACK] = "ROLLBACK",
     [SQL_CURSOR_GET] = "SELECT seq FROM cursors WHERE spool = ?1",
-    [SQL_CURSOR_SET] = "INSERT INTO cursors(spool, seq, moved) VALUES(?1, ?2, ?3) ON CONFLICT(spool) "
-                       "DO UPDATE SET seq = max(seq, excluded.seq), moved = excluded.moved",
+    [SQL_CURSOR_SET] =
+        "INSERT INTO cursors(spool, seq, moved) VALUES(?1, ?2, ?3) ON CONFLICT(spool) "
+        "DO UPDATE SET seq = max(seq, excluded.seq), moved = excluded.moved",
     [SQL_GAP_ADD] = "INSERT INTO gaps(spool, first, last, found) VALUES(?1, ?2, ?3, ?4) "
                     "ON CONFLICT(spool, first) DO UPDATE SET last = max(last, excluded.last)",
     [SQL_META_GET] = "SELECT value FROM meta WHERE key = ?1",
@@ -46,9 +47,10 @@ const char *const store_sql_texts[SQL_COUNT] = {
                     "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, "
                     "?17, ?18, ?19)",
     /* Without the columns that an index holds: most events change none of them. */
-    [SQL_RUN_UPDATE] = "UPDATE runs SET flags = ?2, started = ?3, ended = ?4, last = ?5, seen = ?6, "
-                       "uid = ?7, producer = ?8, engine = ?9, error = ?10, events = ?11, "
-                       "state = ?12 WHERE id = ?1",
+    [SQL_RUN_UPDATE] =
+        "UPDATE runs SET flags = ?2, started = ?3, ended = ?4, last = ?5, seen = ?6, "
+        "uid = ?7, producer = ?8, engine = ?9, error = ?10, events = ?11, "
+        "state = ?12 WHERE id = ?1",
     [SQL_RUN_UPDATE_ALL] =
         "UPDATE runs SET flags = ?2, started = ?3, ended = ?4, last = ?5, seen = ?6, uid = ?7, "
         "producer = ?8, engine = ?9, error = ?10, events = ?11, state = ?12, job = ?13, "
@@ -101,8 +103,9 @@ const char *const store_sql_texts[SQL_COUNT] = {
     [SQL_ASK_RUN] = "SELECT " RUN_COLUMNS " FROM runs WHERE id = ?1",
     [SQL_ASK_RUN_RANGE] = "SELECT id, uid, text FROM runs WHERE uuid >= ?1 AND uuid <= ?2 "
                           "ORDER BY uuid LIMIT 1000",
-    [SQL_ASK_RUN_JOB] = "SELECT id, uid, status FROM runs WHERE job = ?1 ORDER BY born DESC, id DESC "
-                        "LIMIT 1000",
+    [SQL_ASK_RUN_JOB] =
+        "SELECT id, uid, status FROM runs WHERE job = ?1 ORDER BY born DESC, id DESC "
+        "LIMIT 1000",
     [SQL_ASK_RUNS] = "SELECT id, uid, status, job FROM runs WHERE id < ?1 ORDER BY id DESC",
     [SQL_ASK_RUNS_JOB] = "SELECT id, uid, status, job FROM runs WHERE job = ?1 "
                          "ORDER BY born DESC, id DESC",
@@ -113,7 +116,8 @@ const char *const store_sql_texts[SQL_COUNT] = {
                    "WHERE texts.hash = ?1 AND texts.text = ?2 ORDER BY ids.run DESC LIMIT ?3",
     [SQL_ASK_DATASET_UID] = "SELECT 1 FROM io CROSS JOIN runs ON runs.id = io.run "
                             "WHERE io.dataset = ?1 AND runs.uid = ?2 LIMIT 1",
-    /* One job after the other, and of each the runs from the newest: never all runs of a dataset. */
+    /* One job after the other, and of each the runs from the newest: never all runs of a dataset.
+     */
     [SQL_ASK_IO_JOB] = "SELECT job FROM io WHERE dataset = ?1 AND side = ?2 AND job > ?3 "
                        "ORDER BY job LIMIT 1",
     [SQL_ASK_IO_LATEST] = "SELECT at, run, version FROM io WHERE dataset = ?1 AND side = ?2 "

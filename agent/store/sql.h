@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #ifndef STORE_SQL_H
 #define STORE_SQL_H
-/** @file Every statement the store runs, in one table (sql.c), so that a test can look at each one's plan. */
+/** @file Every statement the store runs, in one table (sql.c), so that a test can look at each
+ * one's plan. */
 
 enum store_sql {
     /* transactions and places */

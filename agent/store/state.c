@@ -60,8 +60,8 @@ ol_status state_add(struct state *state, const struct state_entry *entry)
     return OL_OK;
 }
 
-/* Of two equal facet keys in one event the later in the text wins, as with any other JSON key (DESIGN 8);
- * glibc's qsort is a merge sort as long as there is memory, hence stable too. */
+/* Of two equal facet keys in one event the later in the text wins, as with any other JSON key
+ * (DESIGN 8); glibc's qsort is a merge sort as long as there is memory, hence stable too. */
 void state_sort(struct state *state)
 {
     bool is_sorted = true;
@@ -89,7 +89,8 @@ void state_sort(struct state *state)
     state->count = kept;
 }
 
-/* ---- The column: format, count, first time; then for each entry its kind and four variable numbers ---- */
+/* ---- The column: format, count, first time; then for each entry its kind and four variable
+ * numbers ---- */
 
 static void put(struct ol__buf *out, uint64_t v)
 {

@@ -2,8 +2,9 @@
 #ifndef STORE_STATE_H
 #define STORE_STATE_H
 /** @file
- * What all events of one run (or the static events of one job or dataset) said, merged: facets, edges, ids.
- * In the database it is one column, `state`, of some ten bytes an entry; layout: SCHEMA.md "State". Threads: one.
+ * What all events of one run (or the static events of one job or dataset) said, merged: facets,
+ * edges, ids. In the database it is one column, `state`, of some ten bytes an entry; layout:
+ * SCHEMA.md "State". Threads: one.
  */
 #include "buf.h"
 
@@ -18,12 +19,12 @@ enum state_kind {
     STATE_INPUT = 7,         /* object: dataset; key: version or 0; value 0 */
     STATE_OUTPUT = 8,
     STATE_VERSION = 9, /* of a DatasetEvent: object: dataset; key: version; value 0 */
-    STATE_ID = 10,     /* last: state_merge(). object: the facet key it came with; key, value: texts */
+    STATE_ID = 10, /* last: state_merge(). object: the facet key it came with; key, value: texts */
     STATE_KIND_COUNT
 };
 
 struct state_entry {
-    uint8_t kind;  /* enum state_kind */
+    uint8_t kind;   /* enum state_kind */
     int64_t object; /* dataset id, or 0 */
     int64_t key;    /* text id of the facet's key */
     int64_t value;  /* facet id; 0: removed by _deleted */
@@ -39,7 +40,8 @@ void state_release(struct state *state);
 OL_NODISCARD ol_status state_add(struct state *state, const struct state_entry *entry);
 void state_sort(struct state *state);
 /** @return OL_OK, OL_CORRUPT (the column is not what state_write() makes), OL_NOMEM. */
-OL_NODISCARD ol_status state_read(struct state *state, struct ol__span column, struct ol_error *err);
+OL_NODISCARD ol_status state_read(struct state *state, struct ol__span column,
+                                  struct ol_error *err);
 /** @return out->status */
 ol_status state_write(const struct state *state, struct ol__buf *out);
 /** The entry with the same kind, object and key (STATE_ID: value), or NULL. @p state is sorted. */

@@ -2,8 +2,9 @@
 /* Promises:
  *  1. Events and the cursor that says they are in the store become durable together or not at all
  *     (synchronous=FULL): after store_commit() the spool may let go of them.
- *  2. After a commit that failed nothing in memory is believed: store_open() folds the log into the file anew
- *     (what a failed sync left in the log may be in the page cache only) before the cursor is read. */
+ *  2. After a commit that failed nothing in memory is believed: store_open() folds the log into the
+ * file anew (what a failed sync left in the log may be in the page cache only) before the cursor is
+ * read. */
 #include "db.h"
 
 #include <stdio.h>
@@ -161,8 +162,10 @@ ol_status store_open(const char *path, enum store_mode mode, struct store **ret,
         status = ol__event_reader_new(&store->reader, err);
     if (status == OL_OK)
         status = ol__json_reader_new(&store->json, err);
-    if (status == OL_OK && mode == STORE_WRITE) { /* promise 2; readers of another process may be in it */
-        int code = sqlite3_wal_checkpoint_v2(store->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+    if (status == OL_OK &&
+        mode == STORE_WRITE) { /* promise 2; readers of another process may be in it */
+        int code =
+            sqlite3_wal_checkpoint_v2(store->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
         if (code != SQLITE_OK && (code & 0xff) != SQLITE_BUSY)
             status = store_db_error(store, code, "fold the log in", err);
     }

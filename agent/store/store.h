@@ -2,9 +2,9 @@
 #ifndef STORE_H
 #define STORE_H
 /** @file
- * The embedded graph in SQLite: jobs, runs, datasets, their versions, who read and wrote what, facets kept once
- * by content. Schema: SCHEMA.md. A store object belongs to one thread; the agent opens one to write and one to
- * answer; `lineage` opens one read-only when no agent runs.
+ * The embedded graph in SQLite: jobs, runs, datasets, their versions, who read and wrote what,
+ * facets kept once by content. Schema: SCHEMA.md. A store object belongs to one thread; the agent
+ * opens one to write and one to answer; `lineage` opens one read-only when no agent runs.
  */
 #include "event_read.h"
 #include "ids.h"
@@ -14,13 +14,15 @@
 struct store; /* opaque */
 enum store_mode { STORE_WRITE, STORE_READ };
 
-/** @return OL_OK; OL_NOT_FOUND (READ: no file); OL_VERSION_NEWER: err says which version wrote it; OL_CORRUPT; OL_DENIED;
- *  OL_FULL; OL_IO; OL_NOMEM. WRITE makes the file (0600) and migrates older schemas. */
+/** @return OL_OK; OL_NOT_FOUND (READ: no file); OL_VERSION_NEWER: err says which version wrote it;
+ * OL_CORRUPT; OL_DENIED; OL_FULL; OL_IO; OL_NOMEM. WRITE makes the file (0600) and migrates older
+ * schemas. */
 OL_NODISCARD ol_status store_open(const char *path, enum store_mode mode, struct store **ret,
                                   struct ol_error *err);
 void store_close(struct store *store);
 
-/** The cursor: the last sequence of spool @p uuid that is in the store; 0 for a foreign or new one. */
+/** The cursor: the last sequence of spool @p uuid that is in the store; 0 for a foreign or new one.
+ */
 OL_NODISCARD ol_status store_cursor(struct store *store, const struct ol__uuid *uuid,
                                     uint64_t *ret_seq, struct ol_error *err);
 
@@ -33,16 +35,19 @@ struct store_event {
     bool is_inferred;
     struct ol__span data;
 };
-/** @return OL_OK; OL_INVALID: the event cannot be read: count it and go on; OL_FULL, OL_IO, OL_NOMEM: roll back. */
+/** @return OL_OK; OL_INVALID: the event cannot be read: count it and go on; OL_FULL, OL_IO,
+ * OL_NOMEM: roll back. */
 OL_NODISCARD ol_status store_add(struct store *store, const struct store_event *event,
                                  bool keep_raw, struct ol_error *err);
 OL_NODISCARD ol_status store_commit(struct store *store, const struct ol__uuid *uuid, uint64_t seq,
                                     struct ol_error *err);
 void store_rollback(struct store *store);
-/** Inside a transaction: put on record that sequences @p first to @p last of spool @p uuid never came (OL_GAP). */
+/** Inside a transaction: put on record that sequences @p first to @p last of spool @p uuid never
+ * came (OL_GAP). */
 OL_NODISCARD ol_status store_gap(struct store *store, const struct ol__uuid *uuid, uint64_t first,
                                  uint64_t last, struct ol_error *err);
-/** Remove whole runs, oldest first, until the limits hold (0: none). At most @p batch runs a call; OL_AGAIN: more. */
+/** Remove whole runs, oldest first, until the limits hold (0: none). At most @p batch runs a call;
+ * OL_AGAIN: more. */
 OL_NODISCARD ol_status store_expire(struct store *store, int64_t before_ms, int64_t max_bytes,
                                     int batch, struct ol_error *err);
 
@@ -50,10 +55,11 @@ OL_NODISCARD ol_status store_expire(struct store *store, int64_t before_ms, int6
 #define STORE_ANY_UID ((int64_t)-1)
 struct store_question {
     const char *subject; /**< dataset name, NAMESPACE + name as URI, file path, job, run id */
-    const char *content; /**< "sha256:<hex>" of the subject when it is a local file; NULL: not known */
-    int64_t depth;       /**< 0: 20 */
-    int64_t limit;       /**< rows or nodes; 0: 1,000 (runs: 50) */
-    int64_t uid;         /**< only runs of this uid; STORE_ANY_UID: all */
+    const char
+        *content;  /**< "sha256:<hex>" of the subject when it is a local file; NULL: not known */
+    int64_t depth; /**< 0: 20 */
+    int64_t limit; /**< rows or nodes; 0: 1,000 (runs: 50) */
+    int64_t uid;   /**< only runs of this uid; STORE_ANY_UID: all */
     const char *job, *state; /**< runs: filters */
 };
 /** @return OL_OK; OL_NOT_FOUND: nothing by that name or content (the document says what was tried);

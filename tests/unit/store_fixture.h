@@ -68,10 +68,8 @@ static inline ol_status fixture_add(struct store *store, const char *quoted, uin
                                     bool is_inferred, struct ol_error *err)
 {
     char *text = fixture_quoted(quoted);
-    struct store_event event = {.taken_ms = NOW,
-                                .uid = uid,
-                                .is_inferred = is_inferred,
-                                .data = ol__span_text(text)};
+    struct store_event event = {
+        .taken_ms = NOW, .uid = uid, .is_inferred = is_inferred, .data = ol__span_text(text)};
     ol_status status = store_add(store, &event, false, err);
     free(text);
     return status;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Sequences of events and the rows they must leave: merging (OPENLINEAGE 1.4), states, parents, versions,
- * ids, deleted facets; the same twice and in every order; recorded events of other projects where present. */
+/* Sequences of events and the rows they must leave: merging (OPENLINEAGE 1.4), states, parents,
+ * versions, ids, deleted facets; the same twice and in every order; recorded events of other
+ * projects where present. */
 #include "store_fixture.h"
 
 #include <dirent.h>
@@ -13,7 +14,7 @@
 #define JOB ",'job':{'namespace':'n','name':'j'}"
 #define EVENT(type, second, run, facets, more)                                                     \
     "{'eventType':'" type "'," AT(second) ",'run':{'runId':'" run "','facets':{" facets "}}" more  \
-    "}"
+                                          "}"
 #define FACET "'_producer':'p','_schemaURL':'s'"
 #define PARENT                                                                                     \
     "'parent':{" FACET ",'run':{'runId':'" RUN_B "'},'job':{'namespace':'n','name':'dag'}}"
@@ -44,68 +45,97 @@ static const struct row {
 } rows[] = {
     {"a run that completes",
      {{EVENT("START", "01", RUN_A, "", JOB), 0}, {EVENT("COMPLETE", "05", RUN_A, "", JOB), 0}},
-     STATUS, "2|2|1|5", true},
+     STATUS,
+     "2|2|1|5",
+     true},
     {"a late START or RUNNING does not open it again",
      {{EVENT("COMPLETE", "05", RUN_A, "", JOB), 0},
       {EVENT("START", "01", RUN_A, "", JOB), 0},
       {EVENT("RUNNING", "07", RUN_A, "", JOB), 0},
       {EVENT("OTHER", "08", RUN_A, "", JOB), 0}},
-     STATUS, "2|2|1|5", true},
+     STATUS,
+     "2|2|1|5",
+     true},
     {"OTHER before START: the START says when it started",
      {{EVENT("OTHER", "01", RUN_A, "", JOB), 0}, {EVENT("START", "03", RUN_A, "", JOB), 0}},
-     STATUS, "1|2|3|-", true},
+     STATUS,
+     "1|2|3|-",
+     true},
     {"COMPLETE twice",
      {{EVENT("COMPLETE", "05", RUN_A, "", JOB), 0}, {EVENT("COMPLETE", "06", RUN_A, "", JOB), 0}},
-     STATUS, "2|0|5|6", true},
+     STATUS,
+     "2|0|5|6",
+     true},
     {"the later of two ends counts",
      {{EVENT("FAIL", "06", RUN_A, "", JOB), 0}, {EVENT("COMPLETE", "05", RUN_A, "", JOB), 0}},
-     STATUS, "3|0|5|6", true},
+     STATUS,
+     "3|0|5|6",
+     true},
     {"an inferred ABORT ends it",
      {{EVENT("START", "01", RUN_A, "", JOB), 0}, {EVENT("ABORT", "05", RUN_A, "", JOB), 1}},
-     STATUS, "4|3|1|5", true},
+     STATUS,
+     "4|3|1|5",
+     true},
     {"a real end wins over an inferred one, also an earlier one",
      {{EVENT("START", "01", RUN_A, "", JOB), 0},
       {EVENT("ABORT", "05", RUN_A, "", JOB), 1},
       {EVENT("COMPLETE", "04", RUN_A, "", JOB), 0}},
-     STATUS, "2|2|1|4", true},
+     STATUS,
+     "2|2|1|4",
+     true},
     {"no eventType: it runs",
      {{"{" AT("01") ",'run':{'runId':'" RUN_A "'}" JOB "}", 0}},
-     STATUS, "1|0|1|-", false},
+     STATUS,
+     "1|0|1|-",
+     false},
     {"a parent that nobody spoke of is there as NEW, with its job",
      {{EVENT("START", "01", RUN_A, PARENT, JOB), 0}},
      "SELECT r.status, j.name, p.status, pj.name FROM runs r JOIN jobs j ON j.id = r.job "
      "JOIN runs p ON p.id = r.parent JOIN jobs pj ON pj.id = p.job",
-     "1|j|0|dag", false},
+     "1|j|0|dag",
+     false},
     {"its own events come later and decide its job and owner",
      {{EVENT("START", "02", RUN_A, PARENT, JOB), 0},
       {EVENT("START", "01", RUN_B, "", ",'job':{'namespace':'n','name':'real'}"), 0}},
      "SELECT r.status, j.name, r.parent IS NULL FROM runs r JOIN jobs j ON j.id = r.job "
      "ORDER BY r.started",
-     "1|real|1\n1|j|0", true},
+     "1|real|1\n1|j|0",
+     true},
     {"a run that names itself as its parent has none",
-     {{EVENT("START", "01", RUN_B, PARENT, JOB), 0}, {EVENT("RUNNING", "02", RUN_B, PARENT, JOB), 0}},
-     "SELECT count(*), count(parent), max(events) FROM runs", "1|0|2", false},
+     {{EVENT("START", "01", RUN_B, PARENT, JOB), 0},
+      {EVENT("RUNNING", "02", RUN_B, PARENT, JOB), 0}},
+     "SELECT count(*), count(parent), max(events) FROM runs",
+     "1|0|2",
+     false},
     {"inputs and outputs of all events of a run add up",
      {{EVENT("START", "01", RUN_A, "", JOB IN("a", "")), 0},
       {EVENT("RUNNING", "02", RUN_A, "", JOB IN("b", "")), 0},
       {EVENT("COMPLETE", "03", RUN_A, "", JOB OUT("a", "")), 0}},
-     EDGES, "a|0|\na|1|\nb|0|", true},
+     EDGES,
+     "a|0|\na|1|\nb|0|",
+     true},
     {"an edge without version gives way to one with a version; several versions stay",
      {{EVENT("START", "01", RUN_A, "", JOB IN("a", "")), 0},
       {EVENT("RUNNING", "02", RUN_A, "", JOB IN("a", VERSION("7"))), 0},
       {EVENT("RUNNING", "03", RUN_A, "", JOB IN("a", VERSION("8"))), 0},
       {EVENT("COMPLETE", "04", RUN_A, "", JOB IN("a", "")), 0}},
-     EDGES, "a|0|37\na|0|38", true},
+     EDGES,
+     "a|0|37\na|0|38",
+     true},
     {"a SHA-256 is kept as 32 bytes",
      {{EVENT("COMPLETE", "01", RUN_A, "", JOB OUT("a", VERSION(SHA))), 0}},
-     "SELECT typeof(value), length(value) FROM versions", "blob|32", false},
+     "SELECT typeof(value), length(value) FROM versions",
+     "blob|32",
+     false},
     {"tags and our ids, once each",
      {{EVENT("START", "01", RUN_A,
              "'tags':{" FACET ",'tags':[{'key':'step','value':'2'},{'key':'team','value':'x'}]},"
              "'lineaged_run':{" FACET ",'step':'2'}",
              JOB),
        0}},
-     IDS, "step|2\nteam|x", false},
+     IDS,
+     "step|2\nteam|x",
+     false},
     {"a tags facet that is replaced takes its tags along, but for those that another facet has",
      {{EVENT("START", "01", RUN_A,
              "'tags':{" FACET ",'tags':[{'key':'step','value':'2'},{'key':'team','value':'x'}]},"
@@ -114,7 +144,9 @@ static const struct row {
        0},
       {EVENT("COMPLETE", "02", RUN_A, "'tags':{" FACET ",'tags':[{'key':'a','value':'b'}]}", JOB),
        0}},
-     IDS, "a|b\nstep|2", true},
+     IDS,
+     "a|b\nstep|2",
+     true},
     {"an error and an engine",
      {{EVENT("FAIL", "01", RUN_A,
              "'errorMessage':{" FACET ",'message':'boom','programmingLanguage':'C'},"
@@ -123,27 +155,35 @@ static const struct row {
        0}},
      "SELECT e.text, g.text, p.text FROM runs JOIN texts e ON e.id = error "
      "JOIN texts g ON g.id = engine JOIN texts p ON p.id = producer",
-     "boom|Spark 3.5|https://e.org/p", false},
+     "boom|Spark 3.5|https://e.org/p",
+     false},
     {"facets that are equal are kept once, with their head apart, byte for byte",
      {{EVENT("START", "01", RUN_A, "'x_y':{" FACET ",'k': [1, 2]}", JOB), 0},
       {EVENT("START", "01", RUN_B, "'x_y':{" FACET ",'k': [1, 2]}", JOB), 0}},
      "SELECT texts.text || body FROM facets JOIN texts ON texts.id = head",
-     "{\"_producer\":\"p\",\"_schemaURL\":\"s\",\"k\": [1, 2]}", false},
+     "{\"_producer\":\"p\",\"_schemaURL\":\"s\",\"k\": [1, 2]}",
+     false},
     {"a run id that is no UUID keeps its text",
-     {{EVENT("START", "01", "my run", "", JOB), 0}, {EVENT("COMPLETE", "02", "my run", "", JOB), 0}},
-     "SELECT text, status, length(uuid) FROM runs", "my run|2|16", true},
+     {{EVENT("START", "01", "my run", "", JOB), 0},
+      {EVENT("COMPLETE", "02", "my run", "", JOB), 0}},
+     "SELECT text, status, length(uuid) FROM runs",
+     "my run|2|16",
+     true},
     {"static events: edges of no run, types",
      {{"{" AT("01") JOB IN("a", "") OUT("b", "'datasetType':{" FACET ",'datasetType':'MODEL'}") "}",
        0},
       {"{" AT("02") ",'dataset':{'namespace':'n','name':'b','facets':{" VERSION("3") "}}}", 0}},
      "SELECT d.name, side, run, t.text, (SELECT count(*) FROM versions) FROM io JOIN datasets d "
      "ON d.id = io.dataset LEFT JOIN texts t ON t.id = d.type ORDER BY 1",
-     "a|0|0|-|1\nb|1|0|MODEL|1", true},
+     "a|0|0|-|1\nb|1|0|MODEL|1",
+     true},
     {"a time that is none: the time it was taken",
      {{"{'eventType':'START','eventTime':'soon','producer':'p:x','run':{'runId':'" RUN_A "'}" JOB
        "}",
        0}},
-     STATUS, "1|2|0|-", false},
+     STATUS,
+     "1|2|0|-",
+     false},
 };
 
 static size_t step_count(const struct row *row)
@@ -225,8 +265,9 @@ static void test_sequences(void **state)
 static void test_deleted(void **state)
 {
     static const char *const events[] = {
-        EVENT("START", "01", RUN_A, "", ",'job':{'namespace':'n','name':'j','facets':{'sql':{" FACET
-                                        ",'query':'SELECT 1'}}}"),
+        EVENT("START", "01", RUN_A, "",
+              ",'job':{'namespace':'n','name':'j','facets':{'sql':{" FACET
+              ",'query':'SELECT 1'}}}"),
         EVENT("COMPLETE", "02", RUN_A, "",
               ",'job':{'namespace':'n','name':'j','facets':{'sql':{" FACET ",'_deleted': true}}}"),
     };
@@ -242,7 +283,8 @@ static void test_deleted(void **state)
         sqlite3_stmt *stmt = NULL;
         struct state merged = {0};
         assert_int_equal(sqlite3_open(fixture_path, &db), SQLITE_OK);
-        assert_int_equal(sqlite3_prepare_v2(db, "SELECT state FROM runs", -1, &stmt, NULL), SQLITE_OK);
+        assert_int_equal(sqlite3_prepare_v2(db, "SELECT state FROM runs", -1, &stmt, NULL),
+                         SQLITE_OK);
         assert_int_equal(sqlite3_step(stmt), SQLITE_ROW);
         struct ol__span column = {.data = sqlite3_column_blob(stmt, 0),
                                   .size = (size_t)sqlite3_column_bytes(stmt, 0)};
@@ -250,7 +292,8 @@ static void test_deleted(void **state)
         assert_int_equal(merged.count, 1);
         assert_int_equal(merged.entries[0].kind, STATE_JOB_FACET);
         assert_int_equal(merged.entries[0].value, 0);
-        /* Every cut and every flipped bit of the column is refused or read; never more than that. */
+        /* Every cut and every flipped bit of the column is refused or read; never more than that.
+         */
         char copy[256];
         for (size_t i = 0; i < column.size; i++) {
             memcpy(copy, column.data, column.size);
@@ -344,7 +387,8 @@ static void test_recorded(void **state)
     (void)state;
     const char *directory = getenv("OPENLINEAGE_REFERENCE");
     char path[512];
-    snprintf(path, sizeof path, "%s/events/valid", directory != NULL ? directory : "../shared/openlineage");
+    snprintf(path, sizeof path, "%s/events/valid",
+             directory != NULL ? directory : "../shared/openlineage");
     DIR *dir = opendir(path);
     if (dir == NULL) {
         print_message("skipped: no recorded events at %s\n", path);

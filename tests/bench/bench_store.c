@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the store costs: CPU and bytes per event of about 2 KB, and `why` / `impact` over a graph of
+ * 20 layers.
+ *
+ *     bench_store [EVENTS [DATASETS [DIRECTORY]]]     (200000 100000 /tmp)
+ *
+ * Each run is a START and a COMPLETE with the same job facets, two inputs and one output with
+ * schema, source, version and statistics: versions, statistics and ids are new with every run, the
+ * rest repeats. Dataset d of layer k is made from datasets of layer k - 1. Prints one JSON object.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+#include "store.h"
+#include "times.h"
+
+#define LAYERS 20
+#define BATCH 512
+#define START_MS INT64_C(1795251600000)
+
+static long event_count = 200000, dataset_count = 100000;
+static struct ol__uuid spool = {{1}};
+
+static double cpu_s(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static void die(const char *what, const struct ol_error *err)
+{
+    fprintf(stderr, "bench_store: %s: %s\n", what, err->message);
+    exit(1);
+}
+
+#define FACET(url)                                                                                 \
+    "{\"_producer\":\"https://github.com/lineaged/lineaged/tree/0.1.0\",\"_schemaURL\":"           \
+    "\"https://openlineage.io/spec/facets/" url "\","
+
+static void add_dataset(struct ol__buf *out, const char *side, long dataset, long version)
+{
+    ol__buf_add_format(
+        out,
+        "{\"namespace\":\"s3://lake\",\"name\":\"layer%ld/"
+        "table_%06ld\",\"facets\":{\"version\":" FACET(
+            "1-0-1/DatasetVersionDatasetFacet.json#/$defs/"
+            "DatasetVersionDatasetFacet") "\"datasetVersion\":\"sha256:%064lx\"}},\"%sFacets\":{\"%"
+                                          "sStatistics\":" FACET("1-0-2/"
+                                                                 "OutputStatisticsOutputDatasetFace"
+                                                                 "t.json#/$defs/"
+                                                                 "OutputStatisticsOutputDatasetFace"
+                                                                 "t") "\"rowCount\":%ld,\"size\":%"
+                                                                      "ld}}}",
+        dataset / (dataset_count / LAYERS), dataset, version * 1000003 + dataset, side, side,
+        version % 1000, version * 11);
+}
+
+/* The dataset that run r writes, and the round: how often each was written before. */
+static void make_event(struct ol__buf *out, long r, bool is_end)
+{
+    long width = dataset_count / LAYERS;
+    /* all datasets in order, again and again: a layer is written before the next reads it */
+    long round = r / dataset_count, made = r % dataset_count;
+    char time[OL_TIME_TEXT + 1], uuid[OL_UUID_TEXT + 1];
+    int64_t at = START_MS + r * 100 + is_end * 50;
+    struct ol__uuid id = {{0}};
+    for (int i = 0; i < 6; i++)
+        id.bytes[i] = (uint8_t)((uint64_t)(START_MS + r * 100) >> (40 - 8 * i));
+    uint64_t mix = (uint64_t)(r + 1) * 0x9e3779b97f4a7c15u;
+    memcpy(id.bytes + 8, &mix, 8);
+    id.bytes[6] = 0x70;
+    ol__uuid_format(&id, uuid);
+    ol__time_format(at, time);
+    ol__buf_reset(out);
+    ol__buf_add_format(out,
+                       "{\"eventTime\":\"%s\",\"producer\":\"https://github.com/lineaged/lineaged/"
+                       "tree/0.1.0\","
+                       "\"schemaURL\":\"https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/"
+                       "RunEvent\","
+                       "\"eventType\":\"%s\",\"run\":{\"runId\":\"%s\",\"facets\":{\"lineaged_"
+                       "run\":" FACET(
+                           "LineagedRunFacet-1-0-0.json#/$defs/LineagedRunFacet") "\"run_id\":"
+                                                                                  "\"2026-11-21T09-"
+                                                                                  "00-"
+                                                                                  "00Z_%032lx\","
+                                                                                  "\"step\":\"step%"
+                                                                                  "ld\","
+                                                                                  "\"attempt\":"
+                                                                                  "\"1\"},"
+                                                                                  "\"processing_"
+                                                                                  "engine\":" FACET(
+                                                                                      "1-1-1/"
+                                                                                      "ProcessingEn"
+                                                                                      "gineRunFacet"
+                                                                                      ".json#/"
+                                                                                      "$defs/"
+                                                                                      "ProcessingEn"
+                                                                                      "gineRunFace"
+                                                                                      "t") "\"versi"
+                                                                                           "on\":"
+                                                                                           "\"0.1."
+                                                                                           "0\","
+                                                                                           "\"name"
+                                                                                           "\":"
+                                                                                           "\"linea"
+                                                                                           "ged\"}}"
+                                                                                           "}"
+                                                                                           ",",
+                       time, is_end ? "COMPLETE" : "START", uuid, r / 20, r % 20);
+    ol__buf_add_format(
+        out,
+        "\"job\":{\"namespace\":\"bench\",\"name\":\"make_%06ld\",\"facets\":{\"jobType\":" FACET(
+            "2-0-4/JobTypeJobFacet.json#/$defs/JobTypeJobFacet") "\"processingType\":\"BATCH\","
+                                                                 "\"integration\":\"LINEAGED\"}}},"
+                                                                 "\"inputs\":[",
+        made % 5000);
+    if (made >= width) {
+        long left = made - width, right = made - width - made % width + (made * 7 + 1) % width;
+        add_dataset(out, "input", left, round);
+        ol__buf_add_char(out, ',');
+        add_dataset(out, "input", right == left ? left - left % width : right, round);
+    }
+    ol__buf_add_text(out, "],\"outputs\":[");
+    if (is_end)
+        add_dataset(out, "output", made, round);
+    ol__buf_add_text(out, "]}");
+}
+
+static void ingest(const char *path, double *ret_cpu_us, double *ret_read_us, double *ret_bytes)
+{
+    struct store *store = NULL;
+    struct ol_error err = {0};
+    struct ol__buf text;
+    ol__buf_init(&text, 1 << 20);
+    if (store_open(path, STORE_WRITE, &store, &err) != OL_OK)
+        die("open", &err);
+    double cpu = 0, made = 0;
+    uint64_t bytes = 0;
+    for (long n = 0; n < event_count;) {
+        double t0 = cpu_s();
+        if (store_begin(store, &err) != OL_OK)
+            die("begin", &err);
+        cpu += cpu_s() - t0;
+        static struct ol__buf batch[BATCH];
+        long count = 0;
+        t0 = cpu_s();
+        for (; count < BATCH && n + count < event_count; count++) {
+            batch[count].max = 1 << 20;
+            make_event(&batch[count], (n + count) / 2, (n + count) % 2 != 0);
+            bytes += batch[count].size;
+        }
+        made += cpu_s() - t0;
+        t0 = cpu_s();
+        for (long i = 0; i < count; i++) {
+            struct store_event event = {.seq = (uint64_t)(n + i + 1),
+                                        .taken_ms = START_MS + (n + i) * 50,
+                                        .uid = 1000,
+                                        .data = {.data = batch[i].data, .size = batch[i].size}};
+            if (store_add(store, &event, false, &err) != OL_OK)
+                die("add", &err);
+        }
+        n += count;
+        if (store_commit(store, &spool, (uint64_t)n, &err) != OL_OK)
+            die("commit", &err);
+        cpu += cpu_s() - t0;
+    }
+    *ret_cpu_us = cpu * 1e6 / (double)event_count;
+    *ret_read_us = made * 1e6 / (double)event_count;
+    store_close(store);
+    struct stat st;
+    if (stat(path, &st) != 0)
+        exit(1);
+    *ret_bytes = (double)st.st_size / (double)bytes;
+    fprintf(stderr, "%.0f bytes an event, %.1f MB stored\n", (double)bytes / (double)event_count,
+            (double)st.st_size / 1e6);
+    ol__buf_release(&text);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc > 1)
+        event_count = atol(argv[1]);
+    if (argc > 2)
+        dataset_count = atol(argv[2]);
+    char directory[256], path[300];
+    snprintf(directory, sizeof directory, "%s/bench-store-XXXXXX", argc > 3 ? argv[3] : "/tmp");
+    if (event_count < 1 || dataset_count < LAYERS * 10 || mkdtemp(directory) == NULL) {
+        fprintf(stderr, "usage: bench_store [EVENTS [DATASETS [DIRECTORY]]]\n");
+        return 2;
+    }
+    snprintf(path, sizeof path, "%s/lineage.db", directory);
+    double cpu_us, make_us, ratio;
+    ingest(path, &cpu_us, &make_us, &ratio);
+    printf("{\"events\":%ld,\"datasets\":%ld,\"cpu_us_per_event\":%.1f,\"bytes_per_event_byte\":"
+           "%.3f}\n",
+           event_count, dataset_count, cpu_us, ratio);
+    if (getenv("BENCH_KEEP") == NULL) {
+        unlink(path);
+        rmdir(directory);
+    }
+    return 0;
+}
