@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Promises:
+ *  1. Whatever is refused is counted once and, at the start and the end of each row of refusals, logged,
+ *     under no lock.
+ *  2. Emitting takes a line buffer without a lock and allocates none while one is spare. */
+#include "client.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <inttypes.h>
+#include "json_write.h"
+#include "place.h"
+
+const char *ol_version(void)
+{
+    return OL_VERSION;
+}
+
+bool ol__options_copy(const void *options, void *out, size_t size, size_t size_first)
+{
+    size_t given;
+    memcpy(&given, options, sizeof given); /* struct_size stands first in all of them */
+    memset(out, 0, size);
+    if (given < size_first || given > 65536)
+        return false;
+    memcpy(out, options, OL_MIN(given, size)); /* members that only a newer header has are not ours */
+    return true;
+}
+
+/* ---- line buffers ---- */
+
+struct ol__buf *ol__client_take_buffer(struct ol_client *client)
+{
+    for (int i = 0; i < OL_SPARE_BUFFERS; i++) {
+        if (atomic_load_explicit(&client->spare[i], memory_order_relaxed) == NULL)
+            continue;
+        struct ol__buf *buf = atomic_exchange(&client->spare[i], NULL);
+        if (buf != NULL)
+            return buf;
+    }
+    struct ol__buf *buf = malloc(sizeof *buf);
+    if (buf != NULL)
+        ol__buf_init(buf, OL_LINE_MAX + 1); /* one more: the newline in front */
+    return buf;
+}
+
+void ol__client_give_buffer(struct ol_client *client, struct ol__buf *buf)
+{
+    ol__buf_reset(buf);
+    for (int i = 0; i < OL_SPARE_BUFFERS && buf->cap <= OL_SPARE_MAX; i++) {
+        struct ol__buf *none = NULL;
+        if (atomic_compare_exchange_strong(&client->spare[i], &none, buf))
+            return;
+    }
+    ol__buf_release(buf);
+    free(buf);
+}
+
+/* ---- handing over ---- */
+
+ol_status ol__client_refused(struct ol_client *client, ol_status status, const struct ol_error *why,
+                             struct ol_error *err)
+{
+    ol_status public_status = ol__status_public(status);
+    if (err != NULL) {
+        *err = *why;
+        err->status = public_status;
+    }
+    atomic_store(&client->last_status, (int)public_status);
+    atomic_fetch_add(&client->lost, 1);
+    if (atomic_fetch_add(&client->streak, 1) == 0)
+        ol__log(&client->log, public_status, "event refused: %s", why->message);
+    return public_status;
+}
+
+ol_status ol__client_emit(struct ol_client *client, const struct ol__line *line, struct ol_error *err)
+{
+    struct ol_error why;
+    ol_status status = client->transport->functions->emit(client->transport, line, &why);
+    if (status != OL_OK)
+        return ol__client_refused(client, status, &why, err);
+    if (atomic_load_explicit(&client->streak, memory_order_relaxed) != 0) {
+        uint64_t refused = atomic_exchange(&client->streak, 0);
+        if (refused != 0)
+            ol__log(&client->log, OL_OK, "events are accepted again, after %" PRIu64 " refused", refused);
+    }
+    return OL_OK;
+}
+
+uint64_t ol_client_lost(const struct ol_client *client, const char **ret_reason)
+{
+    const char *reason = NULL;
+    uint64_t lost = 0;
+    if (client != NULL) {
+        lost = atomic_load(&client->lost);
+        switch ((ol_status)atomic_load(&client->last_status)) {
+        case OL_OK:
+        case OL_PARTIAL:
+        case OL_DISABLED:
+            break;
+        case OL_INVALID:
+            reason = "after a terminal event, or no such event";
+            break;
+        case OL_NOMEM:
+            reason = "out of memory";
+            break;
+        case OL_FULL:
+            reason = "disk, quota, file size limit or the journal's ceiling";
+            break;
+        case OL_TOO_LARGE:
+            reason = "larger than a journal line may be";
+            break;
+        case OL_IO:
+            reason = "the file could not be written";
+            break;
+        case OL_CONFIG:
+            reason = "configuration";
+            break;
+        }
+    }
+    if (ret_reason != NULL)
+        *ret_reason = reason;
+    return lost;
+}
+
+const char *ol_client_destination(const struct ol_client *client)
+{
+    return client != NULL ? client->destination : NULL;
+}
+
+/* ---- open ---- */
+
+static void free_client(struct ol_client *client)
+{
+    for (int i = 0; i < OL_SPARE_BUFFERS; i++) {
+        struct ol__buf *buf = atomic_load(&client->spare[i]);
+        if (buf != NULL)
+            ol__buf_release(buf);
+        free(buf);
+    }
+    for (size_t i = 0; i < OL_COUNT(client->event_tail); i++)
+        ol__buf_release(&client->event_tail[i]);
+    ol__config_release(&client->config);
+    free(client->producer);
+    free(client->job_namespace);
+    free(client->engine_name);
+    free(client->engine_version);
+    free(client->destination);
+    free(client);
+}
+
+static ol_status set_destination(struct ol_client *client, const char *kind, const char *path)
+{
+    size_t size = strlen(kind) + strlen(path) + 2;
+    client->destination = malloc(size);
+    if (client->destination == NULL)
+        return OL_NOMEM;
+    snprintf(client->destination, size, "%s%s%s", kind, path[0] != '\0' ? " " : "", path);
+    return OL_OK;
+}
+
+static ol_status open_journal(struct ol_client *client, const struct ol_client_options *o,
+                              const struct ol__client_hooks *hooks, struct ol_error *err)
+{
+    char directory[OL_PATH_MAX];
+    ol_status status =
+        ol__place_choose(&client->config, hooks->system_directory, &client->log, directory, err);
+    if (status != OL_OK)
+        return status;
+    struct ol__journal_options journal = {
+        .directory = directory,
+        .is_durable = o->durability == OL_DURABLE_DISK ||
+                      (o->durability == OL_DURABLE_DEFAULT && client->config.is_durable),
+        .infer_abort = o->infer_abort,
+        .fs = hooks->fs,
+        .limits = hooks->limits,
+    };
+    status = ol__journal_open(&journal, &client->transport, err);
+    return status == OL_OK ? set_destination(client, "journal", directory) : status;
+}
+
+static ol_status open_transport(struct ol_client *client, const struct ol_client_options *o,
+                                const struct ol__client_hooks *hooks, struct ol_error *err)
+{
+    ol_status status = OL_OK;
+    switch (client->config.kind) {
+    case OL_KIND_UNSET:
+    case OL_KIND_JOURNAL:
+    case OL_KIND_HTTP:
+        return open_journal(client, o, hooks, err);
+    case OL_KIND_FILE:
+        status = ol__transport_file_open(client->config.location.value, &client->transport, err);
+        return status == OL_OK ? set_destination(client, "file", client->config.location.value) : status;
+    case OL_KIND_CONSOLE:
+        status = ol__transport_console_open(&client->transport, err);
+        return status == OL_OK ? set_destination(client, "console", "") : status;
+    case OL_KIND_NOOP:
+        status = ol__transport_noop_open(&client->transport, err);
+        return status == OL_OK ? set_destination(client, "noop", "") : status;
+    }
+    return ol__error_set(err, OL_INVALID, "transport: no such kind");
+}
+
+/* The journal directory that the host asks for beats whatever is configured. */
+static ol_status apply_directory(struct ol_client *client, const char *directory)
+{
+    static const char source[] = "ol_client_options.journal_directory";
+    if (directory == NULL)
+        return OL_OK;
+    struct ol__told *told = &client->config.directory;
+    free(told->value);
+    free(told->source);
+    *told = (struct ol__told){.value = strdup(directory), .source = strdup(source)};
+    client->config.kind = OL_KIND_JOURNAL;
+    return told->value != NULL && told->source != NULL ? OL_OK : OL_NOMEM;
+}
+
+static char *copy_first(const char *first, const char *second, const char *third)
+{
+    return strdup(first != NULL ? first : second != NULL ? second : third);
+}
+
+static ol_status copy_texts(struct ol_client *client, const struct ol_client_options *o,
+                            struct ol_error *err)
+{
+    static const char *const kinds[] = {"RunEvent", "JobEvent", "DatasetEvent"};
+    ol_status status = apply_directory(client, o->journal_directory);
+    client->producer = strdup(o->producer);
+    client->job_namespace =
+        copy_first(o->job_namespace, client->config.job_namespace.value, "default");
+    client->engine_name = copy_first(o->engine_name, NULL, "libopenlineage");
+    client->engine_version = copy_first(o->engine_version, NULL, ol_version());
+    if (status != OL_OK || client->producer == NULL || client->job_namespace == NULL ||
+        client->engine_name == NULL || client->engine_version == NULL)
+        return ol__error_set(err, OL_NOMEM, "client: out of memory");
+    for (size_t i = 0; i < OL_COUNT(kinds); i++) {
+        struct ol__buf *tail = &client->event_tail[i];
+        ol__buf_init(tail, OL_LINE_MAX);
+        struct ol__json_writer w;
+        ol__buf_add_text(tail, "\",\"producer\":");
+        ol__json_writer_init(&w, tail);
+        ol__json_text(&w, o->producer);
+        ol__buf_add_format(tail, ",\"schemaURL\":\"https://openlineage.io/spec/2-0-2/OpenLineage.json"
+                                 "#/$defs/%s\",", kinds[i]);
+        if (tail->status != OL_OK)
+            return ol__error_set(err, tail->status, "producer: %s", ol_status_name(tail->status));
+    }
+    return OL_OK;
+}
+
+/* An absolute URI: a scheme and something after it. */
+static bool is_uri(const char *text)
+{
+    size_t scheme = strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+-.");
+    return scheme > 0 && text[scheme] == ':' && text[scheme + 1] != '\0' && strpbrk(text, " \t\n") == NULL;
+}
+
+ol_status ol__client_open_hooked(const struct ol_client_options *options,
+                                 const struct ol__client_hooks *hooks, struct ol_client **ret,
+                                 struct ol_error *err)
+{
+    struct ol_client_options o;
+    if (ret == NULL)
+        return ol__error_set(err, OL_INVALID, "ol_client_open: ret is NULL");
+    *ret = NULL;
+    if (options == NULL || !ol__options_copy(options, &o, sizeof o, sizeof o))
+        return ol__error_set(err, OL_INVALID, "ol_client_options: struct_size is not set; use OL_MAKE");
+    if (o.producer == NULL || !is_uri(o.producer))
+        return ol__error_set(err, OL_INVALID, "ol_client_options.producer: an absolute URI is required");
+    if (o.durability > OL_DURABLE_DISK)
+        return ol__error_set(err, OL_INVALID, "ol_client_options.durability: no such value");
+    struct ol_client *client = calloc(1, sizeof *client);
+    if (client == NULL)
+        return ol__error_set(err, OL_NOMEM, "client: out of memory");
+    client->log = (struct ol__log){.function = o.log, .arg = o.log_arg};
+    ol_status status = ol__config_read(&client->config, o.config_path, &client->log, err);
+    if (status == OL_OK && client->config.is_disabled)
+        status = ol__error_set(err, OL_DISABLED, "%s says so", client->config.disabled.source);
+    if (status == OL_OK)
+        status = copy_texts(client, &o, err);
+    if (status == OL_OK)
+        status = open_transport(client, &o, hooks, err);
+    if (status == OL_OK) {
+        *ret = client;
+        return OL_OK;
+    }
+    if (client->transport != NULL)
+        OL_IGNORE(client->transport->functions->close(client->transport, 0, NULL), "nothing written");
+    free_client(client);
+    if (err != NULL)
+        err->status = ol__status_public(status);
+    return ol__status_public(status);
+}
+
+ol_status ol_client_open(const struct ol_client_options *options, struct ol_client **ret,
+                         struct ol_error *err)
+{
+    return ol__client_open_hooked(options, &(const struct ol__client_hooks){0}, ret, err);
+}
+
+ol_status ol_client_close(struct ol_client *client, int timeout_ms, struct ol_error *err)
+{
+    if (client == NULL)
+        return OL_DISABLED;
+    ol_status status = client->transport->functions->close(client->transport, timeout_ms, err);
+    uint64_t lost = atomic_load(&client->lost);
+    if (lost != 0)
+        ol__log(&client->log, (ol_status)atomic_load(&client->last_status),
+                "%" PRIu64 " events were refused while this client was open", lost);
+    free_client(client);
+    status = ol__status_public(status);
+    if (status != OL_OK && err != NULL)
+        err->status = status;
+    return status;
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef OL_CLIENT_H
+#define OL_CLIENT_H
+/** @file What a client is inside, for run.c and event.c. Threads: any, all members but the counters and
+ *  the spare buffers are constant after open. */
+#include <openlineage/openlineage.h>
+#include <stdatomic.h>
+#include "buf.h"
+#include "config.h"
+#include "journal.h"
+#include "transport.h"
+
+#define OL_SPARE_BUFFERS 8
+#define OL_SPARE_MAX (1024u * 1024u) /* bytes; a line that grew larger is not kept */
+
+struct ol_client {
+    struct ol__transport *transport; /**< owned */
+    struct ol__log log;
+    struct ol__config config;        /**< owned; parent_run and root_run are used */
+    char *producer, *job_namespace, *engine_name, *engine_version, *destination; /**< owned */
+    struct ol__buf event_tail[3];    /**< `","producer":...,"schemaURL":"..."` of each kind of event */
+    _Atomic uint64_t lost;           /**< events refused since open */
+    _Atomic uint64_t streak;         /**< events refused since the last accepted one */
+    _Atomic int last_status;         /**< of the last refused one; OL_OK: none */
+    struct ol__buf *_Atomic spare[OL_SPARE_BUFFERS]; /**< line buffers nobody uses now */
+};
+
+/** What tests put in the place of the real world; all may be NULL. */
+struct ol__client_hooks {
+    const struct ol__fs *fs;
+    const struct ol__journal_limits *limits;
+    const char *system_directory;
+};
+OL_NODISCARD ol_status ol__client_open_hooked(const struct ol_client_options *options,
+                                              const struct ol__client_hooks *hooks,
+                                              struct ol_client **ret, struct ol_error *err);
+
+/** An empty line buffer of at most OL_LINE_MAX bytes; NULL: out of memory. Give it back. */
+struct ol__buf *ol__client_take_buffer(struct ol_client *client);
+void ol__client_give_buffer(struct ol_client *client, struct ol__buf *buf);
+
+/** Hand a line over; counts and logs a refusal. @return a public status. */
+ol_status ol__client_emit(struct ol_client *client, const struct ol__line *line, struct ol_error *err);
+/** Count and log an event that never came so far. @return the public form of @p status. */
+ol_status ol__client_refused(struct ol_client *client, ol_status status, const struct ol_error *why,
+                             struct ol_error *err);
+
+/** Copy an options struct that may be older or newer than ours into @p out, zeroed first.
+ *  @return false: struct_size is no size that any version had. */
+OL_NODISCARD bool ol__options_copy(const void *options, void *out, size_t size, size_t size_first);
+#endif

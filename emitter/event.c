@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The line of an event. Promises:
+ *  1. eventType or eventTime comes first: no reader takes the line for a control line (JOURNAL.md).
+ *  2. run.facets, job.facets, inputs and outputs are always there: some readers fail without.
+ *  3. An event of a run carries everything the run was told, so that one that reads only the last of them misses
+ *     nothing; a lean run's last event only what was not in one before. */
+#include "run.h"
+#include "times.h"
+
+#define ADD(out, literal) ol__buf_add(out, literal, sizeof(literal) - 1)
+
+static const struct ol__span types[] = {
+    [OL_START] = {"{\"eventType\":\"START\",\"eventTime\":\"", 36},
+    [OL_RUNNING] = {"{\"eventType\":\"RUNNING\",\"eventTime\":\"", 38},
+    [OL_OTHER] = {"{\"eventType\":\"OTHER\",\"eventTime\":\"", 36},
+    [OL_COMPLETE] = {"{\"eventType\":\"COMPLETE\",\"eventTime\":\"", 39},
+    [OL_FAIL] = {"{\"eventType\":\"FAIL\",\"eventTime\":\"", 35},
+    [OL_ABORT] = {"{\"eventType\":\"ABORT\",\"eventTime\":\"", 36},
+};
+
+static void write_facets(const struct ol__facet_place *place, enum ol__entity entity, bool is_lean,
+                         struct ol__buf *out)
+{
+    if (is_lean)
+        ol__facet_write_unsent(place, entity, out);
+    else
+        ol__facet_write(place, entity, out);
+}
+
+static void write_dataset(const struct ol_dataset *d, enum ol__entity side, bool is_lean,
+                          struct ol__buf *out)
+{
+    ol__buf_add(out, d->head.data, d->head.size);
+    write_facets(&d->place, OL_ENTITY_DATASET, is_lean, out);
+    if (side == OL_ENTITY_INPUT)
+        ADD(out, ",\"inputFacets\":");
+    else if (side == OL_ENTITY_OUTPUT)
+        ADD(out, ",\"outputFacets\":");
+    if (side != OL_ENTITY_DATASET)
+        write_facets(&d->place, side, is_lean, out);
+    ol__buf_add_char(out, '}');
+}
+
+static void write_datasets(const struct ol__dataset_set *set, enum ol__entity side, bool is_lean,
+                           struct ol__buf *out)
+{
+    bool is_first = true;
+    for (size_t i = 0; i < set->count; i++) {
+        const struct ol_dataset *d = set->items[i];
+        if (is_lean && d->is_sent && !ol__facet_has_unsent(&d->place))
+            continue;
+        if (!is_first)
+            ol__buf_add_char(out, ',');
+        is_first = false;
+        write_dataset(d, side, is_lean, out);
+    }
+}
+
+static void write_note(const struct ol_run *run, struct ol__buf *out)
+{
+    ADD(out, "{\"ol_journal_run\":\"");
+    ol__buf_add(out, run->run_id, OL_UUID_TEXT);
+    ADD(out, "\",\"detached\":true}\n");
+}
+
+size_t ol__event_write(const struct ol_run *run, enum ol_event type, int64_t time_ms, struct ol__buf *out)
+{
+    char time[OL_TIME_TEXT + 1];
+    bool is_lean = run->is_lean && run->form == OL_FORM_RUN && ol__event_ends_run(type);
+    const struct ol__buf *tail = &run->client->event_tail[run->form];
+    ol__buf_add_char(out, '\n');
+    if (run->is_detached && run->form == OL_FORM_RUN && type == OL_START)
+        write_note(run, out);
+    size_t control_size = out->size - 1;
+    if (run->form == OL_FORM_RUN)
+        ol__buf_add(out, types[type].data, types[type].size);
+    else
+        ADD(out, "{\"eventTime\":\"");
+    ol__time_format(time_ms, time);
+    ol__buf_add(out, time, OL_TIME_TEXT);
+    ol__buf_add(out, tail->data, tail->size);
+    if (run->form == OL_FORM_DATASET) {
+        ADD(out, "\"dataset\":");
+        write_dataset(run->subject, OL_ENTITY_DATASET, false, out);
+    } else {
+        if (run->form == OL_FORM_RUN) {
+            ADD(out, "\"run\":{\"runId\":\"");
+            ol__buf_add(out, run->run_id, OL_UUID_TEXT);
+            ADD(out, "\",\"facets\":");
+            write_facets(&run->place, OL_ENTITY_RUN, is_lean, out);
+            ADD(out, "},");
+        }
+        ol__buf_add(out, run->job_head.data, run->job_head.size);
+        write_facets(&run->job.place, OL_ENTITY_JOB, is_lean, out);
+        ADD(out, "},\"inputs\":[");
+        write_datasets(&run->inputs, OL_ENTITY_INPUT, is_lean, out);
+        ADD(out, "],\"outputs\":[");
+        write_datasets(&run->outputs, OL_ENTITY_OUTPUT, is_lean, out);
+        ol__buf_add_char(out, ']');
+    }
+    ADD(out, "}\n");
+    return control_size;
+}
