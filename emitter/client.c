@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Promises:
- *  1. Whatever is refused is counted once and, at the start and the end of each row of refusals, logged,
- *     under no lock.
+ *  1. Whatever is refused is counted once and, at the start and the end of each row of refusals,
+ * logged, under no lock.
  *  2. Emitting takes a line buffer without a lock and allocates none while one is spare. */
 #include "client.h"
 
@@ -23,7 +23,8 @@ bool ol__options_copy(const void *options, void *out, size_t size, size_t size_f
     memset(out, 0, size);
     if (given < size_first || given > 65536)
         return false;
-    memcpy(out, options, OL_MIN(given, size)); /* members that only a newer header has are not ours */
+    memcpy(out, options,
+           OL_MIN(given, size)); /* members that only a newer header has are not ours */
     return true;
 }
 
@@ -73,7 +74,8 @@ ol_status ol__client_refused(struct ol_client *client, ol_status status, const s
     return public_status;
 }
 
-ol_status ol__client_emit(struct ol_client *client, const struct ol__line *line, struct ol_error *err)
+ol_status ol__client_emit(struct ol_client *client, const struct ol__line *line,
+                          struct ol_error *err)
 {
     struct ol_error why;
     ol_status status = client->transport->functions->emit(client->transport, line, &why);
@@ -82,7 +84,8 @@ ol_status ol__client_emit(struct ol_client *client, const struct ol__line *line,
     if (atomic_load_explicit(&client->streak, memory_order_relaxed) != 0) {
         uint64_t refused = atomic_exchange(&client->streak, 0);
         if (refused != 0)
-            ol__log(&client->log, OL_OK, "events are accepted again, after %" PRIu64 " refused", refused);
+            ol__log(&client->log, OL_OK, "events are accepted again, after %" PRIu64 " refused",
+                    refused);
     }
     return OL_OK;
 }
@@ -190,7 +193,8 @@ static ol_status open_transport(struct ol_client *client, const struct ol_client
         return open_journal(client, o, hooks, err);
     case OL_KIND_FILE:
         status = ol__transport_file_open(client->config.location.value, &client->transport, err);
-        return status == OL_OK ? set_destination(client, "file", client->config.location.value) : status;
+        return status == OL_OK ? set_destination(client, "file", client->config.location.value)
+                               : status;
     case OL_KIND_CONSOLE:
         status = ol__transport_console_open(&client->transport, err);
         return status == OL_OK ? set_destination(client, "console", "") : status;
@@ -240,8 +244,10 @@ static ol_status copy_texts(struct ol_client *client, const struct ol_client_opt
         ol__buf_add_text(tail, "\",\"producer\":");
         ol__json_writer_init(&w, tail);
         ol__json_text(&w, o->producer);
-        ol__buf_add_format(tail, ",\"schemaURL\":\"https://openlineage.io/spec/2-0-2/OpenLineage.json"
-                                 "#/$defs/%s\",", kinds[i]);
+        ol__buf_add_format(tail,
+                           ",\"schemaURL\":\"https://openlineage.io/spec/2-0-2/OpenLineage.json"
+                           "#/$defs/%s\",",
+                           kinds[i]);
         if (tail->status != OL_OK)
             return ol__error_set(err, tail->status, "producer: %s", ol_status_name(tail->status));
     }
@@ -251,8 +257,10 @@ static ol_status copy_texts(struct ol_client *client, const struct ol_client_opt
 /* An absolute URI: a scheme and something after it. */
 static bool is_uri(const char *text)
 {
-    size_t scheme = strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+-.");
-    return scheme > 0 && text[scheme] == ':' && text[scheme + 1] != '\0' && strpbrk(text, " \t\n") == NULL;
+    size_t scheme =
+        strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+-.");
+    return scheme > 0 && text[scheme] == ':' && text[scheme + 1] != '\0' &&
+           strpbrk(text, " \t\n") == NULL;
 }
 
 ol_status ol__client_open_hooked(const struct ol_client_options *options,
@@ -264,9 +272,11 @@ ol_status ol__client_open_hooked(const struct ol_client_options *options,
         return ol__error_set(err, OL_INVALID, "ol_client_open: ret is NULL");
     *ret = NULL;
     if (options == NULL || !ol__options_copy(options, &o, sizeof o, sizeof o))
-        return ol__error_set(err, OL_INVALID, "ol_client_options: struct_size is not set; use OL_MAKE");
+        return ol__error_set(err, OL_INVALID,
+                             "ol_client_options: struct_size is not set; use OL_MAKE");
     if (o.producer == NULL || !is_uri(o.producer))
-        return ol__error_set(err, OL_INVALID, "ol_client_options.producer: an absolute URI is required");
+        return ol__error_set(err, OL_INVALID,
+                             "ol_client_options.producer: an absolute URI is required");
     if (o.durability > OL_DURABLE_DISK)
         return ol__error_set(err, OL_INVALID, "ol_client_options.durability: no such value");
     struct ol_client *client = calloc(1, sizeof *client);
@@ -285,7 +295,8 @@ ol_status ol__client_open_hooked(const struct ol_client_options *options,
         return OL_OK;
     }
     if (client->transport != NULL)
-        OL_IGNORE(client->transport->functions->close(client->transport, 0, NULL), "nothing written");
+        OL_IGNORE(client->transport->functions->close(client->transport, 0, NULL),
+                  "nothing written");
     free_client(client);
     if (err != NULL)
         err->status = ol__status_public(status);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #ifndef OL_CLIENT_H
 #define OL_CLIENT_H
-/** @file What a client is inside, for run.c and event.c. Threads: any, all members but the counters and
- *  the spare buffers are constant after open. */
+/** @file What a client is inside, for run.c and event.c. Threads: any, all members but the counters
+ * and the spare buffers are constant after open. */
 #include <openlineage/openlineage.h>
 #include <stdatomic.h>
 #include "buf.h"
@@ -16,12 +16,12 @@
 struct ol_client {
     struct ol__transport *transport; /**< owned */
     struct ol__log log;
-    struct ol__config config;        /**< owned; parent_run and root_run are used */
+    struct ol__config config; /**< owned; parent_run and root_run are used */
     char *producer, *job_namespace, *engine_name, *engine_version, *destination; /**< owned */
-    struct ol__buf event_tail[3];    /**< `","producer":...,"schemaURL":"..."` of each kind of event */
-    _Atomic uint64_t lost;           /**< events refused since open */
-    _Atomic uint64_t streak;         /**< events refused since the last accepted one */
-    _Atomic int last_status;         /**< of the last refused one; OL_OK: none */
+    struct ol__buf event_tail[3]; /**< `","producer":...,"schemaURL":"..."` of each kind of event */
+    _Atomic uint64_t lost;        /**< events refused since open */
+    _Atomic uint64_t streak;      /**< events refused since the last accepted one */
+    _Atomic int last_status;      /**< of the last refused one; OL_OK: none */
     struct ol__buf *_Atomic spare[OL_SPARE_BUFFERS]; /**< line buffers nobody uses now */
 };
 
@@ -40,7 +40,8 @@ struct ol__buf *ol__client_take_buffer(struct ol_client *client);
 void ol__client_give_buffer(struct ol_client *client, struct ol__buf *buf);
 
 /** Hand a line over; counts and logs a refusal. @return a public status. */
-ol_status ol__client_emit(struct ol_client *client, const struct ol__line *line, struct ol_error *err);
+ol_status ol__client_emit(struct ol_client *client, const struct ol__line *line,
+                          struct ol_error *err);
 /** Count and log an event that never came so far. @return the public form of @p status. */
 ol_status ol__client_refused(struct ol_client *client, ol_status status, const struct ol_error *why,
                              struct ol_error *err);

@@ -23,8 +23,8 @@ void ol__log(const struct ol__log *log, ol_status status, const char *format, ..
     log->function(log->arg, status, message);
 }
 
-/* Every setting: its variable, its key in the file, and where it is kept. Two names may mean one setting,
- * since the Java and the Python client spell it differently. */
+/* Every setting: its variable, its key in the file, and where it is kept. Two names may mean one
+ * setting, since the Java and the Python client spell it differently. */
 static const struct setting {
     const char *variable; /* NULL: only in a file */
     const char *key;      /* NULL: only a variable */
@@ -36,8 +36,10 @@ static const struct setting {
     {"OPENLINEAGE_PARENT_ID", NULL, offsetof(struct ol__config, parent)},
     {"OPENLINEAGE_ROOT_PARENT_ID", NULL, offsetof(struct ol__config, root)},
     {"OPENLINEAGE__TRANSPORT__TYPE", "transport.type", offsetof(struct ol__config, type)},
-    {"OPENLINEAGE__TRANSPORT__DIRECTORY", "transport.directory", offsetof(struct ol__config, directory)},
-    {"OPENLINEAGE__TRANSPORT__LOCATION", "transport.location", offsetof(struct ol__config, location)},
+    {"OPENLINEAGE__TRANSPORT__DIRECTORY", "transport.directory",
+     offsetof(struct ol__config, directory)},
+    {"OPENLINEAGE__TRANSPORT__LOCATION", "transport.location",
+     offsetof(struct ol__config, location)},
     {"OPENLINEAGE__TRANSPORT__LOG_FILE_PATH", "transport.log_file_path",
      offsetof(struct ol__config, location)},
     {"OPENLINEAGE__TRANSPORT__URL", "transport.url", offsetof(struct ol__config, transport_url)},
@@ -149,8 +151,8 @@ static ol_status read_bool(const struct ol__told *told, bool *ret, struct ol_err
 }
 
 /* The index of the value in @p names (ended by NULL), plus one. */
-static ol_status read_choice(const struct ol__told *told, const char *const *names, const char *allowed,
-                             int *ret, struct ol_error *err)
+static ol_status read_choice(const struct ol__told *told, const char *const *names,
+                             const char *allowed, int *ret, struct ol_error *err)
 {
     *ret = 0;
     if (told->value == NULL)
@@ -164,7 +166,8 @@ static ol_status read_choice(const struct ol__told *told, const char *const *nam
     return refuse(told, allowed, err);
 }
 
-static ol_status read_origin(const struct ol__told *told, struct ol__origin *ret, struct ol_error *err)
+static ol_status read_origin(const struct ol__told *told, struct ol__origin *ret,
+                             struct ol_error *err)
 {
     if (told->value == NULL)
         return OL_OK;
@@ -182,15 +185,18 @@ static ol_status read_values(struct ol__config *c, const struct ol__log *log, st
     ol_status status = read_bool(&c->disabled, &c->is_disabled, err);
     if (status != OL_OK || c->is_disabled)
         return status; /* who wants nothing need not get the rest right */
-    status = read_choice(&c->type, kinds, "journal, file, console or noop (http: not in this version,"
-                                          " falls back to the journal)",
+    status = read_choice(&c->type, kinds,
+                         "journal, file, console or noop (http: not in this version,"
+                         " falls back to the journal)",
                          &choice, err);
     if (status != OL_OK)
         return status;
     c->kind = (enum ol__transport_kind)choice;
     if (c->kind == OL_KIND_FILE && c->location.value == NULL)
-        return ol__error_set(err, OL_CONFIG, "%s: file needs a path in OPENLINEAGE__TRANSPORT__LOCATION"
-                                             " or transport.location", c->type.source);
+        return ol__error_set(err, OL_CONFIG,
+                             "%s: file needs a path in OPENLINEAGE__TRANSPORT__LOCATION"
+                             " or transport.location",
+                             c->type.source);
     status = read_choice(&c->durability, durabilities, "process or disk", &choice, err);
     c->is_durable = choice == 2;
     if (status == OL_OK)
@@ -204,8 +210,8 @@ static ol_status read_values(struct ol__config *c, const struct ol__log *log, st
 
 /* ---- sources ---- */
 
-/* No other OPENLINEAGE__ variable means anything here; one that looks like ours but is not is worth a
- * word, since the setting it was meant for stays as it is. */
+/* No other OPENLINEAGE__ variable means anything here; one that looks like ours but is not is worth
+ * a word, since the setting it was meant for stays as it is. */
 static ol_status read_environment(struct ol__config *config, struct ol_error *err)
 {
     for (size_t i = 0; i < OL_COUNT(settings); i++) {
@@ -227,7 +233,8 @@ static bool exists(const char *path)
     return stat(path, &st) == 0 && S_ISREG(st.st_mode);
 }
 
-/* A file that somebody named must be read; one that merely lies there is worth a word if it cannot be. */
+/* A file that somebody named must be read; one that merely lies there is worth a word if it cannot
+ * be. */
 static ol_status read_file(struct ol__config *config, const char *path, const struct ol__log *log,
                            struct ol_error *err)
 {
@@ -241,8 +248,8 @@ static ol_status read_file(struct ol__config *config, const char *path, const st
         path = "openlineage.yml";
         if (!exists(path)) {
             int n = home == NULL ? -1
-                                 : snprintf(home_path, sizeof home_path, "%s/.openlineage/openlineage.yml",
-                                            home);
+                                 : snprintf(home_path, sizeof home_path,
+                                            "%s/.openlineage/openlineage.yml", home);
             path = home_path;
             if (n < 0 || (size_t)n >= sizeof home_path || !exists(path))
                 return OL_OK;
@@ -256,8 +263,9 @@ static ol_status read_file(struct ol__config *config, const char *path, const st
     }
     if (status != OL_OK && err != NULL)
         *err = trouble;
-    return status == OL_OK || status == OL_NOMEM ? status
-                                                 : ol__error_set(err, OL_CONFIG, "%s", trouble.message);
+    return status == OL_OK || status == OL_NOMEM
+               ? status
+               : ol__error_set(err, OL_CONFIG, "%s", trouble.message);
 }
 
 ol_status ol__config_read(struct ol__config *config, const char *path, const struct ol__log *log,

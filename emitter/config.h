@@ -2,9 +2,9 @@
 #ifndef OL_CONFIG_H
 #define OL_CONFIG_H
 /** @file
- * What the client is told from outside: an openlineage.yml (read by a module, config_module.h) and the
- * OPENLINEAGE_ variables; the file wins. A wrong value is an error that names where it stands and what is
- * allowed. Threads: set-up only.
+ * What the client is told from outside: an openlineage.yml (read by a module, config_module.h) and
+ * the OPENLINEAGE_ variables; the file wins. A wrong value is an error that names where it stands
+ * and what is allowed. Threads: set-up only.
  */
 #include "ids.h"
 #include "log.h"
@@ -32,27 +32,27 @@ struct ol__told {
 };
 
 struct ol__config {
-    struct ol__told disabled, type, directory, location, url, transport_url, job_namespace, parent, root,
-        durability;
+    struct ol__told disabled, type, directory, location, url, transport_url, job_namespace, parent,
+        root, durability;
     /* made of them: */
     bool is_disabled, is_durable;
     enum ol__transport_kind kind;
     struct ol__origin parent_run, root_run;
 };
 
-/** Read file and variables. @p path as in struct ol_client_options. @return OL_OK, OL_CONFIG, OL_NOMEM;
- *  whatever it is, release @p config. */
+/** Read file and variables. @p path as in struct ol_client_options. @return OL_OK, OL_CONFIG,
+ * OL_NOMEM; whatever it is, release @p config. */
 OL_NODISCARD ol_status ol__config_read(struct ol__config *config, const char *path,
                                        const struct ol__log *log, struct ol_error *err);
 void ol__config_release(struct ol__config *config);
 
 /** Take one setting by its dotted key in the file, e.g. "transport.type"; the first one told wins.
  *  @return OL_OK; OL_NOT_FOUND: no such key; OL_NOMEM. */
-OL_NODISCARD ol_status ol__config_tell(struct ol__config *config, const char *key, const char *value,
-                                       const char *source);
+OL_NODISCARD ol_status ol__config_tell(struct ol__config *config, const char *key,
+                                       const char *value, const char *source);
 
-/** Parse NAMESPACE/NAME/UUID. A name space like scheme://authority keeps its slashes; else it ends at the
- *  first one. @return OL_OK, OL_INVALID, OL_NOMEM. */
+/** Parse NAMESPACE/NAME/UUID. A name space like scheme://authority keeps its slashes; else it ends
+ * at the first one. @return OL_OK, OL_INVALID, OL_NOMEM. */
 OL_NODISCARD ol_status ol__origin_parse(const char *text, struct ol__origin *ret);
 
 /** Whether @p url names this machine: unix:, or http to localhost, 127.0.0.0/8 or ::1. */

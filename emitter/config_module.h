@@ -17,9 +17,9 @@ typedef ol_status ol__yaml_read_function(const char *path, ol__yaml_scalar *scal
 #define OL_YAML_MODULE "libopenlineage-yaml.so.0"
 #define OL_YAML_SYMBOL "ol__yaml_read"
 
-/** Read @p path into @p config. Keys that this client does not know are said once through @p log: the file
- *  is shared with other OpenLineage clients. @return OL_OK; OL_NOT_FOUND: no file, or no module, err says
- *  which; OL_CONFIG; OL_NOMEM. */
+/** Read @p path into @p config. Keys that this client does not know are said once through @p log:
+ * the file is shared with other OpenLineage clients. @return OL_OK; OL_NOT_FOUND: no file, or no
+ * module, err says which; OL_CONFIG; OL_NOMEM. */
 OL_NODISCARD ol_status ol__config_module_read(struct ol__config *config, const char *path,
                                               const struct ol__log *log, struct ol_error *err);
 #endif

@@ -7,7 +7,8 @@
 
 static uint64_t hash_text(uint64_t h, const char *text)
 {
-    for (; *text != '\0'; text++) /* FNV-1a: names are short, and the set is of this process's own making */
+    for (; *text != '\0';
+         text++) /* FNV-1a: names are short, and the set is of this process's own making */
         h = (h ^ (uint8_t)*text) * UINT64_C(0x100000001b3);
     return (h ^ 0xff) * UINT64_C(0x100000001b3);
 }
@@ -93,8 +94,8 @@ static bool reserve(struct ol__dataset_set *set)
     return true;
 }
 
-struct ol_dataset *ol__dataset_get(struct ol_run *run, struct ol__dataset_set *set, enum ol__entity side,
-                                   const char *name_space, const char *name)
+struct ol_dataset *ol__dataset_get(struct ol_run *run, struct ol__dataset_set *set,
+                                   enum ol__entity side, const char *name_space, const char *name)
 {
     uint64_t hash = hash_text(hash_text(UINT64_C(0xcbf29ce484222325), name_space), name);
     struct ol_dataset *d = NULL;
@@ -108,13 +109,16 @@ struct ol_dataset *ol__dataset_get(struct ol_run *run, struct ol__dataset_set *s
         if (d->hash == hash && strcmp(d->name_space, name_space) == 0 && strcmp(d->name, name) == 0)
             return d;
     }
-    ol_status status = set->count >= OL_RUN_DATASETS_MAX ? OL_TOO_LARGE
-                                                         : ol__dataset_new(run, side, name_space, name, &d);
+    ol_status status = set->count >= OL_RUN_DATASETS_MAX
+                           ? OL_TOO_LARGE
+                           : ol__dataset_new(run, side, name_space, name, &d);
     if (status != OL_OK) {
-        OL_IGNORE(ol__run_fail(run, status, status == OL_TOO_LARGE
-                                                ? "dataset '%.80s': a run has at most %d on each side"
-                                                : "dataset '%.80s': out of memory",
-                               name, OL_RUN_DATASETS_MAX), "kept");
+        OL_IGNORE(ol__run_fail(run, status,
+                               status == OL_TOO_LARGE
+                                   ? "dataset '%.80s': a run has at most %d on each side"
+                                   : "dataset '%.80s': out of memory",
+                               name, OL_RUN_DATASETS_MAX),
+                  "kept");
         return NULL;
     }
     d->hash = hash;
@@ -126,7 +130,8 @@ struct ol_dataset *ol__dataset_get(struct ol_run *run, struct ol__dataset_set *s
 struct ol_dataset *ol__dataset_from_uri(struct ol_run *run, struct ol__dataset_set *set,
                                         enum ol__entity side, const char *uri_or_path)
 {
-    char space[OL_DATASET_NAMESPACE_MAX], name[OL_DATASET_NAME_MAX], version[OL_DATASET_VERSION_MAX];
+    char space[OL_DATASET_NAMESPACE_MAX], name[OL_DATASET_NAME_MAX],
+        version[OL_DATASET_VERSION_MAX];
     struct ol_error why;
     struct ol_dataset *d = NULL;
     ol_status status = ol_dataset_name(uri_or_path, space, sizeof space, name, sizeof name, version,
@@ -143,8 +148,9 @@ struct ol_dataset *ol__dataset_from_uri(struct ol_run *run, struct ol__dataset_s
             OL_IGNORE(ol__run_fail(run, status, "dataset '%.80s': out of memory", name), "kept");
     }
     if (d != NULL && version[0] != '\0')
-        OL_IGNORE(ol_dataset_set_dataset_version(d, OL_MAKE(ol_dataset_version, .version = version)),
-                  "kept for the next emit");
+        OL_IGNORE(
+            ol_dataset_set_dataset_version(d, OL_MAKE(ol_dataset_version, .version = version)),
+            "kept for the next emit");
     return d;
 }
 
@@ -155,7 +161,8 @@ static struct ol_dataset *add(struct ol_run *run, enum ol__entity side, const ch
     if (run == NULL)
         return NULL;
     if (run->form == OL_FORM_DATASET) {
-        OL_IGNORE(ol__run_fail(run, OL_INVALID, "a DatasetEvent has no inputs and outputs"), "kept");
+        OL_IGNORE(ol__run_fail(run, OL_INVALID, "a DatasetEvent has no inputs and outputs"),
+                  "kept");
         return NULL;
     }
     return ol__dataset_from_uri(run, side == OL_ENTITY_INPUT ? &run->inputs : &run->outputs, side,
@@ -172,21 +179,22 @@ struct ol_dataset *ol_run_output(struct ol_run *run, const char *uri_or_path)
     return add(run, OL_ENTITY_OUTPUT, uri_or_path);
 }
 
-static struct ol_dataset *add_named(struct ol_run *run, enum ol__entity side, const char *name_space,
-                                    const char *name)
+static struct ol_dataset *add_named(struct ol_run *run, enum ol__entity side,
+                                    const char *name_space, const char *name)
 {
     if (run == NULL)
         return NULL;
-    if (run->form == OL_FORM_DATASET || name_space == NULL || name_space[0] == '\0' || name == NULL ||
-        name[0] == '\0') {
-        OL_IGNORE(ol__run_fail(run, OL_INVALID, run->form == OL_FORM_DATASET
-                                                    ? "a DatasetEvent has no inputs and outputs"
-                                                    : "dataset: name space and name are required"),
+    if (run->form == OL_FORM_DATASET || name_space == NULL || name_space[0] == '\0' ||
+        name == NULL || name[0] == '\0') {
+        OL_IGNORE(ol__run_fail(run, OL_INVALID,
+                               run->form == OL_FORM_DATASET
+                                   ? "a DatasetEvent has no inputs and outputs"
+                                   : "dataset: name space and name are required"),
                   "kept");
         return NULL;
     }
-    return ol__dataset_get(run, side == OL_ENTITY_INPUT ? &run->inputs : &run->outputs, side, name_space,
-                           name);
+    return ol__dataset_get(run, side == OL_ENTITY_INPUT ? &run->inputs : &run->outputs, side,
+                           name_space, name);
 }
 
 struct ol_dataset *ol_run_input_named(struct ol_run *run, const char *dataset_namespace,

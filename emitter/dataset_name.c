@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* From what a person or program calls a dataset to its OpenLineage name space and name. Promises:
- *  1. The same data get the same name whichever of its spellings is used: one scheme of several, default
- *     ports, slashes, percent signs in file: URIs, relative paths. Symbolic links are kept, since the link is what
- *     the user means; only `..` behind one is resolved, as the kernel does.
+ *  1. The same data get the same name whichever of its spellings is used: one scheme of several,
+ * default ports, slashes, percent signs in file: URIs, relative paths. Symbolic links are kept,
+ * since the link is what the user means; only `..` behind one is resolved, as the kernel does.
  *  2. User, password and query of a URI never come out.
  *  3. Nothing outside the working directory's name and the links in front of a `..` is asked. */
 #include <errno.h>
@@ -30,9 +30,9 @@ static const struct scheme {
     const char *name;      /* as given, any case */
     const char *canonical; /* as it stands in the name space */
     enum rule rule;
-    unsigned port;          /* default, written out; 0: none known */
-    unsigned segments;      /* of the path, which belong to the name space */
-    bool needs_no_slashes;  /* "bigquery:..." is one as well */
+    unsigned port;         /* default, written out; 0: none known */
+    unsigned segments;     /* of the path, which belong to the name space */
+    bool needs_no_slashes; /* "bigquery:..." is one as well */
 } schemes[] = {
     {"file", "file", RULE_FILE, 0, 0, true},
     {"s3", "s3", RULE_OBJECT, 0, 0, false},
@@ -184,8 +184,10 @@ static ol_status name_path(const char *path, size_t size, struct text *space, st
     put_text(space, "file");
     if (path[0] != '/') {
         if (getcwd(current, sizeof current) == NULL || current[0] != '/')
-            return ol__error_set(err, OL_INVALID, "dataset '%.80s': relative, and the working directory"
-                                                  " has no usable name", path);
+            return ol__error_set(err, OL_INVALID,
+                                 "dataset '%.80s': relative, and the working directory"
+                                 " has no usable name",
+                                 path);
         put_path(name, current, strlen(current), false);
         if (name->used == 1) /* "/" */
             name->used = 0;
@@ -216,7 +218,8 @@ static ol_status decode(const char *text, size_t size, char *out, size_t *ret, s
         if (low >= 0)
             i += 2;
         if (out[used - 1] == '\0')
-            return ol__error_set(err, OL_INVALID, "dataset '%.80s': a file name cannot hold %%00", text);
+            return ol__error_set(err, OL_INVALID, "dataset '%.80s': a file name cannot hold %%00",
+                                 text);
     }
     *ret = used;
     return OL_OK;
@@ -240,7 +243,8 @@ static ol_status name_file(const char *rest, size_t size, struct text *space, st
     if (size == 0)
         return ol__error_set(err, OL_INVALID, "dataset 'file:': no path");
     if (size >= sizeof path)
-        return ol__error_set(err, OL_TOO_LARGE, "dataset: name longer than %zu bytes", sizeof path - 1);
+        return ol__error_set(err, OL_TOO_LARGE, "dataset: name longer than %zu bytes",
+                             sizeof path - 1);
     ol_status status = decode(rest, size, path, &size, err);
     if (status != OL_OK)
         return status;
@@ -256,7 +260,8 @@ static ol_status name_file(const char *rest, size_t size, struct text *space, st
 /* ---- URIs ---- */
 
 /* scheme://authority, without user and password (promise 2), with its port. */
-static void put_authority(const struct scheme *s, const char *authority, size_t size, struct text *space)
+static void put_authority(const struct scheme *s, const char *authority, size_t size,
+                          struct text *space)
 {
     for (size_t i = size; s->rule != RULE_OBJECT && i > 0; i--) {
         if (authority[i - 1] == '@') { /* in object stores: container@account */
@@ -293,9 +298,10 @@ static void put_joined(struct text *name, const char *path, size_t size)
 }
 
 /* Move leading segments of the path to the name space. */
-static void take_segments(const struct scheme *s, const char **path, size_t *size, struct text *space)
+static void take_segments(const struct scheme *s, const char **path, size_t *size,
+                          struct text *space)
 {
-    for (unsigned i = 0; i < s->segments && *size > 0; i++) {
+    for (unsigned i = 0; i<s->segments && * size> 0; i++) {
         const char *slash = memchr(*path, '/', *size);
         size_t segment = slash != NULL ? (size_t)(slash - *path) : *size;
         put(space, "/", 1);
@@ -355,8 +361,10 @@ static ol_status name_arn(const char *text, size_t size, struct text *space, str
     for (int colons = 0; colons < 5; colons++) {
         at = memchr(at, ':', size - (size_t)(at - text));
         if (at == NULL)
-            return ol__error_set(err, OL_INVALID, "dataset '%.80s': expected"
-                                                  " arn:PARTITION:SERVICE:REGION:ACCOUNT:RESOURCE", text);
+            return ol__error_set(err, OL_INVALID,
+                                 "dataset '%.80s': expected"
+                                 " arn:PARTITION:SERVICE:REGION:ACCOUNT:RESOURCE",
+                                 text);
         at++;
     }
     size_t rest = size - (size_t)(at - text);
@@ -365,7 +373,8 @@ static ol_status name_arn(const char *text, size_t size, struct text *space, str
         char uri[OL_DATASET_NAME_MAX];
         int n = snprintf(uri, sizeof uri, "//%.*s", (int)rest, at);
         if (n < 0 || (size_t)n >= sizeof uri)
-            return ol__error_set(err, OL_TOO_LARGE, "dataset: name longer than %zu bytes", sizeof uri);
+            return ol__error_set(err, OL_TOO_LARGE, "dataset: name longer than %zu bytes",
+                                 sizeof uri);
         name_uri(&s3, uri, (size_t)n, space, name);
         return OL_OK;
     }
@@ -426,8 +435,8 @@ static ol_status name_any(const char *text, size_t size, struct text *space, str
 }
 
 ol_status ol_dataset_name(const char *uri_or_path, char *ret_namespace, size_t namespace_size,
-                          char *ret_name, size_t name_size, char *ret_version, size_t version_size_max,
-                          struct ol_error *err)
+                          char *ret_name, size_t name_size, char *ret_version,
+                          size_t version_size_max, struct ol_error *err)
 {
     if (uri_or_path == NULL || uri_or_path[0] == '\0')
         return ol__error_set(err, OL_INVALID, "dataset: neither a URI nor a path was given");

@@ -2,20 +2,21 @@
 /* The line of an event. Promises:
  *  1. eventType or eventTime comes first: no reader takes the line for a control line (JOURNAL.md).
  *  2. run.facets, job.facets, inputs and outputs are always there: some readers fail without.
- *  3. An event of a run carries everything the run was told, so that one that reads only the last of them misses
- *     nothing; a lean run's last event only what was not in one before. */
+ *  3. An event of a run carries everything the run was told, so that one that reads only the last
+ * of them misses nothing; a lean run's last event only what was not in one before. */
 #include "run.h"
 #include "times.h"
 
 #define ADD(out, literal) ol__buf_add(out, literal, sizeof(literal) - 1)
 
+#define HEAD(name)                                                                                 \
+    {                                                                                              \
+        .data = "{\"eventType\":\"" name "\",\"eventTime\":\"",                                    \
+        .size = sizeof("{\"eventType\":\"" name "\",\"eventTime\":\"") - 1                         \
+    }
 static const struct ol__span types[] = {
-    [OL_START] = {"{\"eventType\":\"START\",\"eventTime\":\"", 36},
-    [OL_RUNNING] = {"{\"eventType\":\"RUNNING\",\"eventTime\":\"", 38},
-    [OL_OTHER] = {"{\"eventType\":\"OTHER\",\"eventTime\":\"", 36},
-    [OL_COMPLETE] = {"{\"eventType\":\"COMPLETE\",\"eventTime\":\"", 39},
-    [OL_FAIL] = {"{\"eventType\":\"FAIL\",\"eventTime\":\"", 35},
-    [OL_ABORT] = {"{\"eventType\":\"ABORT\",\"eventTime\":\"", 36},
+    [OL_START] = HEAD("START"), [OL_RUNNING] = HEAD("RUNNING"),   [OL_OTHER] = HEAD("OTHER"),
+    [OL_FAIL] = HEAD("FAIL"),   [OL_COMPLETE] = HEAD("COMPLETE"), [OL_ABORT] = HEAD("ABORT"),
 };
 
 static void write_facets(const struct ol__facet_place *place, enum ol__entity entity, bool is_lean,
@@ -63,7 +64,8 @@ static void write_note(const struct ol_run *run, struct ol__buf *out)
     ADD(out, "\",\"detached\":true}\n");
 }
 
-size_t ol__event_write(const struct ol_run *run, enum ol_event type, int64_t time_ms, struct ol__buf *out)
+size_t ol__event_write(const struct ol_run *run, enum ol_event type, int64_t time_ms,
+                       struct ol__buf *out)
 {
     char time[OL_TIME_TEXT + 1];
     bool is_lean = run->is_lean && run->form == OL_FORM_RUN && ol__event_ends_run(type);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Promises:
- *  1. No thread of a child waits for a thread that exists only in the parent: the child never looks at
- *     the inherited mutex, its first taker puts a new one in its place.
+ *  1. No thread of a child waits for a thread that exists only in the parent: the child never looks
+ * at the inherited mutex, its first taker puts a new one in its place.
  *  2. Only one thread of a child does so; the others wait until it holds the new mutex.
- *  3. A child of that child, forked in the middle of 2, starts over: its generation is another one. */
+ *  3. A child of that child, forked in the middle of 2, starts over: its generation is another one.
+ */
 #include "fork_lock.h"
 
 #include <sched.h>

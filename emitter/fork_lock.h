@@ -19,8 +19,9 @@ struct ol__fork_lock {
 /** @return OL_OK, OL_NOMEM. */
 OL_NODISCARD ol_status ol__fork_lock_init(struct ol__fork_lock *lock);
 void ol__fork_lock_release(struct ol__fork_lock *lock);
-/** Take the lock. @return true once in each forked child, for its first taker: what the lock guards was
- *  inherited, perhaps in the middle of a change, and must be made anew before the lock is given back. */
+/** Take the lock. @return true once in each forked child, for its first taker: what the lock guards
+ * was inherited, perhaps in the middle of a change, and must be made anew before the lock is given
+ * back. */
 OL_NODISCARD bool ol__fork_lock_take(struct ol__fork_lock *lock);
 void ol__fork_lock_give(struct ol__fork_lock *lock);
 #endif

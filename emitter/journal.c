@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The journal's writer. J numbers are rules of spec/JOURNAL.md. Promises:
  *  1. OL_OK means that the kernel has the whole line, or, if durable, that fdatasync returned (P1).
- *  2. A refused event leaves no line of its own in the file: a piece of it is cut off, or stays without
- *     its newline and is closed by one in front of the next line (J6, P4).
+ *  2. A refused event leaves no line of its own in the file: a piece of it is cut off, or stays
+ * without its newline and is closed by one in front of the next line (J6, P4).
  *  3. One write call an event. Other calls: birth, rotation, trouble, and after each check_bytes.
  *  4. Nothing is allocated here after open.
  *  5. A file whose fdatasync failed gets no further byte: the event is written again to a new one.
@@ -22,7 +22,8 @@
 static ol_status refuse_errno(const struct ol__journal *j, int sys_errno, const char *what,
                               struct ol_error *err)
 {
-    return ol__error_set_errno(err, sys_errno, "journal '%s/%s': %s", j->directory, j->file.name, what);
+    return ol__error_set_errno(err, sys_errno, "journal '%s/%s': %s", j->directory, j->file.name,
+                               what);
 }
 
 /* ---- fork (J16) ---- */
@@ -33,7 +34,8 @@ static bool is_still(int fd, dev_t device, ino_t inode)
     return fd >= 0 && fstat(fd, &st) == 0 && st.st_dev == device && st.st_ino == inode;
 }
 
-/* A daemon closes all descriptors after its fork and opens files of its own: close only what is ours. */
+/* A daemon closes all descriptors after its fork and opens files of its own: close only what is
+ * ours. */
 static void drop_inherited(struct ol__journal *j, struct ol__journal_file *file)
 {
     struct ol__journal_file was = *file;
@@ -96,9 +98,10 @@ static ol_status write_line(struct ol__journal *j, struct ol__journal_file *file
     cut_back(j, file, n > 0 ? (uint64_t)n : 0);
     if (n < 0)
         return refuse_errno(j, sys_errno, "write", err);
-    return ol__error_set(err, OL_FULL,
-                         "journal '%s/%s': only %zd of %zu bytes written; disk, quota or file size limit",
-                         j->directory, file->name, n, size);
+    return ol__error_set(
+        err, OL_FULL,
+        "journal '%s/%s': only %zd of %zu bytes written; disk, quota or file size limit",
+        j->directory, file->name, n, size);
 }
 
 /* End line and close; a journal without its end line is found finished by its lock (J10). */
@@ -109,12 +112,13 @@ static void end_file(struct ol__journal *j, struct ol__journal_file *file,
     int size;
     if (next != NULL) {
         ol__uuid_format(&next->id, uuid);
-        size = snprintf(line, sizeof line,
-                        "\n{\"ol_journal_end\":\"rotated\",\"events\":%" PRIu64 ",\"next\":\"%s\"}\n",
-                        file->events, uuid);
+        size =
+            snprintf(line, sizeof line,
+                     "\n{\"ol_journal_end\":\"rotated\",\"events\":%" PRIu64 ",\"next\":\"%s\"}\n",
+                     file->events, uuid);
     } else {
-        size = snprintf(line, sizeof line, "\n{\"ol_journal_end\":\"closed\",\"events\":%" PRIu64 "}\n",
-                        file->events);
+        size = snprintf(line, sizeof line,
+                        "\n{\"ol_journal_end\":\"closed\",\"events\":%" PRIu64 "}\n", file->events);
     }
     OL_IGNORE(write_line(j, file, line, (size_t)size, NULL), "J10 ends it without");
     int fd = file->fd;
@@ -155,8 +159,8 @@ static ol_status make_ready(struct ol__journal *j, size_t need, int64_t now, str
             return status;
     }
     bool has_lines = j->file.events > 0;
-    if ((has_lines && j->file.offset + need > j->rotate_at) || j->file.offset + need > j->hard_limit ||
-        now - j->last_write_ms > l->idle_ms)
+    if ((has_lines && j->file.offset + need > j->rotate_at) ||
+        j->file.offset + need > j->hard_limit || now - j->last_write_ms > l->idle_ms)
         return rotate(j, need, err);
     return OL_OK;
 }
@@ -189,7 +193,8 @@ static ol_status move_after_failed_sync(struct ol__journal *j, const struct ol__
     return ol__error_set_errno(err, sys_errno, "journal in '%s': fdatasync", j->directory);
 }
 
-static ol_status emit_locked(struct ol__journal *j, const struct ol__line *line, struct ol_error *err)
+static ol_status emit_locked(struct ol__journal *j, const struct ol__line *line,
+                             struct ol_error *err)
 {
     int64_t now = ol__time_monotonic_ms();
     ol_status status = make_ready(j, line->size, now, err);
@@ -198,7 +203,8 @@ static ol_status emit_locked(struct ol__journal *j, const struct ol__line *line,
     uint64_t before = j->file.offset;
     status = write_line(j, &j->file, line->data, line->size, err);
     if (status != OL_OK && j->file.fd >= 0 && fcntl(j->file.fd, F_GETFD) < 0) {
-        /* The host closed our descriptor: go on in a new file. Nobody ends the old one but its lock. */
+        /* The host closed our descriptor: go on in a new file. Nobody ends the old one but its
+         * lock. */
         ol__journal_file_none(&j->file);
         status = ol__journal_birth(j, true, line->size, err);
         if (status != OL_OK)
@@ -289,7 +295,8 @@ ol_status ol__journal_open(const struct ol__journal_options *options, struct ol_
 
 /* ---- is it drained? (J18) ---- */
 
-/* Another user's lock cannot be opened, but the kernel lists it: "1: FLOCK ADVISORY WRITE 77 08:01:42 0 EOF". */
+/* Another user's lock cannot be opened, but the kernel lists it: "1: FLOCK ADVISORY WRITE 77
+ * 08:01:42 0 EOF". */
 static bool is_listed(const struct stat *st)
 {
     char line[256], want[64];

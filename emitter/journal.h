@@ -2,9 +2,9 @@
 #ifndef OL_JOURNAL_H
 #define OL_JOURNAL_H
 /** @file
- * The writer's side of spec/JOURNAL.md: one file of this process's own, one write call an event. The
- * file is born with the first event. Threads: any may emit; fork: the child's first emit gives birth to
- * a journal of its own. Read journal.c first.
+ * The writer's side of spec/JOURNAL.md: one file of this process's own, one write call an event.
+ * The file is born with the first event. Threads: any may emit; fork: the child's first emit gives
+ * birth to a journal of its own. Read journal.c first.
  */
 #include <openlineage/openlineage.h>
 #include "files.h"
@@ -17,20 +17,20 @@ struct ol__journal_limits {
     uint64_t check_bytes;  /**< J14: fstatvfs after so many bytes */
     uint64_t floor_bytes;  /**< J14 */
     unsigned floor_percent;
-    int64_t low_retry_ms;  /**< J14 */
-    uint64_t uid_bytes;    /**< J15 */
-    uint64_t uid_files;    /**< J15 */
-    unsigned count_odds;   /**< J15: one birth in so many counts */
-    int64_t recount_ms;    /**< J15 */
-    int64_t idle_ms;       /**< J13: rotates first after so long without a write */
+    int64_t low_retry_ms; /**< J14 */
+    uint64_t uid_bytes;   /**< J15 */
+    uint64_t uid_files;   /**< J15 */
+    unsigned count_odds;  /**< J15: one birth in so many counts */
+    int64_t recount_ms;   /**< J15 */
+    int64_t idle_ms;      /**< J13: rotates first after so long without a write */
 };
 extern const struct ol__journal_limits ol__journal_limits_default;
 
 struct ol__journal_options {
-    const char *directory;  /**< made 0700 with its parents if absent; copied */
-    bool must_exist;        /**< do not make it */
-    bool is_durable;        /**< fdatasync before emit returns */
-    bool infer_abort;       /**< said in the header */
+    const char *directory;                   /**< made 0700 with its parents if absent; copied */
+    bool must_exist;                         /**< do not make it */
+    bool is_durable;                         /**< fdatasync before emit returns */
+    bool infer_abort;                        /**< said in the header */
     const struct ol__fs *fs;                 /**< NULL: the real one */
     const struct ol__journal_limits *limits; /**< NULL: the defaults; borrowed for good */
 };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Birth of a journal: J1-J4 of spec/JOURNAL.md. Whoever sees the name sees a locked file with its header,
- * or one whose writer is gone; a birth that fails leaves nothing behind. */
+/* Birth of a journal: J1-J4 of spec/JOURNAL.md. Whoever sees the name sees a locked file with its
+ * header, or one whose writer is gone; a birth that fails leaves nothing behind. */
 #include "journal_private.h"
 
 #include <errno.h>
@@ -122,14 +122,16 @@ static void choose_name(struct ol__journal *j, struct ol__journal_file *file)
     snprintf(file->name, sizeof file->name, "%020" PRId64 "-%s.jsonl", j->last_name_ns, uuid);
 }
 
-static ol_status fail_birth(struct ol__journal *j, struct ol__journal_file *file, const char *temporary,
-                            int sys_errno, const char *what, struct ol_error *err)
+static ol_status fail_birth(struct ol__journal *j, struct ol__journal_file *file,
+                            const char *temporary, int sys_errno, const char *what,
+                            struct ol_error *err)
 {
     int fd = file->fd;
     ol_status status =
         ol__error_set_errno(err, sys_errno, "journal '%s/%s': %s", j->directory, temporary, what);
     ol__journal_file_none(file);
-    OL_IGNORE(j->fs->unlinkat(j->dirfd, temporary, 0), "a reader ignores the name, the agent removes it");
+    OL_IGNORE(j->fs->unlinkat(j->dirfd, temporary, 0),
+              "a reader ignores the name, the agent removes it");
     if (fd >= 0)
         j->fs->close(fd);
     return status;
@@ -143,11 +145,12 @@ static int open_temporary(struct ol__journal *j, const char *temporary)
 
 /* J1: under a name that readers ignore. The directory may have been replaced, or the host may have
  * closed our descriptor of it. */
-static ol_status create(struct ol__journal *j, const char *temporary, int *ret, struct ol_error *err)
+static ol_status create(struct ol__journal *j, const char *temporary, int *ret,
+                        struct ol_error *err)
 {
     struct stat st;
-    if (j->dirfd >= 0 && (fstat(j->dirfd, &st) != 0 || st.st_ino != j->dir_inode ||
-                          st.st_dev != j->dir_device))
+    if (j->dirfd >= 0 &&
+        (fstat(j->dirfd, &st) != 0 || st.st_ino != j->dir_inode || st.st_dev != j->dir_device))
         j->dirfd = -1; /* the host has closed it; what has the number now is not ours to close */
     if (j->dirfd >= 0 && st.st_nlink == 0) {
         j->fs->close(j->dirfd);
@@ -181,7 +184,8 @@ static ol_status bear(struct ol__journal *j, const struct ol__buf *header, struc
         return fail_birth(j, file, temporary, errno, "fchmod", err);
     file->device = st.st_dev;
     file->inode = st.st_ino;
-    if (j->fs->flock(file->fd, LOCK_EX | LOCK_NB) != 0) /* J2: unlocked it would count as finished */
+    if (j->fs->flock(file->fd, LOCK_EX | LOCK_NB) !=
+        0) /* J2: unlocked it would count as finished */
         return fail_birth(j, file, temporary, errno, "flock", err);
     ssize_t n = j->fs->write(file->fd, header->data, header->size);
     if (n < 0 || (size_t)n != header->size)
@@ -198,7 +202,8 @@ static ol_status bear(struct ol__journal *j, const struct ol__buf *header, struc
     return OL_OK;
 }
 
-ol_status ol__journal_birth(struct ol__journal *j, bool is_rotation, size_t need, struct ol_error *err)
+ol_status ol__journal_birth(struct ol__journal *j, bool is_rotation, size_t need,
+                            struct ol_error *err)
 {
     char space[HEADER_MAX];
     struct ol__buf header;
@@ -220,10 +225,11 @@ ol_status ol__journal_birth(struct ol__journal *j, bool is_rotation, size_t need
     status = header.status;
     ol__journal_read_limit(j);
     if (status == OL_OK && header.size + need > j->hard_limit)
-        status = ol__error_set(err, OL_FULL,
-                               "journal '%s': the file size limit of this process (RLIMIT_FSIZE) leaves no"
-                               " room for %zu bytes",
-                               j->directory, need);
+        status = ol__error_set(
+            err, OL_FULL,
+            "journal '%s': the file size limit of this process (RLIMIT_FSIZE) leaves no"
+            " room for %zu bytes",
+            j->directory, need);
     if (status == OL_OK)
         status = bear(j, &header, err);
     if (status != OL_OK) {

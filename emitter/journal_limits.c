@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The ceilings of J13-J15: no agent for ever must not fill a disk, and a file size limit must not kill
- * the host. */
+/* The ceilings of J13-J15: no agent for ever must not fill a disk, and a file size limit must not
+ * kill the host. */
 #include "journal_private.h"
 
 #include <dirent.h>
@@ -47,7 +47,8 @@ ol_status ol__journal_check_space(struct ol__journal *j, int fd, struct ol_error
         return OL_OK; /* not known to be full: the write will tell */
     uint64_t block = fs.f_frsize != 0 ? fs.f_frsize : fs.f_bsize;
     uint64_t available = fs.f_bavail * block;
-    uint64_t floor = OL_MIN(fs.f_blocks / 100 * j->limits->floor_percent * block, j->limits->floor_bytes);
+    uint64_t floor =
+        OL_MIN(fs.f_blocks / 100 * j->limits->floor_percent * block, j->limits->floor_bytes);
     if (available >= floor)
         return OL_OK;
     j->is_low = true;
@@ -76,8 +77,8 @@ static ol_status count_files(struct ol__journal *j, uint64_t *ret_bytes, uint64_
         struct dirent *entry = readdir(directory);
         if (entry == NULL || bytes > j->limits->uid_bytes || files > j->limits->uid_files)
             break;
-        if (fstatat(j->dirfd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG(st.st_mode) ||
-            st.st_uid != uid)
+        if (fstatat(j->dirfd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0 ||
+            !S_ISREG(st.st_mode) || st.st_uid != uid)
             continue;
         if (entry->d_name[0] == '.' && strstr(entry->d_name, ".jsonl.new") == NULL)
             continue; /* the marker, the drainer's lock */
@@ -105,7 +106,8 @@ static ol_status set_marker(struct ol__journal *j, const char *marker, struct ol
     int fd = j->fs->openat(j->dirfd, marker, O_CREAT | O_WRONLY | O_CLOEXEC | O_NOFOLLOW | O_NOCTTY,
                            0600);
     if (fd < 0)
-        return refuse_ceiling(j, err); /* refused all the same; without a marker the next birth may ask */
+        return refuse_ceiling(
+            j, err); /* refused all the same; without a marker the next birth may ask */
     OL_IGNORE(futimens(fd, NULL), "the next birth counts too early");
     j->fs->close(fd);
     return refuse_ceiling(j, err);
@@ -115,15 +117,15 @@ ol_status ol__journal_check_ceiling(struct ol__journal *j, bool is_rotation, str
 {
     char marker[32];
     struct stat st;
-    uint64_t bytes, files;
+    uint64_t bytes = 0, files = 0;
     const struct ol__journal_limits *l = j->limits;
     if (j->dirfd < 0)
         return OL_OK; /* birth opens it again; the next one counts */
     snprintf(marker, sizeof marker, ".full-%ju", (uintmax_t)geteuid());
     bool is_marked = fstatat(j->dirfd, marker, &st, AT_SYMLINK_NOFOLLOW) == 0;
     if (is_marked) {
-        int64_t age_ms = ol__time_now_ms() -
-                         ((int64_t)st.st_mtim.tv_sec * 1000 + st.st_mtim.tv_nsec / 1000000);
+        int64_t age_ms =
+            ol__time_now_ms() - ((int64_t)st.st_mtim.tv_sec * 1000 + st.st_mtim.tv_nsec / 1000000);
         if (age_ms >= 0 && age_ms < l->recount_ms)
             return refuse_ceiling(j, err);
     } else if (!is_rotation) {

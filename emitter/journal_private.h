@@ -8,13 +8,13 @@
 #define OL_JOURNAL_NAME 63 /**< 20 digits, dash, UUID, ".jsonl", NUL */
 
 struct ol__journal_file {
-    int fd;            /**< -1: none */
-    bool is_born;      /**< it has its name; before, it is nobody's business */
+    int fd;             /**< -1: none */
+    bool is_born;       /**< it has its name; before, it is nobody's business */
     bool needs_newline; /**< J6: a torn piece stands at the end */
-    dev_t device;      /**< with inode: to know our file from a host's that took over the number */
+    dev_t device;       /**< with inode: to know our file from a host's that took over the number */
     ino_t inode;
-    uint64_t offset;   /**< where the next line begins: the file's size as far as we made it */
-    uint64_t events;   /**< event lines in it */
+    uint64_t offset; /**< where the next line begins: the file's size as far as we made it */
+    uint64_t events; /**< event lines in it */
     struct ol__uuid id;
     char name[OL_JOURNAL_NAME + 1];
 };
@@ -46,8 +46,8 @@ struct ol__journal {
 
 /* journal_birth.c */
 void ol__journal_file_none(struct ol__journal_file *file);
-/** J1-J4: make `j->file` a born, empty journal with its header, for a line of @p need bytes. On failure
- *  j->file is none and nothing is left in the directory. */
+/** J1-J4: make `j->file` a born, empty journal with its header, for a line of @p need bytes. On
+ * failure j->file is none and nothing is left in the directory. */
 OL_NODISCARD ol_status ol__journal_birth(struct ol__journal *j, bool is_rotation, size_t need,
                                          struct ol_error *err);
 /** Open the directory again, if it was replaced or its descriptor taken by the host. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #ifndef OL_LOG_H
 #define OL_LOG_H
-/** @file The host's log function, as it came with struct ol_client_options. Call it under no lock. */
+/** @file The host's log function, as it came with struct ol_client_options. Call it under no lock.
+ */
 #include "ol_base.h"
 
 struct ol__log {

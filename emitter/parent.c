@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Which run stands above this one, as its parent facet says it now (from the environment, from a parent run in
- * this process, or set by the host), for children and for the environment of child processes. */
+/* Which run stands above this one, as its parent facet says it now (from the environment, from a
+ * parent run in this process, or set by the host), for children and for the environment of child
+ * processes. */
 #include <stdio.h>
 #include <stdlib.h>
 #include "run.h"
 
 ol_status ol__origin_make(const char *names, size_t namespace_size, size_t name_size,
-                                 const char *run_id, struct ol__origin *ret)
+                          const char *run_id, struct ol__origin *ret)
 {
     *ret = (struct ol__origin){0};
     char *copy = strndup(names, namespace_size + 1 + name_size);
@@ -29,8 +30,8 @@ struct search {
 
 static ol_status take(void *arg, const struct ol__json_value *value, struct ol_error *err OL_UNUSED)
 {
-    static const char *const keys[] = {"root", "run", "runId", "root", "job", "namespace",
-                                       "root", "job", "name"};
+    static const char *const keys[] = {"root",      "run",  "runId", "root", "job",
+                                       "namespace", "root", "job",   "name"};
     struct search *s = arg;
     if (value->type != OL_JSON_STRING)
         return OL_OK;
@@ -93,7 +94,8 @@ ol_status ol__run_find_root(const struct ol_run *run, struct ol__origin *ret)
         if (slot->entity != OL_ENTITY_RUN || !ol__span_equal(key, OL_SPAN_LIT("parent")))
             continue;
         size_t head = slot->key_size + 3; /* "key": */
-        return read_facet((struct ol__span){p->text.data + slot->offset + head, slot->size - head}, ret);
+        return read_facet((struct ol__span){p->text.data + slot->offset + head, slot->size - head},
+                          ret);
     }
     return ol__origin_make(run->parent_id, run->namespace_size, run->name_size, run->run_id, ret);
 }
@@ -111,8 +113,8 @@ const char *ol_run_root_parent_id(const struct ol_run *run)
     if (ol__run_find_root(run, &root) != OL_OK)
         return run->parent_id; /* without memory, or a parent facet that names nobody: itself */
     ol__buf_reset(run->root_id);
-    ol_status status = ol__buf_add_format(run->root_id, "%s/%s/%s", root.job_namespace, root.job_name,
-                                          root.run_id);
+    ol_status status = ol__buf_add_format(run->root_id, "%s/%s/%s", root.job_namespace,
+                                          root.job_name, root.run_id);
     free(root.job_namespace);
     return status == OL_OK ? run->root_id->data : run->parent_id;
 }

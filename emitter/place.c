@@ -12,12 +12,16 @@ static ol_status copy(const char *path, char out[OL_PATH_MAX], struct ol_error *
 {
     char current[OL_PATH_MAX] = "";
     if (path[0] != '/' && getcwd(current, sizeof current) == NULL)
-        return ol__error_set(err, OL_CONFIG, "journal directory '%s': relative, and the working directory"
-                                             " has no usable name", path);
+        return ol__error_set(err, OL_CONFIG,
+                             "journal directory '%s': relative, and the working directory"
+                             " has no usable name",
+                             path);
     int n = snprintf(out, OL_PATH_MAX, "%s%s%s", current, path[0] != '/' ? "/" : "", path);
     return n >= 0 && n < OL_PATH_MAX ? OL_OK
-                                     : ol__error_set(err, OL_TOO_LARGE, "journal directory: path longer"
-                                                                        " than %d bytes", OL_PATH_MAX - 1);
+                                     : ol__error_set(err, OL_TOO_LARGE,
+                                                     "journal directory: path longer"
+                                                     " than %d bytes",
+                                                     OL_PATH_MAX - 1);
 }
 
 static bool is_usable(const char *directory, const struct ol__log *log)
@@ -27,7 +31,8 @@ static bool is_usable(const char *directory, const struct ol__log *log)
         return false;
     if (faccessat(AT_FDCWD, directory, W_OK | X_OK, AT_EACCESS) == 0)
         return true;
-    ol__log(log, OL_IO, "journal directory '%s' is there, but this user may not write to it", directory);
+    ol__log(log, OL_IO, "journal directory '%s' is there, but this user may not write to it",
+            directory);
     return false;
 }
 
@@ -47,7 +52,8 @@ ol_status ol__place_choose(const struct ol__config *config, const char *system_d
     bool has_user = ol__places_find(false, &user, &no_user) == OL_OK;
     const struct ol__told *url =
         config->transport_url.value != NULL ? &config->transport_url : &config->url;
-    bool has_url = config->kind == OL_KIND_HTTP || (config->kind == OL_KIND_UNSET && url->value != NULL);
+    bool has_url =
+        config->kind == OL_KIND_HTTP || (config->kind == OL_KIND_UNSET && url->value != NULL);
     if (has_url && url->value != NULL && ol__url_is_local(url->value)) {
         if (ol__journal_is_drained(system_directory) && is_usable(system_directory, log))
             return copy(system_directory, out, err);
@@ -60,11 +66,14 @@ ol_status ol__place_choose(const struct ol__config *config, const char *system_d
     else if (has_user)
         status = copy(user.journal, out, err);
     else
-        status = ol__error_set(err, OL_CONFIG, "no place for the journal: %s; set"
-                                               " OPENLINEAGE__TRANSPORT__DIRECTORY", no_user.message);
+        status = ol__error_set(err, OL_CONFIG,
+                               "no place for the journal: %s; set"
+                               " OPENLINEAGE__TRANSPORT__DIRECTORY",
+                               no_user.message);
     if (status == OL_OK && has_url)
-        ol__log(log, OL_OK, "%s: this version sends nothing over HTTP itself; events go to the journal in"
-                            " '%s', from where lineaged delivers them",
+        ol__log(log, OL_OK,
+                "%s: this version sends nothing over HTTP itself; events go to the journal in"
+                " '%s', from where lineaged delivers them",
                 url->value != NULL ? url->source : config->type.source, out);
     return status;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Runs, and the two kinds of events without one. Promises:
- *  1. After a negative result of an emit the run is as it was: nothing is marked as sent, it has not ended, and
- *     the first failure of a setter is still to be told.
+ *  1. After a negative result of an emit the run is as it was: nothing is marked as sent, it has
+ * not ended, and the first failure of a setter is still to be told.
  *  2. A run whose terminal event was accepted takes no other event. */
 #include "run.h"
 
@@ -52,9 +52,10 @@ static ol_status new_object(struct ol_client *client, enum ol__event_form form, 
         return OL_NOMEM;
     run->client = client;
     run->form = form;
-    run->context = (struct ol__facet_context){.producer = client->producer, .facet_max = OL_LINE_MAX};
-    ol__facet_place_init(&run->place, OL_ENTITY_RUN, OL_ENTITY_COUNT, &run->context, &run->first_error,
-                         OL_LINE_MAX);
+    run->context =
+        (struct ol__facet_context){.producer = client->producer, .facet_max = OL_LINE_MAX};
+    ol__facet_place_init(&run->place, OL_ENTITY_RUN, OL_ENTITY_COUNT, &run->context,
+                         &run->first_error, OL_LINE_MAX);
     ol__facet_place_init(&run->job.place, OL_ENTITY_JOB, OL_ENTITY_COUNT, &run->context,
                          &run->first_error, OL_LINE_MAX);
     ol__buf_init(&run->job_head, OL_LINE_MAX);
@@ -97,19 +98,18 @@ static ol_status check_job(const char *job_namespace, const char *job_name, stru
 static ol_status set_engine(struct ol_run *run)
 {
     const struct ol_client *c = run->client;
-    return ol_run_set_processing_engine(run, OL_MAKE(ol_processing_engine, .version = c->engine_version,
-                                                     .name = c->engine_name,
-                                                     .openlineage_adapter_version = ol_version()));
+    return ol_run_set_processing_engine(
+        run, OL_MAKE(ol_processing_engine, .version = c->engine_version, .name = c->engine_name,
+                     .openlineage_adapter_version = ol_version()));
 }
 
 static ol_status set_parent(struct ol_run *run, const struct ol__origin *parent,
                             const struct ol__origin *root)
 {
-    return ol_run_set_parent(run, OL_MAKE(ol_parent, .run_id = parent->run_id,
-                                          .job_namespace = parent->job_namespace,
-                                          .job_name = parent->job_name, .root_run_id = root->run_id,
-                                          .root_job_namespace = root->job_namespace,
-                                          .root_job_name = root->job_name));
+    return ol_run_set_parent(
+        run, OL_MAKE(ol_parent, .run_id = parent->run_id, .job_namespace = parent->job_namespace,
+                     .job_name = parent->job_name, .root_run_id = root->run_id,
+                     .root_job_namespace = root->job_namespace, .root_job_name = root->job_name));
 }
 
 /* @p parent NULL: what the environment says. */
@@ -121,7 +121,8 @@ static ol_status new_run(struct ol_client *client, const struct ol_run_options *
     struct ol__uuid uuid;
     struct ol_run *run = NULL;
     if (options == NULL || !ol__options_copy(options, &o, sizeof o, sizeof o))
-        return ol__error_set(err, OL_INVALID, "ol_run_options: struct_size is not set; use OL_MAKE");
+        return ol__error_set(err, OL_INVALID,
+                             "ol_run_options: struct_size is not set; use OL_MAKE");
     const char *job_namespace = o.job_namespace != NULL ? o.job_namespace : client->job_namespace;
     ol_status status = check_job(job_namespace, o.job_name, err);
     if (status != OL_OK)
@@ -129,7 +130,8 @@ static ol_status new_run(struct ol_client *client, const struct ol_run_options *
     if (o.run_id == NULL)
         uuid = ol__uuid_v7(-1);
     else if (!ol__uuid_parse(ol__span_text(o.run_id), &uuid))
-        return ol__error_set(err, OL_INVALID, "ol_run_options.run_id: '%.40s' is no UUID", o.run_id);
+        return ol__error_set(err, OL_INVALID, "ol_run_options.run_id: '%.40s' is no UUID",
+                             o.run_id);
     status = new_object(client, OL_FORM_RUN, &run);
     if (status != OL_OK)
         return ol__error_set(err, status, "run: out of memory");
@@ -157,8 +159,8 @@ static ol_status new_run(struct ol_client *client, const struct ol_run_options *
     return OL_OK;
 }
 
-ol_status ol_run_new(struct ol_client *client, const struct ol_run_options *options, struct ol_run **ret,
-                     struct ol_error *err)
+ol_status ol_run_new(struct ol_client *client, const struct ol_run_options *options,
+                     struct ol_run **ret, struct ol_error *err)
 {
     if (ret == NULL)
         return ol__error_set(err, OL_INVALID, "ol_run_new: ret is NULL");
@@ -179,21 +181,22 @@ ol_status ol_run_new_child(const struct ol_run *parent, const struct ol_run_opti
         return ol__error_set(err, OL_DISABLED, "there is no parent run");
     if (parent->form != OL_FORM_RUN)
         return ol__error_set(err, OL_INVALID, "ol_run_new_child: the parent is no run");
-    ol_status status = ol__origin_make(parent->parent_id, parent->namespace_size,
-                                              parent->name_size, parent->run_id, &self);
+    ol_status status = ol__origin_make(parent->parent_id, parent->namespace_size, parent->name_size,
+                                       parent->run_id, &self);
     if (status == OL_OK)
         status = ol__run_find_root(parent, &root);
     if (status == OL_OK)
         status = new_run(parent->client, options, &self, &root, ret, err);
     else
-        status = ol__error_set(err, status, "root of run %s: %s", parent->run_id, ol_status_name(status));
+        status = ol__error_set(err, status, "root of run %s: %s", parent->run_id,
+                               ol_status_name(status));
     free(self.job_namespace);
     free(root.job_namespace);
     return status;
 }
 
-ol_status ol_job_event_new(struct ol_client *client, const char *job_namespace, const char *job_name,
-                           struct ol_run **ret, struct ol_error *err)
+ol_status ol_job_event_new(struct ol_client *client, const char *job_namespace,
+                           const char *job_name, struct ol_run **ret, struct ol_error *err)
 {
     struct ol_run *run = NULL;
     if (ret == NULL)
@@ -217,8 +220,9 @@ ol_status ol_job_event_new(struct ol_client *client, const char *job_namespace, 
     return OL_OK;
 }
 
-ol_status ol_dataset_event_new(struct ol_client *client, const char *uri_or_path, struct ol_run **ret,
-                               struct ol_dataset **ret_dataset, struct ol_error *err)
+ol_status ol_dataset_event_new(struct ol_client *client, const char *uri_or_path,
+                               struct ol_run **ret, struct ol_dataset **ret_dataset,
+                               struct ol_error *err)
 {
     struct ol_run *run = NULL;
     if (ret == NULL || ret_dataset == NULL)
@@ -264,20 +268,23 @@ static ol_status emit(struct ol_run *run, enum ol_event type, int64_t time_ms, s
     struct ol_error why;
     struct ol__buf *line = ol__client_take_buffer(client);
     if (line == NULL)
-        return ol__client_refused(client, ol__error_set(&why, OL_NOMEM, "event: out of memory"), &why,
-                                  err);
+        return ol__client_refused(client, ol__error_set(&why, OL_NOMEM, "event: out of memory"),
+                                  &why, err);
     size_t control_size = ol__event_write(run, type, time_ms, line);
     ol_status status = line->status;
     if (status == OL_TOO_LARGE)
-        status = ol__client_refused(client, ol__error_set(&why, status, "event: larger than %u bytes",
-                                                          OL_LINE_MAX - 1), &why, err);
+        status = ol__client_refused(
+            client, ol__error_set(&why, status, "event: larger than %u bytes", OL_LINE_MAX - 1),
+            &why, err);
     else if (status != OL_OK)
-        status = ol__client_refused(client, ol__error_set(&why, status, "event: out of memory"), &why,
-                                    err);
+        status = ol__client_refused(client, ol__error_set(&why, status, "event: out of memory"),
+                                    &why, err);
     else
         status = ol__client_emit(client,
-                                 &(struct ol__line){.data = line->data, .size = line->size,
-                                                    .control_size = control_size}, err);
+                                 &(struct ol__line){.data = line->data,
+                                                    .size = line->size,
+                                                    .control_size = control_size},
+                                 err);
     ol__client_give_buffer(client, line);
     if (status != OL_OK)
         return status;
@@ -299,7 +306,8 @@ static ol_status misuse(struct ol_run *run, const char *what, struct ol_error *e
     return ol__client_refused(run->client, ol__error_set(&why, OL_INVALID, "%s", what), &why, err);
 }
 
-ol_status ol_run_emit_at(struct ol_run *run, enum ol_event event, int64_t time_ms, struct ol_error *err)
+ol_status ol_run_emit_at(struct ol_run *run, enum ol_event event, int64_t time_ms,
+                         struct ol_error *err)
 {
     if (run == NULL)
         return ol__error_set(err, OL_DISABLED, "there is no run");
@@ -371,8 +379,8 @@ ol_status ol_job_set_facet_json(struct ol_job *job, const char *key, const char 
                                                 (struct ol__span){json, size}));
 }
 
-ol_status ol_dataset_set_facet_json(struct ol_dataset *dataset, const char *key, const char *schema_url,
-                                    const char *json, size_t size)
+ol_status ol_dataset_set_facet_json(struct ol_dataset *dataset, const char *key,
+                                    const char *schema_url, const char *json, size_t size)
 {
     if (dataset == NULL)
         return OL_DISABLED;
@@ -385,6 +393,6 @@ ol_status ol_dataset_set_side_facet_json(struct ol_dataset *dataset, const char 
 {
     if (dataset == NULL)
         return OL_DISABLED;
-    return ol__status_public(ol__facet_set_json(&dataset->place, dataset->place.side, key, schema_url,
-                                                (struct ol__span){json, size}));
+    return ol__status_public(ol__facet_set_json(&dataset->place, dataset->place.side, key,
+                                                schema_url, (struct ol__span){json, size}));
 }

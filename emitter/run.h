@@ -14,61 +14,63 @@ struct ol_job {
 };
 
 struct ol_dataset {
-    struct ol__facet_place place; /* first */
-    bool is_sent;                 /**< an event that was accepted held it */
+    struct ol__facet_place place;  /* first */
+    bool is_sent;                  /**< an event that was accepted held it */
     const char *name_space, *name; /**< in the same allocation */
     uint64_t hash;
-    struct ol__buf head;          /**< `{"namespace":"...","name":"...","facets":` */
+    struct ol__buf head; /**< `{"namespace":"...","name":"...","facets":` */
 };
 
 /** The datasets of one side, in the order in which they were added, found by name. */
 struct ol__dataset_set {
     struct ol_dataset **items; /**< owned, as are the datasets */
     size_t count, cap;
-    uint32_t *table;           /**< owned; open addressing, index + 1; 0: empty */
-    size_t table_size;         /**< a power of two, at least twice count; 0: none */
+    uint32_t *table;   /**< owned; open addressing, index + 1; 0: empty */
+    size_t table_size; /**< a power of two, at least twice count; 0: none */
 };
 
 struct ol_run {
     struct ol__facet_place place; /* first */
     struct ol_job job;
-    struct ol_client *client;     /**< borrowed */
+    struct ol_client *client; /**< borrowed */
     struct ol__facet_context context;
-    struct ol_error first_error;  /**< of a setter since the last emit; status OL_OK: none */
+    struct ol_error first_error; /**< of a setter since the last emit; status OL_OK: none */
     enum ol__event_form form;
     bool is_detached, is_lean, has_ended;
     char run_id[OL_UUID_TEXT + 1];
-    char *parent_id;              /**< owned: NAMESPACE/NAME/RUNID, also where the two are kept */
+    char *parent_id; /**< owned: NAMESPACE/NAME/RUNID, also where the two are kept */
     size_t namespace_size, name_size;
-    struct ol__buf *root_id;      /**< owned: what ol_run_root_parent_id() gave last */
-    struct ol__buf job_head;      /**< `"job":{"namespace":"...","name":"...","facets":` */
+    struct ol__buf *root_id; /**< owned: what ol_run_root_parent_id() gave last */
+    struct ol__buf job_head; /**< `"job":{"namespace":"...","name":"...","facets":` */
     struct ol__dataset_set inputs, outputs;
-    struct ol_dataset *subject;   /**< of a DatasetEvent; owned */
+    struct ol_dataset *subject; /**< of a DatasetEvent; owned */
 };
 
 /** Find or make. @return NULL: no memory or too many; kept in run->first_error. */
-struct ol_dataset *ol__dataset_get(struct ol_run *run, struct ol__dataset_set *set, enum ol__entity side,
-                                   const char *name_space, const char *name);
+struct ol_dataset *ol__dataset_get(struct ol_run *run, struct ol__dataset_set *set,
+                                   enum ol__entity side, const char *name_space, const char *name);
 void ol__dataset_set_release(struct ol__dataset_set *set);
 void ol__dataset_free(struct ol_dataset *dataset);
 /** One dataset of no set, e.g. the subject of a DatasetEvent. */
-OL_NODISCARD ol_status ol__dataset_new(struct ol_run *run, enum ol__entity side, const char *name_space,
-                                       const char *name, struct ol_dataset **ret);
+OL_NODISCARD ol_status ol__dataset_new(struct ol_run *run, enum ol__entity side,
+                                       const char *name_space, const char *name,
+                                       struct ol_dataset **ret);
 /** From a URI or path; its version becomes the version facet. */
 struct ol_dataset *ol__dataset_from_uri(struct ol_run *run, struct ol__dataset_set *set,
                                         enum ol__entity side, const char *uri_or_path);
 
 /** Keep the first failure since the last emit; returns @p status. */
-ol_status ol__run_fail(struct ol_run *run, ol_status status, const char *format, ...) OL_PRINTF(3, 4);
+ol_status ol__run_fail(struct ol_run *run, ol_status status, const char *format, ...)
+    OL_PRINTF(3, 4);
 /** An origin of its parts: @p names is NAMESPACE/NAME. @return OL_OK, OL_NOMEM. */
 OL_NODISCARD ol_status ol__origin_make(const char *names, size_t namespace_size, size_t name_size,
-                                              const char *run_id, struct ol__origin *ret);
+                                       const char *run_id, struct ol__origin *ret);
 /** The run at the top, from the parent facet as it is now; the run itself without one.
  *  @return OL_OK, OL_NOMEM; OL_INVALID: a parent facet from JSON that says no such thing. */
 OL_NODISCARD ol_status ol__run_find_root(const struct ol_run *run, struct ol__origin *ret);
 
-/** Assemble the line of an event: newline, control lines, event, newline. @p type is ignored unless the form
- *  is RUN. A failure shows in @p out. @return bytes of control lines. */
+/** Assemble the line of an event: newline, control lines, event, newline. @p type is ignored unless
+ * the form is RUN. A failure shows in @p out. @return bytes of control lines. */
 size_t ol__event_write(const struct ol_run *run, enum ol_event type, int64_t time_ms,
                        struct ol__buf *out);
 static inline bool ol__event_ends_run(enum ol_event type)

@@ -2,8 +2,8 @@
 #ifndef OL_TRANSPORT_H
 #define OL_TRANSPORT_H
 /** @file
- * Where finished events go: a struct of functions, one set for each kind of place. Threads: emit may be
- * called by any number at once; close by one, when no other call is running.
+ * Where finished events go: a struct of functions, one set for each kind of place. Threads: emit
+ * may be called by any number at once; close by one, when no other call is running.
  */
 #include "ol_base.h"
 
@@ -11,8 +11,8 @@
 #define OL_LINE_MAX (16u * 1024u * 1024u)
 
 /** What a transport gets: a newline that a torn file may need in front, then control lines for the
- *  journal (maybe none), then one event, each ended by its newline. All in one piece, so that one write
- *  call takes it. Borrowed for the call. */
+ *  journal (maybe none), then one event, each ended by its newline. All in one piece, so that one
+ * write call takes it. Borrowed for the call. */
 struct ol__line {
     const char *data;    /**< data[0] is a newline */
     size_t size;         /**< with that first newline */
@@ -21,8 +21,8 @@ struct ol__line {
 
 struct ol__transport;
 struct ol__transport_functions {
-    /** Hand over one event, whole or not at all. @return OL_OK, OL_FULL, OL_TOO_LARGE, OL_IO, OL_NOMEM or
-     *  another failure of a system call. */
+    /** Hand over one event, whole or not at all. @return OL_OK, OL_FULL, OL_TOO_LARGE, OL_IO,
+     * OL_NOMEM or another failure of a system call. */
     ol_status (*emit)(struct ol__transport *transport, const struct ol__line *line,
                       struct ol_error *err);
     /** End and free it. Waits for a network at most @p timeout_ms. */
@@ -34,8 +34,8 @@ struct ol__transport {
     const struct ol__transport_functions *functions;
 };
 
-/** Append JSON lines to @p path (made 0640 less umask if absent): one write an event, no control lines;
- *  other programs may append to the same file. Owned: end with close.
+/** Append JSON lines to @p path (made 0640 less umask if absent): one write an event, no control
+ * lines; other programs may append to the same file. Owned: end with close.
  *  @return OL_OK, OL_NOMEM, OL_FULL, OL_IO... */
 OL_NODISCARD ol_status ol__transport_file_open(const char *path, struct ol__transport **ret,
                                                struct ol_error *err);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Standard output, for looking at what would be sent, and nothing at all. Promise: a line stands whole
- * between the lines of other threads; standard output is touched only where the configuration says so. */
+/* Standard output, for looking at what would be sent, and nothing at all. Promise: a line stands
+ * whole between the lines of other threads; standard output is touched only where the configuration
+ * says so. */
 #include "transport.h"
 
 #include <errno.h>
@@ -31,7 +32,10 @@ static ol_status write_all(const char *data, size_t size, struct ol_error *err)
             continue;
         if (n < 0 && sys_errno == EAGAIN && poll(&ready, 1, WAIT_MS) == 1)
             continue;
-        return ol__error_set_errno(err, n == 0 ? ENOSPC : sys_errno == EAGAIN ? EIO : sys_errno,
+        return ol__error_set_errno(err,
+                                   n == 0                ? ENOSPC
+                                   : sys_errno == EAGAIN ? EIO
+                                                         : sys_errno,
                                    "standard output: write");
     }
     return OL_OK;
@@ -42,8 +46,8 @@ static ol_status console_emit(struct ol__transport *transport, const struct ol__
 {
     struct console_transport *t = (struct console_transport *)transport;
     OL_IGNORE(ol__fork_lock_take(&t->lock), "it guards no state, only the order of writes");
-    ol_status status = write_all(line->data + 1 + line->control_size,
-                                 line->size - 1 - line->control_size, err);
+    ol_status status =
+        write_all(line->data + 1 + line->control_size, line->size - 1 - line->control_size, err);
     ol__fork_lock_give(&t->lock);
     return status;
 }
@@ -85,7 +89,8 @@ static ol_status noop_close(struct ol__transport *transport, int timeout_ms OL_U
     return OL_OK;
 }
 
-static const struct ol__transport_functions noop_functions = {.emit = noop_emit, .close = noop_close};
+static const struct ol__transport_functions noop_functions = {.emit = noop_emit,
+                                                              .close = noop_close};
 
 ol_status ol__transport_noop_open(struct ol__transport **ret, struct ol_error *err)
 {

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* JSON lines in a file that others may append to as well. Promises:
- *  1. One write call an event, on a descriptor opened with O_APPEND, so lines of several processes do not
- *     mix on a local filesystem.
- *  2. A torn line is never cut off (another process may stand behind it): the next line begins with a
- *     newline instead, which closes the piece.
+ *  1. One write call an event, on a descriptor opened with O_APPEND, so lines of several processes
+ * do not mix on a local filesystem.
+ *  2. A torn line is never cut off (another process may stand behind it): the next line begins with
+ * a newline instead, which closes the piece.
  *  3. The file never reaches RLIMIT_FSIZE by our writes: the kernel would kill the host. */
 #include "transport.h"
 
@@ -41,7 +41,8 @@ static ol_status file_emit(struct ol__transport *transport, const struct ol__lin
                            struct ol_error *err)
 {
     struct file_transport *t = (struct file_transport *)transport;
-    const char *data = line->data + 1 + line->control_size; /* a newline stands before it in any case */
+    const char *data =
+        line->data + 1 + line->control_size; /* a newline stands before it in any case */
     size_t size = line->size - 1 - line->control_size;
     ssize_t n;
     ol_status status = check_limit(t, size + 1, err);
@@ -62,7 +63,8 @@ static ol_status file_emit(struct ol__transport *transport, const struct ol__lin
         atomic_store(&t->needs_newline, true); /* promise 2 */
     if (n < 0)
         return ol__error_set_errno(err, sys_errno, "file '%s': write", t->path);
-    return ol__error_set(err, OL_FULL, "file '%s': only %zd of %zu bytes written", t->path, n, size);
+    return ol__error_set(err, OL_FULL, "file '%s': only %zd of %zu bytes written", t->path, n,
+                         size);
 }
 
 static ol_status file_close(struct ol__transport *transport, int timeout_ms OL_UNUSED,
@@ -77,7 +79,8 @@ static ol_status file_close(struct ol__transport *transport, int timeout_ms OL_U
     return status;
 }
 
-static const struct ol__transport_functions file_functions = {.emit = file_emit, .close = file_close};
+static const struct ol__transport_functions file_functions = {.emit = file_emit,
+                                                              .close = file_close};
 
 static bool ends_torn(int fd)
 {
@@ -89,7 +92,8 @@ static bool ends_torn(int fd)
     return last != '\n';
 }
 
-ol_status ol__transport_file_open(const char *path, struct ol__transport **ret, struct ol_error *err)
+ol_status ol__transport_file_open(const char *path, struct ol__transport **ret,
+                                  struct ol_error *err)
 {
     ol_status status = OL_OK;
     struct file_transport *t = calloc(1, sizeof *t);

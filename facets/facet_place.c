@@ -468,8 +468,10 @@ static void write_tags(const struct ol__facet_place *place, const struct ol__fac
     ol__buf_add(out, text + at, end - at);
 }
 
-void ol__facet_write(const struct ol__facet_place *place, enum ol__entity entity,
-                     struct ol__buf *out)
+/* Every facet of @p entity; with @p is_lean only those that no accepted event held, and the
+ * required. */
+static void write_facets(const struct ol__facet_place *place, enum ol__entity entity, bool is_lean,
+                         struct ol__buf *out)
 {
     const struct ol__facet_slot *mirror = entity == OL_ENTITY_RUN ? find_mirror(place) : NULL;
     const struct ol__facet_slot *tags =
@@ -478,12 +480,15 @@ void ol__facet_write(const struct ol__facet_place *place, enum ol__entity entity
     ol__buf_add_char(out, '{');
     for (size_t i = 0; i < place->count; i++) {
         const struct ol__facet_slot *s = &place->slots[i];
+        bool has_mirror = mirror != NULL && s == tags;
         if (s->entity != (uint8_t)entity)
+            continue;
+        if (is_lean && s->is_sent && !s->is_required && !has_mirror)
             continue;
         if (!is_first)
             ol__buf_add_char(out, ',');
         is_first = false;
-        if (mirror != NULL && s == tags)
+        if (has_mirror)
             write_tags(place, tags, mirror, out);
         else
             ol__buf_add(out, place->text.data + s->offset, s->size);
@@ -494,6 +499,32 @@ void ol__facet_write(const struct ol__facet_place *place, enum ol__entity entity
         write_tags(place, NULL, mirror, out);
     }
     ol__buf_add_char(out, '}');
+}
+
+void ol__facet_write(const struct ol__facet_place *place, enum ol__entity entity,
+                     struct ol__buf *out)
+{
+    write_facets(place, entity, false, out);
+}
+
+void ol__facet_write_unsent(const struct ol__facet_place *place, enum ol__entity entity,
+                            struct ol__buf *out)
+{
+    write_facets(place, entity, true, out);
+}
+
+bool ol__facet_has_unsent(const struct ol__facet_place *place)
+{
+    for (size_t i = 0; i < place->count; i++)
+        if (!place->slots[i].is_sent)
+            return true;
+    return false;
+}
+
+void ol__facet_mark_sent(struct ol__facet_place *place)
+{
+    for (size_t i = 0; i < place->count; i++)
+        place->slots[i].is_sent = true;
 }
 
 bool ol__facet_has(const struct ol__facet_place *place, enum ol__entity entity, const char *key)

@@ -19,6 +19,7 @@ struct ol__facet_slot {
     uint32_t splice;  /**< run's tags: where in text more elements can go; 0: has no array */
     uint8_t entity;   /**< enum ol__entity; OL_FACET_MIRROR */
     bool is_required; /**< never shed to meet the size limit (parent, errorMessage, ours) */
+    bool is_sent;     /**< ol__facet_mark_sent() since it was set */
 };
 
 /** Longest key, in bytes; of letters, digits and `_ . -`. */
@@ -29,7 +30,7 @@ struct ol__facet_slot {
  *  OL_FACET_MIRRORED (ours, DESIGN 14), `{...},{...}`. It is only ever written inside `tags`. */
 #define OL_FACET_MIRROR OL_ENTITY_COUNT
 
-/** Shared by all places of a client; owned by it. */
+/** Shared by all places of a run; owned by it, since a client's runs may be on several threads. */
 struct ol__facet_context {
     const char *producer;           /**< borrowed; _producer of every facet written here */
     size_t facet_max;               /**< bytes; a larger facet is refused with OL_TOO_LARGE */
@@ -79,5 +80,12 @@ ol_status ol__facet_remove(struct ol__facet_place *place, enum ol__entity entity
  * in @p out. */
 void ol__facet_write(const struct ol__facet_place *place, enum ol__entity entity,
                      struct ol__buf *out);
+/** As ol__facet_write(), but only what was set since ol__facet_mark_sent(), and what is required.
+ */
+void ol__facet_write_unsent(const struct ol__facet_place *place, enum ol__entity entity,
+                            struct ol__buf *out);
+/** Whether anything was set, on any entity, since ol__facet_mark_sent(). */
+bool ol__facet_has_unsent(const struct ol__facet_place *place);
+void ol__facet_mark_sent(struct ol__facet_place *place);
 bool ol__facet_has(const struct ol__facet_place *place, enum ol__entity entity, const char *key);
 #endif
