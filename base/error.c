@@ -31,6 +31,7 @@ static void trim_to_characters(char *text, size_t size)
         text[start - 1] = '\0';
 }
 
+OL_PRINTF(2, 0)
 static void fill_message(struct ol_error *err, const char *format, va_list args)
 {
     int size = vsnprintf(err->message, sizeof err->message, format, args);

@@ -124,8 +124,10 @@ static char *put_special(char *p, const unsigned char **s, const unsigned char *
             return p + size;
         }
         *s -= size;
-        memcpy(p, "\xef\xbf\xbd", 3);
-        return p + 3;
+        *p++ = '\xef'; /* U+FFFD */
+        *p++ = '\xbf';
+        *p++ = '\xbd';
+        return p;
     }
     (*s)++;
     *p++ = '\\';
@@ -134,10 +136,12 @@ static char *put_special(char *p, const unsigned char **s, const unsigned char *
         *p++ = letter;
         return p;
     }
-    memcpy(p, "u00", 3);
-    p[3] = hex[c >> 4];
-    p[4] = hex[c & 15];
-    return p + 5;
+    *p++ = 'u';
+    *p++ = '0';
+    *p++ = '0';
+    *p++ = hex[c >> 4];
+    *p++ = hex[c & 15];
+    return p;
 }
 
 static inline bool is_plain(unsigned char c)
@@ -145,17 +149,39 @@ static inline bool is_plain(unsigned char c)
     return c >= 0x20 && c < 0x80 && c != '"' && c != '\\';
 }
 
-#ifndef __SSE2__
 /* Whether none of eight bytes is a control character, quote, backslash or above 0x7f. */
 static inline bool are_plain_8(uint64_t v)
 {
     const uint64_t ones = UINT64_C(0x0101010101010101);
-    const uint64_t tops = ones << 7;
     uint64_t quote = v ^ (ones * '"');
     uint64_t slash = v ^ (ones * '\\');
-    return ((v | (v - ones * 0x20) | (quote - ones) | (slash - ones)) & tops) == 0;
+    return ((v | (v - ones * 0x20) | (quote - ones) | (slash - ones)) & ones << 7) == 0;
 }
-#endif
+
+/* Copy 4 to 15 bytes, as two pieces that overlap, if all are plain. */
+static inline bool put_short(char *p, const unsigned char *s, size_t size)
+{
+    uint64_t first = 0;
+    uint64_t last = 0;
+    if (size >= 8) {
+        memcpy(&first, s, 8);
+        memcpy(&last, s + size - 8, 8);
+        if (!are_plain_8(first) || !are_plain_8(last))
+            return false;
+        memcpy(p, &first, 8);
+        memcpy(p + size - 8, &last, 8);
+        return true;
+    }
+    uint32_t head = 0;
+    uint32_t tail = 0;
+    memcpy(&head, s, 4);
+    memcpy(&tail, s + size - 4, 4);
+    if (!are_plain_8((uint64_t)tail << 32 | head))
+        return false;
+    memcpy(p, &head, 4);
+    memcpy(p + size - 4, &tail, 4);
+    return true;
+}
 
 /* Copy plain bytes from *s to p until a special one or the end; both moved on. There is room for
  * all. */
@@ -183,16 +209,18 @@ static inline char *put_plain(char *p, const unsigned char **from, const unsigne
         p += 16;
     }
 #else
-    while (end - s >= 8) {
-        uint64_t v;
+    for (uint64_t v; end - s >= 16; s += 8, p += 8) {
         memcpy(&v, s, 8);
         if (!are_plain_8(v))
             break;
         memcpy(p, &v, 8);
-        s += 8;
-        p += 8;
     }
 #endif
+    size_t rest = (size_t)(end - s);
+    if (rest >= 4 && rest < 16 && put_short(p, s, rest)) {
+        *from = end;
+        return p + rest;
+    }
     while (s < end && is_plain(*s))
         *p++ = (char)*s++;
     *from = s;

@@ -212,9 +212,9 @@ static void reals_read_back(void **state)
                  {1.0 / 3, "0.3333333333333333"},
                  {9007199254740993.0, "9007199254740992"},
                  {1e300, "1e+300"},
-                 {NAN, "null"},
-                 {INFINITY, "null"},
-                 {-INFINITY, "null"},
+                 {(double)NAN, "null"},
+                 {(double)INFINITY, "null"},
+                 {-(double)INFINITY, "null"},
                  {5e-324, "5e-324"},
                  {123456789012345.0, "123456789012345"}};
     struct ol__buf buf;

@@ -439,8 +439,8 @@ static void the_manual_is_made_from_the_table(void **state)
     ol__buf_init(&out, 100000);
     assert_int_equal(ol__settings_manual(table, &out), OL_OK);
     static const char *const parts[] = {
-        ".TP\n\\fBlisten\\fR (text; default /run/x.sock)\n\\&.starts with a dot and has a \\e in "
-        "it.\n",
+        ".TP\n\\fBlisten\\fR (text; default /run/x.sock)\n",
+        "\n\\&.starts with a dot and has a \\e in it.\n",
         ".TP\n\\fBspool.max_bytes\\fR (size from 1KiB to 1TiB; default 2GiB)\nCeiling.\n",
         ".TP\n\\fBworkers\\fR (number from \\-2 to 64; default 4)\n",
         ".TP\n\\fBlevel\\fR (one of debug, info, warning; default info)\n",
