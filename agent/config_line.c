@@ -57,7 +57,7 @@ int64_t config_line(struct ol__span yaml, const char *key)
     struct walk w = {0};
     int64_t line = 0;
     bool is_over = false;
-    if (!yaml_parser_initialize(&parser))
+    if (yaml.size == 0 || !yaml_parser_initialize(&parser))
         return 0;
     yaml_parser_set_input_string(&parser, (const unsigned char *)yaml.data, yaml.size);
     while (!is_over && line == 0) {
