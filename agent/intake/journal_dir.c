@@ -106,7 +106,11 @@ static ol_status take_drain_lock(struct journal_dir *dir, struct ol_error *err)
                              "user; remove it if no agent of that user drains here",
                              dir->path, owner);
     }
-    if (flock(dir->drain_fd, LOCK_EX | LOCK_NB) < 0) {
+    /* An emitter that asks whether anybody drains here holds a shared lock for some microseconds. */
+    int tries = 0;
+    while (flock(dir->drain_fd, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK && ++tries < 50)
+        usleep(2000);
+    if (tries == 50) {
         ssize_t n = pread(dir->drain_fd, holder, sizeof holder - 1, 0);
         holder[n > 0 ? n : 0] = '\0';
         holder[strcspn(holder, "\n")] = '\0';
