@@ -15,6 +15,9 @@
 #include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 #include <yajl/yajl_parse.h>
 #include "arena.h"
 #include "utf8.h"
@@ -107,14 +110,33 @@ static inline size_t next_token(struct ol__json_reader *r)
     return i;
 }
 
+/* The first quote or backslash from @p s on, or @p end. */
+static inline const char *find_special(const char *s, const char *end)
+{
+#ifdef __SSE2__
+    const __m128i quote = _mm_set1_epi8('"');
+    const __m128i slash = _mm_set1_epi8('\\');
+    for (; end - s >= 16; s += 16) {
+        __m128i v = _mm_loadu_si128((const __m128i *)(const void *)s);
+        unsigned mask = (unsigned)_mm_movemask_epi8(
+            _mm_or_si128(_mm_cmpeq_epi8(v, quote), _mm_cmpeq_epi8(v, slash)));
+        if (mask != 0)
+            return s + __builtin_ctz(mask);
+    }
+#endif
+    while (s < end && *s != '"' && *s != '\\')
+        s++;
+    return s;
+}
+
 /* The offset behind the quote that closes the string at @p begin; yajl has seen it. */
 static size_t string_end(const struct ol__json_reader *r, size_t begin)
 {
-    const char *s = r->json.data;
-    size_t i = begin + 1;
-    while (i < r->json.size && s[i] != '"')
-        i += s[i] == '\\' ? 2 : 1;
-    return OL_MIN(i + 1, r->json.size);
+    const char *end = r->json.data + r->json.size;
+    const char *s = find_special(r->json.data + begin + 1, end);
+    while (end - s >= 2 && *s == '\\')
+        s = find_special(s + 2, end);
+    return OL_MIN((size_t)(s - r->json.data) + 1, r->json.size);
 }
 
 static uint32_t hex4(const char *s)
@@ -144,6 +166,24 @@ static uint32_t get_unicode_escape(const char **s, const char *end)
     return 0xfffd;
 }
 
+static inline char unescape(char letter)
+{
+    switch (letter) {
+    case 'b':
+        return '\b';
+    case 'f':
+        return '\f';
+    case 'n':
+        return '\n';
+    case 'r':
+        return '\r';
+    case 't':
+        return '\t';
+    default:
+        return letter; /* quote, backslash, slash */
+    }
+}
+
 /* Decode what stands between the quotes into @p out, which has room for as many bytes. Checked
  * before. */
 static size_t decode(struct ol__span raw, char *out)
@@ -152,8 +192,8 @@ static size_t decode(struct ol__span raw, char *out)
     const char *end = s + raw.size;
     char *p = out;
     while (s < end) {
-        const char *slash = memchr(s, '\\', (size_t)(end - s));
-        size_t run = (size_t)((slash != NULL ? slash : end) - s);
+        size_t run =
+            (size_t)(find_special(s, end) - s); /* a quote only stands behind a backslash */
         memcpy(p, s, run);
         p += run;
         s += run;
@@ -163,9 +203,7 @@ static size_t decode(struct ol__span raw, char *out)
             p += ol__utf8_put(p, get_unicode_escape(&s, end));
             continue;
         }
-        static const char letters[] = "b\bf\fn\nr\rt\t";
-        const char *letter = strchr(letters, s[1]);
-        *p++ = letter != NULL ? letter[1] : s[1];
+        *p++ = unescape(s[1]);
         s += 2;
     }
     return (size_t)(p - out);
