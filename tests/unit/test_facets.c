@@ -15,11 +15,10 @@
 #include "facet_place.h"
 #include "fail_alloc.h"
 
-#define OL_URL(tail) "'_producer':'p','_schemaURL':'https://openlineage.io/spec/facets/" tail "'"
+#define BASE "'_producer':'p','_schemaURL':'https://"
 #define IDS_URL                                                                                    \
-    "'_producer':'p','_schemaURL':'https://raw.githubusercontent.com/lineaged/lineaged/v0.1.0/"    \
-    "spec/"                                                                                        \
-    "schemas/LineagedRunFacet-1-0-0.json#/$defs/LineagedRunFacet'"
+    BASE "raw.githubusercontent.com/lineaged/lineaged/v0.1.0/spec/schemas/"                        \
+         "LineagedRunFacet-1-0-0.json#/$defs/LineagedRunFacet'"
 
 struct fixture {
     struct ol__facet_context context;
@@ -58,16 +57,41 @@ static int tear_down(void **state)
 #define INPUT(f) ((struct ol_dataset *)&(f)->input)
 #define OUTPUT(f) ((struct ol_dataset *)&(f)->output)
 
+/* What is expected, written short: ' is ", and what every facet begins with is $VERSION/Definition,
+ * or $ids for ours. */
+static char *expand(const char *text)
+{
+    struct ol__buf out;
+    ol__buf_init(&out, 1 << 20);
+    for (const char *c = text; *c != '\0'; c++) {
+        size_t size = strcspn(c, ",}");
+        if (strncmp(c, "$ids", 4) == 0) {
+            ol__buf_add_text(&out, IDS_URL);
+            c += 3;
+        } else if (*c == '$') {
+            const char *name = strchr(c, '/') + 1;
+            int name_size = (int)(c + size - name);
+            ol__buf_add_format(&out, BASE "openlineage.io/spec/facets/%.*s.json#/$defs/%.*s'",
+                               (int)size - 1, c + 1, name_size, name);
+            c += size - 1;
+        } else {
+            ol__buf_add_char(&out, *c);
+        }
+    }
+    for (char *c = out.data; *c != '\0'; c++)
+        if (*c == '\'')
+            *c = '"';
+    return ol__buf_take(&out);
+}
+
 static void holds(struct ol__facet_place *place, enum ol__entity entity, const char *expected)
 {
     struct ol__buf out;
     ol__buf_init(&out, 1 << 20);
     ol__facet_write(place, entity, &out);
     assert_int_equal(out.status, OL_OK);
-    char *text = strdup(expected);
-    for (char *c = text; *c != '\0'; c++)
-        if (*c == '\'')
-            *c = '"';
+    char *text = expand(expected);
+    assert_non_null(text);
     assert_string_equal(out.data, text);
     free(text);
     ol__buf_release(&out);
@@ -98,94 +122,15 @@ static void run_setters(void **state)
     assert_int_equal(ol_run_set_tags(RUN(f), OL_MAKE(ol_tags, .tags = tags, .tag_count = 2)),
                      OL_OK);
     holds(&f->run, OL_ENTITY_RUN,
-          "{'nominalTime':{" OL_URL(
-              "1-0-1/NominalTimeRunFacet.json#/$defs/NominalTimeRunFacet") ",'nominalStartTime':'"
-                                                                           "2026-11-21T00:00:00Z',"
-                                                                           "'nominalEndTime':'2026-"
-                                                                           "11-22T00:00:00Z'},"
-                                                                           "'parent':{" OL_URL(
-                                                                               "1-2-0/"
-                                                                               "ParentRunFacet."
-                                                                               "json#/$defs/"
-                                                                               "ParentRunFacet") ","
-                                                                                                 "'"
-                                                                                                 "r"
-                                                                                                 "u"
-                                                                                                 "n"
-                                                                                                 "'"
-                                                                                                 ":"
-                                                                                                 "{"
-                                                                                                 "'"
-                                                                                                 "r"
-                                                                                                 "u"
-                                                                                                 "n"
-                                                                                                 "I"
-                                                                                                 "d"
-                                                                                                 "'"
-                                                                                                 ":"
-                                                                                                 "'"
-                                                                                                 "r"
-                                                                                                 "'"
-                                                                                                 "}"
-                                                                                                 ","
-                                                                                                 "'"
-                                                                                                 "j"
-                                                                                                 "o"
-                                                                                                 "b"
-                                                                                                 "'"
-                                                                                                 ":"
-                                                                                                 "{"
-                                                                                                 "'"
-                                                                                                 "n"
-                                                                                                 "a"
-                                                                                                 "m"
-                                                                                                 "e"
-                                                                                                 "s"
-                                                                                                 "p"
-                                                                                                 "a"
-                                                                                                 "c"
-                                                                                                 "e"
-                                                                                                 "'"
-                                                                                                 ":"
-                                                                                                 "'"
-                                                                                                 "n"
-                                                                                                 "'"
-                                                                                                 ","
-                                                                                                 "'"
-                                                                                                 "n"
-                                                                                                 "a"
-                                                                                                 "m"
-                                                                                                 "e"
-                                                                                                 "'"
-                                                                                                 ":"
-                                                                                                 "'"
-                                                                                                 "j"
-                                                                                                 "'"
-                                                                                                 "}"
-                                                                                                 "}"
-                                                                                                 ","
-                                                                                                 "'"
-                                                                                                 "e"
-                                                                                                 "r"
-                                                                                                 "r"
-                                                                                                 "o"
-                                                                                                 "r"
-                                                                                                 "M"
-                                                                                                 "e"
-                                                                                                 "s"
-                                                                                                 "s"
-                                                                                                 "a"
-                                                                                                 "g"
-                                                                                                 "e"
-                                                                                                 "'"
-                                                                                                 ":"
-                                                                                                 "{" OL_URL(
-                                                                                                     "1-0-1/ErrorMessageRunFacet.json#/$defs/ErrorMessageRunFacet") ",'message':'no \\'x\\'','programmingLanguage':'C'},"
-                                                                                                                                                                    "'processing_engine':{" OL_URL(
-                                                                                                                                                                        "1-1-1/ProcessingEngineRunFacet.json#/$defs/ProcessingEngineRunFacet") ",'version':'1','name':'e',"
-                                                                                                                                                                                                                                               "'openlineageAdapterVersion':'2'},"
-                                                                                                                                                                                                                                               "'tags':{" OL_URL(
-                                                                                                                                                                                                                                                   "1-0-0/TagsRunFacet.json#/$defs/TagsRunFacet") ",'tags':[{'key':'a','value':'1','source':'USER'},{'key':'b','value':'2'}]}}");
+          "{'nominalTime':{$1-0-1/NominalTimeRunFacet,"
+          "'nominalStartTime':'2026-11-21T00:00:00Z',"
+          "'nominalEndTime':'2026-11-22T00:00:00Z'},'parent':{$1-2-0/ParentRunFacet,"
+          "'run':{'runId':'r'},'job':{'namespace':'n','name':'j'}},"
+          "'errorMessage':{$1-0-1/ErrorMessageRunFacet,'message':'no \\'x\\'',"
+          "'programmingLanguage':'C'},"
+          "'processing_engine':{$1-1-1/ProcessingEngineRunFacet,'version':'1',"
+          "'name':'e','openlineageAdapterVersion':'2'},'tags':{$1-0-0/TagsRunFacet,"
+          "'tags':[{'key':'a','value':'1','source':'USER'},{'key':'b','value':'2'}]}}");
     /* the root: all of it or none; an earlier value is replaced whole, in its place */
     assert_int_equal(
         ol_run_set_parent(RUN(f), OL_MAKE(ol_parent, .run_id = "r2", .job_namespace = "n",
@@ -196,16 +141,10 @@ static void run_setters(void **state)
     assert_int_equal(ol__facet_remove(&f->run, OL_ENTITY_RUN, "errorMessage"), OL_OK);
     assert_int_equal(ol__facet_remove(&f->run, OL_ENTITY_RUN, "processing_engine"), OL_OK);
     assert_int_equal(ol_run_set_tags(RUN(f), OL_MAKE(ol_tags, .tags = NULL)), OL_OK);
-    holds(
-        &f->run, OL_ENTITY_RUN,
-        "{'parent':{" OL_URL(
-            "1-2-0/ParentRunFacet.json#/$defs/ParentRunFacet") ",'run':{'runId':'r2'},'job':{'"
-                                                               "namespace':'n','name':'j'},"
-                                                               "'root':{'run':{'runId':'t'},'job':{"
-                                                               "'namespace':'tn','name':'tj'}}},"
-                                                               "'tags':{" OL_URL(
-                                                                   "1-0-0/TagsRunFacet.json#/$defs/"
-                                                                   "TagsRunFacet") "}}");
+    holds(&f->run, OL_ENTITY_RUN,
+          "{'parent':{$1-2-0/ParentRunFacet,'run':{'runId':'r2'},"
+          "'job':{'namespace':'n','name':'j'},'root':{'run':{'runId':'t'},"
+          "'job':{'namespace':'tn','name':'tj'}}},'tags':{$1-0-0/TagsRunFacet}}");
     assert_int_equal(f->error.status, OL_OK);
 }
 
@@ -227,49 +166,15 @@ static void job_setters(void **state)
                                          .repo_url = "r", .path = "p", .version = "v", .tag = "t",
                                          .branch = "b", .pull_request_number = "7")),
                      OL_OK);
-    holds(
-        &f->job, OL_ENTITY_JOB,
-        "{'jobType':{" OL_URL(
-            "2-0-4/JobTypeJobFacet.json#/$defs/JobTypeJobFacet") ",'processingType':'STREAMING','"
-                                                                 "integration':'X','jobType':'JOB',"
-                                                                 "'emissionPattern':{'eventTrigger'"
-                                                                 ":'PERIODIC','eventContentMode':'"
-                                                                 "ACCUMULATIVE','windowDuration':"
-                                                                 "60}},"
-                                                                 "'sql':{" OL_URL(
-                                                                     "1-1-0/SQLJobFacet.json#/"
-                                                                     "$defs/SQLJobFacet") ",'query'"
-                                                                                          ":'"
-                                                                                          "select "
-                                                                                          "1\\n','"
-                                                                                          "dialect'"
-                                                                                          ":'ansi'}"
-                                                                                          ","
-                                                                                          "'sourceC"
-                                                                                          "odeLocat"
-                                                                                          "ion':"
-                                                                                          "{" OL_URL(
-                                                                                              "1-1-"
-                                                                                              "0/"
-                                                                                              "Sour"
-                                                                                              "ceCo"
-                                                                                              "deLo"
-                                                                                              "cati"
-                                                                                              "onJo"
-                                                                                              "bFac"
-                                                                                              "et."
-                                                                                              "json"
-                                                                                              "#/"
-                                                                                              "$def"
-                                                                                              "s/"
-                                                                                              "Sour"
-                                                                                              "ceCo"
-                                                                                              "deLo"
-                                                                                              "cati"
-                                                                                              "onJo"
-                                                                                              "bFac"
-                                                                                              "et") ",'type':'git','url':'u','repoUrl':'r',"
-                                                                                                    "'path':'p','version':'v','tag':'t','branch':'b','pullRequestNumber':'7'}}");
+    holds(&f->job, OL_ENTITY_JOB,
+          "{'jobType':{$2-0-4/JobTypeJobFacet,'processingType':'STREAMING',"
+          "'integration':'X','jobType':'JOB',"
+          "'emissionPattern':{'eventTrigger':'PERIODIC',"
+          "'eventContentMode':'ACCUMULATIVE','windowDuration':60}},"
+          "'sql':{$1-1-0/SQLJobFacet,'query':'select 1\\n','dialect':'ansi'},"
+          "'sourceCodeLocation':{$1-1-0/SourceCodeLocationJobFacet,'type':'git',"
+          "'url':'u','repoUrl':'r','path':'p','version':'v','tag':'t','branch':'b',"
+          "'pullRequestNumber':'7'}}");
 }
 
 static void dataset_setters(void **state)
@@ -302,89 +207,25 @@ static void dataset_setters(void **state)
                                            .size = OL_INT(4), .file_count = OL_INT(5))),
                      OL_OK);
     holds(&f->output, OL_ENTITY_DATASET,
-          "{'schema':{" OL_URL(
-              "1-2-0/SchemaDatasetFacet.json#/$defs/SchemaDatasetFacet") ",'fields':[{'name':'id','"
-                                                                         "type':'BIGINT','"
-                                                                         "description':'key'},"
-                                                                         "{'name':'address','"
-                                                                         "fields':[{'name':'street'"
-                                                                         ",'ordinal_position':1}]}]"
-                                                                         "},"
-                                                                         "'dataSource':{" OL_URL(
-                                                                             "1-0-1/"
-                                                                             "DatasourceDatasetFace"
-                                                                             "t.json#/$defs/"
-                                                                             "DatasourceDatasetFace"
-                                                                             "t") ",'name':'db','"
-                                                                                  "uri':'postgres:/"
-                                                                                  "/db'},"
-                                                                                  "'version':"
-                                                                                  "{" OL_URL(
-                                                                                      "1-0-1/"
-                                                                                      "DatasetVersi"
-                                                                                      "onDatasetFac"
-                                                                                      "et.json#/"
-                                                                                      "$defs/"
-                                                                                      "DatasetVersi"
-                                                                                      "onDatasetFac"
-                                                                                      "et") ",'"
-                                                                                            "datase"
-                                                                                            "tVersi"
-                                                                                            "on':'"
-                                                                                            "7'},"
-                                                                                            "'datas"
-                                                                                            "etType"
-                                                                                            "':"
-                                                                                            "{" OL_URL(
-                                                                                                "1-"
-                                                                                                "0-"
-                                                                                                "1/"
-                                                                                                "Da"
-                                                                                                "ta"
-                                                                                                "se"
-                                                                                                "tT"
-                                                                                                "yp"
-                                                                                                "eD"
-                                                                                                "at"
-                                                                                                "as"
-                                                                                                "et"
-                                                                                                "Fa"
-                                                                                                "ce"
-                                                                                                "t."
-                                                                                                "js"
-                                                                                                "on"
-                                                                                                "#/"
-                                                                                                "$d"
-                                                                                                "ef"
-                                                                                                "s/"
-                                                                                                "Da"
-                                                                                                "ta"
-                                                                                                "se"
-                                                                                                "tT"
-                                                                                                "yp"
-                                                                                                "eD"
-                                                                                                "at"
-                                                                                                "as"
-                                                                                                "et"
-                                                                                                "Fa"
-                                                                                                "ce"
-                                                                                                "t") ",'datasetType':'TABLE','subType':'EXTERNAL'}}");
+          "{'schema':{$1-2-0/SchemaDatasetFacet,'fields':[{'name':'id','type':'BIGINT',"
+          "'description':'key'},{'name':'address','fields':[{'name':'street',"
+          "'ordinal_position':1}]}]},'dataSource':{$1-0-1/DatasourceDatasetFacet,"
+          "'name':'db','uri':'postgres://db'},"
+          "'version':{$1-0-1/DatasetVersionDatasetFacet,'datasetVersion':'7'},"
+          "'datasetType':{$1-0-1/DatasetTypeDatasetFacet,'datasetType':'TABLE',"
+          "'subType':'EXTERNAL'}}");
     holds(&f->output, OL_ENTITY_OUTPUT,
-          "{'outputStatistics':{" OL_URL(
-              "1-0-2/OutputStatisticsOutputDatasetFacet.json#/$defs/"
-              "OutputStatisticsOutputDatasetFacet") ",'rowCount':0,'size':9223372036854775807}}");
+          "{'outputStatistics':{$1-0-2/OutputStatisticsOutputDatasetFacet,'rowCount':0,"
+          "'size':9223372036854775807}}");
     holds(&f->input, OL_ENTITY_INPUT,
-          "{'inputStatistics':{" OL_URL("1-0-0/InputStatisticsInputDatasetFacet.json#/$defs/"
-                                        "InputStatisticsInputDatasetFacet") ",'rowCount':3,'size':"
-                                                                            "4,'fileCount':5}}");
+          "{'inputStatistics':{$1-0-0/InputStatisticsInputDatasetFacet,'rowCount':3,"
+          "'size':4,'fileCount':5}}");
     holds(&f->input, OL_ENTITY_DATASET, "{}");
     /* an empty array is said, an absent one is not */
     assert_int_equal(
         ol_dataset_set_schema(INPUT(f), OL_MAKE(ol_schema, .fields = fields, .field_count = 0)),
         OL_OK);
-    holds(&f->input, OL_ENTITY_DATASET,
-          "{'schema':{" OL_URL(
-              "1-2-0/SchemaDatasetFacet.json#/$defs/SchemaDatasetFacet") ",'fields':[]}}");
+    holds(&f->input, OL_ENTITY_DATASET, "{'schema':{$1-2-0/SchemaDatasetFacet,'fields':[]}}");
 }
 
 /* Our ids: every key under its fixed name, and all of them mirrored as tags. */
@@ -400,23 +241,20 @@ static void ids_setter(void **state)
 #define MIRROR(key, value) "{'key':'" key "','value':'" value "','source':'lineaged'}"
     holds(
         &f->run, OL_ENTITY_RUN,
-        "{'lineaged_run':{" IDS_URL ",'run_id':'1','step':'2','attempt':'3','task_id':'4','dataset_"
-                                    "id':'5','feature_view':'6','corpus_sha':'7',"
-        "'prompt_template':'8','model_version':'9','provider_request_id':'10'},"
-        "'tags':{" OL_URL("1-0-0/TagsRunFacet.json#/$defs/TagsRunFacet") ",'tags':[" MIRROR(
-            "run_id",
-            "1") "," MIRROR("step",
-                            "2") "," MIRROR("attempt",
-                                            "3") "," MIRROR("task_id",
-                                                            "4") "," MIRROR("dataset_id",
-                                                                            "5") "," MIRROR("featur"
-                                                                                            "e_"
-                                                                                            "view",
-                                                                                            "6") "," MIRROR("corpus_sha",
-                                                                                                            "7") "," MIRROR("prompt_template",
-                                                                                                                            "8") "," MIRROR("model_version",
-                                                                                                                                            "9") "," MIRROR("provider_request_id",
-                                                                                                                                                            "10") "]}}");
+        "{'lineaged_run':{$ids,'run_id':'1','step':'2','attempt':'3','task_id':'4',"
+        "'dataset_id':'5','feature_view':'6','corpus_sha':'7','prompt_template':'8',"
+        "'model_version':'9','provider_request_id':'10'},'tags':{$1-0-0/TagsRunFacet,"
+        "'tags':[" MIRROR("run_id", "1") "," MIRROR("step", "2") "," MIRROR("attempt", "3") "," MIRROR("task_id", "4") "," MIRROR(
+            "dataset_id",
+            "5") "," MIRROR("feature_view",
+                            "6") "," MIRROR("corpus_sha",
+                                            "7") "," MIRROR("prompt_template",
+                                                            "8") "," MIRROR("model_version",
+                                                                            "9") "," MIRROR("provid"
+                                                                                            "er_"
+                                                                                            "reques"
+                                                                                            "t_id",
+                                                                                            "10") "]}}");
 }
 
 static void refused(struct fixture *f, ol_status status, const char *message)
@@ -438,8 +276,7 @@ static void refusals_name_the_field(void **state)
     struct ol_sql zero = {.query = "x"};
     refused(f, ol_job_set_sql(JOB(f), &zero),
             "facet sql: struct_size is 0; fill struct ol_sql with OL_MAKE or OL_ITEM");
-    holds(&f->job, OL_ENTITY_JOB,
-          "{'sql':{" OL_URL("1-1-0/SQLJobFacet.json#/$defs/SQLJobFacet") ",'query':'old'}}");
+    holds(&f->job, OL_ENTITY_JOB, "{'sql':{$1-1-0/SQLJobFacet,'query':'old'}}");
     refused(f, ol_run_set_parent(RUN(f), OL_MAKE(ol_parent, .run_id = "r", .job_name = "j")),
             "facet parent: job.namespace is required");
     refused(f, ol_run_set_parent(RUN(f), OL_MAKE(ol_parent, .job_namespace = "r", .job_name = "j")),
@@ -546,9 +383,7 @@ static void structs_of_other_versions(void **state)
     } newer = {.now = {.struct_size = sizeof newer, .fields = &fields[0].now, .field_count = 2}};
     assert_int_equal(ol_dataset_set_schema(INPUT(f), &newer.now), OL_OK);
     holds(&f->input, OL_ENTITY_DATASET,
-          "{'schema':{" OL_URL(
-              "1-2-0/SchemaDatasetFacet.json#/$defs/SchemaDatasetFacet") ",'fields':[{'name':'a'},{"
-                                                                         "'name':'b'}]}}");
+          "{'schema':{$1-2-0/SchemaDatasetFacet,'fields':[{'name':'a'},{'name':'b'}]}}");
     static const struct {
         size_t size;
         const char *members; /* NULL: refused */
@@ -571,9 +406,7 @@ static void structs_of_other_versions(void **state)
         if (cases[i].members == NULL)
             continue;
         char expected[512];
-        snprintf(expected, sizeof expected,
-                 "{'sql':{" OL_URL("1-1-0/SQLJobFacet.json#/$defs/SQLJobFacet") "%s}}",
-                 cases[i].members);
+        snprintf(expected, sizeof expected, "{'sql':{$1-1-0/SQLJobFacet%s}}", cases[i].members);
         holds(&f->job, OL_ENTITY_JOB, expected);
     }
 }
@@ -647,12 +480,10 @@ static void every_kind_of_member(void **state)
                 .closed = "DROP", .real = OL_REAL(1e100));
     assert_int_equal(set_odd(f, &odd), OL_OK);
     holds(&f->job, OL_ENTITY_JOB,
-          "{'sql':{" OL_URL(
-              "1-1-0/SQLJobFacet.json#/$defs/SQLJobFacet") ",'flag':false,'flag2':true,'json':{'a':"
-                                                           "[1,1.0]},'names':['x','y\\''],"
-                                                           "'numbers':{'k\\n':0.5,'l':-2},'objects'"
-                                                           ":{'k\\n':{'value':0.5}},'sql':{'query':"
-                                                           "'q'},'closed':'DROP','real':1e+100}}");
+          "{'sql':{$1-1-0/SQLJobFacet,'flag':false,'flag2':true,'json':{'a':[1,1.0]},"
+          "'names':['x','y\\''],'numbers':{'k\\n':0.5,'l':-2},"
+          "'objects':{'k\\n':{'value':0.5}},'sql':{'query':'q'},'closed':'DROP',"
+          "'real':1e+100}}");
     odd.real.value = NAN; /* counts as absent */
     odd.sql = NULL;
     odd.json = NULL;
@@ -663,9 +494,7 @@ static void every_kind_of_member(void **state)
     odd.name_count = 0;
     odd.names = NULL;
     assert_int_equal(set_odd(f, &odd), OL_OK);
-    holds(&f->job, OL_ENTITY_JOB,
-          "{'sql':{" OL_URL(
-              "1-1-0/SQLJobFacet.json#/$defs/SQLJobFacet") ",'flag':false,'numbers':{}}}");
+    holds(&f->job, OL_ENTITY_JOB, "{'sql':{$1-1-0/SQLJobFacet,'flag':false,'numbers':{}}}");
     odd.closed = "EAT";
     refused(f, set_odd(f, &odd), "facet sql: closed 'EAT' is not one of the allowed values");
     odd.closed = NULL;
