@@ -366,6 +366,47 @@ static void all_is_found(void **state)
     ol__event_reader_free(r);
 }
 
+/* Maps: the fact carries the entry's name, and the place in the outermost array. An entity that
+ * accepts another's facet: the same facet. */
+static void maps_and_strays(void **state)
+{
+    (void)state;
+    struct ol__event_reader *r = new_reader();
+    const struct ol__event *e = NULL;
+    char *text =
+        quoted("{" HEAD ",'dataset':{'namespace':'n','name':'d','facets':{"
+               "'columnLineage':{'fields':{"
+               "'a':{'inputFields':[{'field':'x'},{'field':'y','transformations':[{'type':'t'}]}]},"
+               "'b\\u0062':{'inputFields':[{'field':'z'}]}}},"
+               "'dataQualityAssertions':{'assertions':[{'assertion':'s','success':false}]}}}}");
+    assert_int_equal(ol__event_read(r, ol__span_text(text), OL_EVENT_ALL, NULL, -1, &e, NULL),
+                     OL_OK);
+    assert_int_equal(e->warnings, 0);
+    static const struct {
+        enum ol__field_id field;
+        int index;
+        const char *map_key, *text;
+    } facts[] = {
+        {OL_FIELD_DATASET_COLUMN_LINEAGE_FIELDS_INPUT_FIELDS_FIELD, 0, "a", "x"},
+        {OL_FIELD_DATASET_COLUMN_LINEAGE_FIELDS_INPUT_FIELDS_FIELD, 1, "a", "y"},
+        {OL_FIELD_DATASET_COLUMN_LINEAGE_FIELDS_INPUT_FIELDS_TRANSFORMATIONS_TYPE, 1, "a", "t"},
+        {OL_FIELD_DATASET_COLUMN_LINEAGE_FIELDS_INPUT_FIELDS_FIELD, 0, "bb", "z"},
+        {OL_FIELD_INPUT_DATA_QUALITY_ASSERTIONS_ASSERTIONS_ASSERTION, 0, "", "s"},
+        {OL_FIELD_INPUT_DATA_QUALITY_ASSERTIONS_ASSERTIONS_SUCCESS, 0, "", "false"},
+    };
+    assert_int_equal(e->fact_count, OL_COUNT(facts));
+    for (size_t i = 0; i < OL_COUNT(facts); i++) {
+        assert_int_equal(e->facts[i].field, facts[i].field);
+        assert_int_equal(e->facts[i].index, facts[i].index);
+        is_text(e->facts[i].map_key, facts[i].map_key);
+        is_text(e->facts[i].text, facts[i].text);
+    }
+    assert_int_equal(e->facets[1].entity, OL_ENTITY_DATASET);
+    assert_int_equal(e->facets[1].id, OL_FACET_INPUT_DATA_QUALITY_ASSERTIONS);
+    free(text);
+    ol__event_reader_free(r);
+}
+
 /* A key given twice: the later counts whole, with what hung off the earlier gone. */
 static void last_of_two_counts(void **state)
 {
@@ -533,13 +574,10 @@ static void allocations_fail(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(rows_get_their_verdict),
-        cmocka_unit_test(future_warns),
-        cmocka_unit_test(all_is_found),
-        cmocka_unit_test(last_of_two_counts),
-        cmocka_unit_test(limits_hold),
-        cmocka_unit_test(lanes_are_fixed),
-        cmocka_unit_test(names_are_known),
+        cmocka_unit_test(rows_get_their_verdict), cmocka_unit_test(future_warns),
+        cmocka_unit_test(all_is_found),           cmocka_unit_test(last_of_two_counts),
+        cmocka_unit_test(maps_and_strays),        cmocka_unit_test(limits_hold),
+        cmocka_unit_test(lanes_are_fixed),        cmocka_unit_test(names_are_known),
         cmocka_unit_test(allocations_fail),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

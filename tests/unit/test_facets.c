@@ -228,6 +228,55 @@ static void dataset_setters(void **state)
     holds(&f->input, OL_ENTITY_DATASET, "{'schema':{$1-2-0/SchemaDatasetFacet,'fields':[]}}");
 }
 
+static void column_lineage_setter(void **state)
+{
+    struct fixture *f = *state;
+    static const struct ol_transformation hashed[] = {
+        OL_ITEM(ol_transformation, .type = OL_TRANSFORMATION_TYPE_DIRECT, .subtype = "IDENTITY",
+                .description = "sha", .masking = OL_TRUE)};
+    static const struct ol_input_field from[] = {
+        OL_ITEM(ol_input_field, .name_space = "n", .name = "t", .field = "mail",
+                .transformations = hashed, .transformation_count = 1)};
+    static const struct ol_input_field filter[] = {
+        OL_ITEM(ol_input_field, .name_space = "n", .name = "t", .field = "age")};
+    static const struct ol_column_origin columns[] = {
+        OL_ITEM(ol_column_origin, .key = "mail hash", .input_fields = from, .input_field_count = 1),
+        OL_ITEM(ol_column_origin, .key = "one", .input_fields = from, .input_field_count = 0)};
+    assert_int_equal(ol_dataset_set_column_lineage(
+                         OUTPUT(f), OL_MAKE(ol_column_lineage, .fields = columns, .field_count = 2,
+                                            .dataset = filter, .dataset_count = 1)),
+                     OL_OK);
+    holds(&f->output, OL_ENTITY_DATASET,
+          "{'columnLineage':{$1-2-0/ColumnLineageDatasetFacet,'fields':{"
+          "'mail hash':{'inputFields':[{'namespace':'n','name':'t','field':'mail',"
+          "'transformations':[{'type':'DIRECT','subtype':'IDENTITY','description':'sha',"
+          "'masking':true}]}]},'one':{'inputFields':[]}},"
+          "'dataset':[{'namespace':'n','name':'t','field':'age'}]}}");
+}
+
+static void assertions_setter(void **state)
+{
+    struct fixture *f = *state;
+    static const struct ol_assertion checks[] = {
+        OL_ITEM(ol_assertion, .assertion = "not_null", .success = OL_FALSE, .column = "id",
+                .severity = "error", .name = "n", .description = "d", .expected = "0",
+                .actual = "7", .content = "c", .content_type = "t", .params = "{ \"a\": 1 }"),
+        OL_ITEM(ol_assertion, .assertion = "unique", .success = OL_TRUE)};
+    assert_int_equal(ol_dataset_set_data_quality_assertions(
+                         INPUT(f), OL_MAKE(ol_data_quality_assertions, .assertions = checks,
+                                           .assertion_count = 2)),
+                     OL_OK);
+    holds(&f->input, OL_ENTITY_INPUT,
+          "{'dataQualityAssertions':{$1-1-0/DataQualityAssertionsDatasetFacet,'assertions':["
+          "{'assertion':'not_null','success':false,'column':'id','severity':'error','name':'n',"
+          "'description':'d','expected':'0','actual':'7','content':'c','contentType':'t',"
+          "'params':{'a':1}},{'assertion':'unique','success':true}]}}");
+    assert_int_equal(ol_dataset_set_data_quality_assertions(
+                         OUTPUT(f), OL_MAKE(ol_data_quality_assertions, .assertions = checks,
+                                            .assertion_count = 2)),
+                     OL_INVALID);
+}
+
 /* Our ids: every key under its fixed name, and all of them mirrored as tags. */
 static void ids_setter(void **state)
 {
@@ -238,23 +287,30 @@ static void ids_setter(void **state)
                                        .corpus_sha = "7", .prompt_template = "8",
                                        .model_version = "9", .provider_request_id = "10")),
         OL_OK);
-#define MIRROR(key, value) "{'key':'" key "','value':'" value "','source':'lineaged'}"
-    holds(
-        &f->run, OL_ENTITY_RUN,
-        "{'lineaged_run':{$ids,'run_id':'1','step':'2','attempt':'3','task_id':'4',"
-        "'dataset_id':'5','feature_view':'6','corpus_sha':'7','prompt_template':'8',"
-        "'model_version':'9','provider_request_id':'10'},'tags':{$1-0-0/TagsRunFacet,"
-        "'tags':[" MIRROR("run_id", "1") "," MIRROR("step", "2") "," MIRROR("attempt", "3") "," MIRROR("task_id", "4") "," MIRROR(
-            "dataset_id",
-            "5") "," MIRROR("feature_view",
-                            "6") "," MIRROR("corpus_sha",
-                                            "7") "," MIRROR("prompt_template",
-                                                            "8") "," MIRROR("model_version",
-                                                                            "9") "," MIRROR("provid"
-                                                                                            "er_"
-                                                                                            "reques"
-                                                                                            "t_id",
-                                                                                            "10") "]}}");
+    holds(&f->run, OL_ENTITY_RUN,
+          "{'lineaged_run':{$ids,"
+          "'run_id':'1',"
+          "'step':'2',"
+          "'attempt':'3',"
+          "'task_id':'4',"
+          "'dataset_id':'5',"
+          "'feature_view':'6',"
+          "'corpus_sha':'7',"
+          "'prompt_template':'8',"
+          "'model_version':'9',"
+          "'provider_request_id':'10'"
+          "},'tags':{$1-0-0/TagsRunFacet,'tags':["
+          "{'key':'run_id','value':'1','source':'lineaged'},"
+          "{'key':'step','value':'2','source':'lineaged'},"
+          "{'key':'attempt','value':'3','source':'lineaged'},"
+          "{'key':'task_id','value':'4','source':'lineaged'},"
+          "{'key':'dataset_id','value':'5','source':'lineaged'},"
+          "{'key':'feature_view','value':'6','source':'lineaged'},"
+          "{'key':'corpus_sha','value':'7','source':'lineaged'},"
+          "{'key':'prompt_template','value':'8','source':'lineaged'},"
+          "{'key':'model_version','value':'9','source':'lineaged'},"
+          "{'key':'provider_request_id','value':'10','source':'lineaged'}"
+          "]}}");
 }
 
 static void refused(struct fixture *f, ol_status status, const char *message)
@@ -557,6 +613,8 @@ int main(void)
         TEST(run_setters),
         TEST(job_setters),
         TEST(dataset_setters),
+        TEST(column_lineage_setter),
+        TEST(assertions_setter),
         TEST(ids_setter),
         TEST(refusals_name_the_field),
         TEST(branching_cycle_ends),
