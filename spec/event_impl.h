@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #ifndef OL_EVENT_IMPL_H
 #define OL_EVENT_IMPL_H
-/** @file What the parts of the event reader share; for event_read.c and event_facets.c only. */
+/** @file What the parts of the event reader share; for the event_*.c files only. */
 #include "event_read.h"
 
 /** Which top-level member the reader is in. */
@@ -73,6 +73,12 @@ ol_status event_keep(struct ol__event_reader *r, struct ol__span text, struct ol
 /** Note a looser-than-schema place; strict readers refuse here. @return OL_OK, OL_INVALID. */
 ol_status event_warn(struct ol__event_reader *r, enum ol__event_warning warning,
                      const struct ol__json_value *at, const char *what, struct ol_error *err);
+/** The same, at a place that has a fixed @p pointer. */
+ol_status event_warn_at(struct ol__event_reader *r, enum ol__event_warning warning,
+                        const char *pointer, const char *what, struct ol_error *err);
+/** After the last byte: what is missing, and what is looser than the spec. @return OL_OK,
+ * OL_INVALID. */
+ol_status event_check(struct ol__event_reader *r, struct ol_error *err);
 /** Grow an array of the reader to hold one more. @return OL_OK, OL_NOMEM, OL_TOO_LARGE. */
 ol_status event_grow(void **items, size_t *cap, size_t count, size_t item_size, size_t max,
                      const char *what, struct ol_error *err);
