@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef LANES_H
+#define LANES_H
+/** @file
+ * What an HTTP route sends next. Events of one lane key leave one after the other, many lanes at
+ * once; a lane that failed waits its own backoff; the circuit stops them all when nothing gets
+ * through. Pure data: no clock, no payloads, no input or output. Times are monotonic ms, handed in.
+ * Threads: one.
+ */
+#include "ol_base.h"
+#include "retry.h"
+
+struct lanes; /* opaque */
+
+struct lanes_options {
+    size_t window;          /**< most events held; 0: 32,768 */
+    int in_flight_max;      /**< at least 1 */
+    int64_t backoff_ms;     /**< first step of a backoff; 0: 250 */
+    int64_t backoff_max_ms; /**< its ceiling; 0: 5 minutes */
+    int64_t hold_ms;        /**< between the probes of a held route; 0: 60 s */
+    int poison_tries;       /**< DESIGN 7; 0: 10 */
+    uint64_t seed;          /**< of jitter and hash */
+};
+
+enum lanes_circuit {
+    LANES_CLOSED,       /**< all lanes may send */
+    LANES_OPEN,         /**< an outage: one probe at a time */
+    LANES_DENIED,       /**< held: one probe a hold_ms (401, 403, 404, 405...) */
+    LANES_MISCONFIGURED /**< held: 10 events of different lanes refused in a row */
+};
+
+/** The event to send, in flight until lanes_answer(), lanes_release() or lanes_remove(). */
+struct lanes_item {
+    uint64_t seq, segment, offset;
+    uint32_t lane; /**< handle for the calls below */
+    int tries;     /**< this one included */
+    bool is_probe;
+};
+
+enum lanes_verdict {
+    LANES_DELIVERED, /**< forgotten: mark it done */
+    LANES_KEPT,      /**< will come out of lanes_next() again */
+    LANES_PARK       /**< write a dead letter, then lanes_remove(); if that fails lanes_release() */
+};
+
+OL_NODISCARD ol_status lanes_new(const struct lanes_options *options, struct lanes **ret,
+                                 struct ol_error *err);
+void lanes_free(struct lanes *lanes);
+
+/** Whether reading ahead helps: room in the window, and fewer ready lanes than could be in flight.
+ */
+bool lanes_wants(const struct lanes *lanes);
+/** Put an event behind those of its lane. Sequences must rise. @return OL_OK, OL_FULL (window),
+ * OL_NOMEM: nothing changed. */
+OL_NODISCARD ol_status lanes_add(struct lanes *lanes, uint8_t kind, const uint8_t key[16],
+                                 uint64_t seq, uint64_t segment, uint64_t offset);
+/** Take the next event that may be sent at @p now_ms. @return false: none, see lanes_deadline(). */
+bool lanes_next(struct lanes *lanes, int64_t now_ms, struct lanes_item *ret);
+/** What the other side made of it. */
+enum lanes_verdict lanes_answer(struct lanes *lanes, const struct lanes_item *item,
+                                const struct retry_class *answer, int64_t now_ms);
+/** It was not sent, or its dead letter could not be written: comes again after @p delay_ms, no try
+ * counted. */
+void lanes_release(struct lanes *lanes, const struct lanes_item *item, int64_t now_ms,
+                   int64_t delay_ms);
+/** It is dealt with without an answer that counts (parked, gone from disk): forget it. */
+void lanes_remove(struct lanes *lanes, const struct lanes_item *item);
+/** Let a probe out at once, e.g. because the API key changed. */
+void lanes_probe_now(struct lanes *lanes);
+
+/** When lanes_next() may have something: now_ms or earlier, or INT64_MAX if only an answer or a new
+ * event can change that. */
+int64_t lanes_deadline(const struct lanes *lanes);
+enum lanes_circuit lanes_circuit(const struct lanes *lanes);
+size_t lanes_count(const struct lanes *lanes); /**< events held, in flight included */
+size_t lanes_in_flight(const struct lanes *lanes);
+size_t lanes_waiting(const struct lanes *lanes); /**< lanes in their backoff */
+#endif

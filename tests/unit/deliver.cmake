@@ -1,0 +1,3 @@
+# SPDX-License-Identifier: Apache-2.0
+ol_unit_test(lanes agent_deliver ol_test_support)
+ol_unit_test(retry agent_deliver)
