@@ -126,7 +126,7 @@ static void bad_json_is_refused(void **state)
     }
     char big[2100] = "{\"a\":\"";
     memset(big + 6, 'x', sizeof big - 6);
-    strcpy(big + sizeof big - 3, "\"}");
+    memcpy(big + sizeof big - 3, "\"}", 3);
     f->error.status = OL_OK;
     assert_int_equal(
         ol__facet_set_json(&f->run, OL_ENTITY_RUN, "my_facet", "u", ol__span_text(big)),
@@ -163,7 +163,7 @@ static void replacing_compacts(void **state)
     char json[1024];
     memset(json, 'y', sizeof json);
     memcpy(json, "{\"a\":\"", 6);
-    strcpy(json + sizeof json - 3, "\"}");
+    memcpy(json + sizeof json - 3, "\"}", 3);
     assert_int_equal(set_json(f, "first", "u", "{'n':0}"), OL_OK);
     for (int i = 0; i < 300; i++) {
         char small[64];
@@ -195,7 +195,7 @@ static void full_place_recovers(void **state)
     char json[1024];
     memset(json, 'y', sizeof json);
     memcpy(json, "{\"a\":\"", 6);
-    strcpy(json + sizeof json - 3, "\"}");
+    memcpy(json + sizeof json - 3, "\"}", 3);
     char key[16];
     int count = 0;
     ol_status st = OL_OK;

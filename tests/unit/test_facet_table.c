@@ -48,25 +48,25 @@ static void entity_matters(void **state)
                      OL_FACET_UNKNOWN);
 }
 
-/* "tags/2/key" as steps; a number is an index */
-static size_t steps_of(char *path, struct ol__json_step *steps)
+/* "tags/2/key" as steps; a number, or '*', is an index */
+static size_t steps_of(const char *path, struct ol__json_step *steps)
 {
     size_t depth = 0;
-    for (char *part = strtok(path, "/"); part != NULL; part = strtok(NULL, "/"), depth++) {
+    for (const char *part = path; *part != '\0'; depth++) {
+        size_t size = strcspn(part, "/");
         bool is_index = part[0] == '*' || (part[0] >= '0' && part[0] <= '9');
-        steps[depth] = (struct ol__json_step){.is_index = is_index,
-                                              .key = is_index ? (struct ol__span){NULL, 0}
-                                                              : ol__span_text(part)};
+        steps[depth] = (struct ol__json_step){.is_index = is_index};
+        if (!is_index)
+            steps[depth].key = (struct ol__span){part, size};
+        part += part[size] == '/' ? size + 1 : size;
     }
     return depth;
 }
 
 static enum ol__field_id find(enum ol__facet_id facet, const char *path)
 {
-    char copy[256];
     struct ol__json_step steps[16];
-    snprintf(copy, sizeof copy, "%s", path);
-    size_t depth = steps_of(copy, steps);
+    size_t depth = steps_of(path, steps);
     return ol__facet_field(facet, steps, depth);
 }
 
