@@ -256,7 +256,7 @@ static void put_string(struct ol__json_writer *w, struct ol__span text, bool is_
         if (p == NULL)
             break;
     }
-    if (out->status != OL_OK) { /* promise 2 */
+    if (p == NULL || out->status != OL_OK) { /* promise 2 */
         ol__buf_truncate(out, start);
         return;
     }

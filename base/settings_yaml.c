@@ -355,6 +355,7 @@ static ol_status read_document(struct reading *r, const struct ol__setting *tabl
                 ol__setting_error(r->err, &place, "settings are needed, not %s", what_is(root));
         else
             status = read_table(r, table, target, root, "");
+        r->document = NULL;
         yaml_document_delete(&document);
     }
     yaml_parser_delete(&parser);
