@@ -129,9 +129,9 @@ static ol_status fail_birth(struct ol__journal *j, struct ol__journal_file *file
     int fd = file->fd;
     ol_status status =
         ol__error_set_errno(err, sys_errno, "journal '%s/%s': %s", j->directory, temporary, what);
-    ol__journal_file_none(file);
     OL_IGNORE(j->fs->unlinkat(j->dirfd, temporary, 0),
               "a reader ignores the name, the agent removes it");
+    ol__journal_file_none(file); /* not before: the name may be the file's own */
     if (fd >= 0)
         j->fs->close(fd);
     return status;
