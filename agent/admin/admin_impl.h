@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef ADMIN_IMPL_H
+#define ADMIN_IMPL_H
+/** @file What the files of this room share; for nobody else. */
+#include <microhttpd.h>
+#include "agent.h"
+#include "store/store.h"
+
+#define ADMIN_ANSWER_MAX (64u << 20)
+#define ADMIN_SYNC_HANGS_MS 10000 /**< a sync that takes longer makes health red */
+
+/** Who asks, by SO_PEERCRED and SO_PEERGROUPS. */
+struct admin_peer {
+    uint32_t uid;
+    bool may_see_all; /**< root, the agent's uid, or in group `lineaged` */
+};
+#define ADMIN_GROUP "lineaged"
+#define ADMIN_NO_GROUP ((int64_t)-1)
+/** Read the peer of socket @p fd. @param group  gid whose members see all; ADMIN_NO_GROUP: none.
+ *  @return OL_OK or OL_DENIED: it cannot be told who asks. */
+OL_NODISCARD ol_status admin_peer_read(int fd, uint32_t own_uid, int64_t group,
+                                       struct admin_peer *ret, struct ol_error *err);
+/** The rule itself. */
+bool admin_peer_sees_all(uint32_t uid, const uint32_t *groups, size_t group_count,
+                         uint32_t own_uid, int64_t group);
+
+/** One GET. Parameters come by name, NULL if absent or without a value. */
+struct admin_request {
+    const char *path;
+    const char *(*parameter)(const struct admin_request *request, const char *name);
+    void *arg; /**< for parameter() */
+    struct admin_peer peer;
+};
+struct admin_reply {
+    int status; /**< HTTP */
+    const char *type;
+    struct ol__buf body; /**< owned by the caller */
+};
+/** Make @p reply an error document. */
+void admin_reply_error(struct admin_reply *reply, int status, const char *format, ...)
+    OL_PRINTF(3, 4);
+
+/** What a question needs of the agent. Threads: admin's. */
+struct admin_questions {
+    const struct agent *agent;
+    struct store *store; /**< opened by the first question, closed after a failure */
+};
+/** GET /v1/why, impact, runs, show, events. */
+void admin_question(struct admin_questions *questions, const struct admin_request *request,
+                    struct admin_reply *reply);
+void admin_questions_release(struct admin_questions *questions);
+/** GET /v1/deadletters and /v1/deadletters/ID. */
+void admin_letters(const struct agent *agent, const struct admin_request *request,
+                   struct admin_reply *reply);
+/** Whole answer to one GET of any path. */
+void admin_get(struct admin_questions *questions, const struct admin_request *request,
+               struct admin_reply *reply);
+#endif
