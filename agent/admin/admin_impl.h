@@ -21,8 +21,8 @@ struct admin_peer {
 OL_NODISCARD ol_status admin_peer_read(int fd, uint32_t own_uid, int64_t group,
                                        struct admin_peer *ret, struct ol_error *err);
 /** The rule itself. */
-bool admin_peer_sees_all(uint32_t uid, const uint32_t *groups, size_t group_count,
-                         uint32_t own_uid, int64_t group);
+bool admin_peer_sees_all(uint32_t uid, const uint32_t *groups, size_t group_count, uint32_t own_uid,
+                         int64_t group);
 
 /** One GET. Parameters come by name, NULL if absent or without a value. */
 struct admin_request {

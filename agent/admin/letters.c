@@ -81,8 +81,7 @@ static void one_letter(const struct agent *agent, struct listing *l, struct admi
     size_t size = dash != NULL ? (size_t)(dash - l->id) : 0;
     if (size > 0 && size < sizeof route && is_route(agent->config, l->id, size)) {
         snprintf(route, sizeof route, "%.*s", (int)size, l->id);
-        ol_status status =
-            dead_letters_each(agent->config->spool_directory, route, each, l, &err);
+        ol_status status = dead_letters_each(agent->config->spool_directory, route, each, l, &err);
         if (status < 0 && status != OL_NOT_FOUND) {
             admin_reply_error(reply, 503, "%s", err.message);
             return;

@@ -82,13 +82,12 @@ void admin_question(struct admin_questions *q, const struct admin_request *reque
         admin_reply_error(reply, 404, "no such question: %s", request->path);
         return;
     }
-    const char *wrong =
-        verbs[verb].needs_subject && question.subject == NULL ? "subject: missing"
-        : !number(request, "depth", 10000, &question.depth)
-            ? "depth: expected a number from 1 to 10000"
-        : !number(request, "limit", 1000000, &question.limit)
-            ? "limit: expected a number from 1 to 1000000"
-            : NULL;
+    const char *wrong = verbs[verb].needs_subject && question.subject == NULL ? "subject: missing"
+                        : !number(request, "depth", 10000, &question.depth)
+                            ? "depth: expected a number from 1 to 10000"
+                        : !number(request, "limit", 1000000, &question.limit)
+                            ? "limit: expected a number from 1 to 1000000"
+                            : NULL;
     if (wrong != NULL) {
         admin_reply_error(reply, 400, "%s", wrong);
         return;
