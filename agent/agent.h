@@ -25,11 +25,12 @@ void log_write(enum log_level level, const char *area, const char *format, ...) 
 
 /* ---- Intake thread (intake/) ---- */
 struct intake; /* opaque */
-/** Open listeners and journal directories; nothing is taken before intake_start().
+/** Open listeners (unless @p no_listeners, for --once) and journal directories; nothing is taken
+ * before intake_start().
  *  @return OL_OK, OL_CONFIG, OL_BUSY (address or directory taken; err says by whom), OL_IO,
  * OL_NOMEM. */
-OL_NODISCARD ol_status intake_open(const struct agent *agent, struct intake **ret,
-                                   struct ol_error *err);
+OL_NODISCARD ol_status intake_open(const struct agent *agent, bool no_listeners,
+                                   struct intake **ret, struct ol_error *err);
 OL_NODISCARD ol_status intake_start(struct intake *intake, struct ol_error *err);
 /** Stop taking: listeners close, requests that wait are answered after their sync, journals stay.
  * Joins. */

@@ -59,7 +59,8 @@ static ol_status open_journals(struct intake *in, struct ol_error *err)
     return fd >= 0 ? watch(in, fd, EPOLLIN | EPOLLET, err) : OL_OK;
 }
 
-ol_status intake_open(const struct agent *agent, struct intake **ret, struct ol_error *err)
+ol_status intake_open(const struct agent *agent, bool no_listeners, struct intake **ret,
+                      struct ol_error *err)
 {
     const struct agent_config *config = agent->config;
     struct intake *in = calloc(1, sizeof *in);
@@ -74,7 +75,7 @@ ol_status intake_open(const struct agent *agent, struct intake **ret, struct ol_
     if (status == OL_OK)
         status = intake_taker_new(agent->spool, &agent->metrics->intake, config->validation == 1,
                                   SPOOL_PAYLOAD_MAX, &in->taker, err);
-    if (status == OL_OK && config->http_listen.count > 0)
+    if (status == OL_OK && config->http_listen.count > 0 && !no_listeners)
         status = http_door_open(agent, in->taker, &in->door, err);
     if (status == OL_OK && in->door != NULL)
         status = watch(in, http_door_fd(in->door), EPOLLIN, err);
