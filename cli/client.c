@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* HTTP/1.1 over the agent's admin socket: one GET a connection, answer bounded in size and time. No
- * library: starting one costs more than the whole question. */
+/* HTTP over the agent's admin socket: one GET a connection, answer bounded in size and time. No
+ * library: starting one costs more than the whole question. Version 1.0, so that no answer comes in
+ * chunks. */
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 #include "cli.h"
@@ -48,6 +50,10 @@ static ol_status connect_to(const char *path, int *ret, struct ol_error *err)
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return ol__error_set_errno(err, errno, "socket");
+    /* Bounds connect(), too: it waits while the agent's backlog is full. */
+    struct timeval limit = {.tv_sec = ANSWER_TIMEOUT_MS / 1000};
+    OL_IGNORE(setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit) < 0,
+              "then it may take longer");
     int result;
     do {
         result = connect(fd, (struct sockaddr *)&address, sizeof address);
@@ -131,6 +137,9 @@ static ol_status split(struct ol__buf *in, int *ret_status, struct ol__buf *body
         if (strncasecmp(line, "Content-Length:", 15) == 0 &&
             strtoull(line + 15, NULL, 10) != in->size - head)
             return ol__error_set(err, OL_IO, "the agent's answer was cut short");
+        if (strncasecmp(line, "Transfer-Encoding:", 18) == 0)
+            return ol__error_set(err, OL_IO,
+                                 "the agent's answer has an encoding that was not asked for");
     }
     return ol__buf_add(body, in->data + head, in->size - head);
 }
@@ -150,8 +159,7 @@ ol_status client_get(const char *target, int *ret_status, struct ol__buf *body,
         st = connect_to(path, &fd, err);
     if (st != OL_OK)
         goto out;
-    ol__buf_add_format(&request, "GET %s HTTP/1.1\r\nHost: lineaged\r\nConnection: close\r\n\r\n",
-                       target);
+    ol__buf_add_format(&request, "GET %s HTTP/1.0\r\nHost: lineaged\r\n\r\n", target);
     if (request.status != OL_OK) {
         st = ol__error_set(err, OL_TOO_LARGE, "the question is longer than %zu bytes", request.max);
         goto out;

@@ -47,7 +47,8 @@ static void print_help(FILE *out)
     for (size_t i = 0; i < OL_COUNT(verbs); i++)
         fprintf(out, "  %-12s %s\n", verbs[i].name, verbs[i].help);
     fputs("\n'lineage VERB --help' and lineage(1) say more.\n"
-          "Exit status: 0 yes, 1 no, 2 usage, 3 not known; 'lineage run' exits as its command does.\n",
+          "Exit status: 0 yes, 1 no, 2 usage, 3 not known; 'lineage run' exits as its command "
+          "does.\n",
           out);
 }
 

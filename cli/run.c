@@ -2,18 +2,21 @@
 /* lineage run [options] -- command ...
  *
  * Promises:
- *  1. The command sees what it would see without us: standard streams, every other descriptor, signal
- *     mask and dispositions, process group. Only OPENLINEAGE_PARENT_ID and OPENLINEAGE_ROOT_PARENT_ID are
- *     added to its environment.
- *  2. We exit as it does: its status, 128+n when signal n ended it, 126 if it could not be executed, 127
- *     if it was not found. Trouble with lineage never changes that; it is said on standard error.
- *  3. START is handed over before the command starts; after it ended, whatever the reason, one COMPLETE or
- *     FAIL is. If we are killed with SIGKILL the agent infers an ABORT (the journal asks for it).
- *  4. A version is only recorded for bytes that did not change while they were hashed.
+ *  1. The command sees what it would see without us: standard streams (closed ones, too), every
+ * other descriptor, signal mask and dispositions, process group. Only OPENLINEAGE_PARENT_ID and
+ *     OPENLINEAGE_ROOT_PARENT_ID are added to its environment.
+ *  2. We exit as it does: its status, 128+n when signal n ended it, 126 if it could not be
+ * executed, 127 if it was not found. Trouble with lineage never changes that; it is said on
+ * standard error.
+ *  3. START is handed over before the command starts; after it ended, whatever the reason, one
+ * COMPLETE or FAIL is. If we are killed with SIGKILL the agent infers an ABORT (the journal asks
+ * for it).
+ *  4. A version is only recorded for bytes that did not change while they were hashed, and of an
+ * input only for those that were there before the command. A request to end cuts hashing short, not
+ * the event.
  */
 #include <errno.h>
 #include <getopt.h>
-#include <libgen.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,19 +35,22 @@ struct run_options {
 
 static void print_help(void)
 {
-    puts("Usage: lineage run [OPTION]... [--] COMMAND [ARGUMENT]...\n"
-         "Run COMMAND and record it as one run: START before, COMPLETE or FAIL after.\n"
-         "\n"
-         "  -i, --input FILE|URI     it reads this (again for each)\n"
-         "  -o, --output FILE|URI    it writes this (again for each)\n"
-         "      --job NAME           job name; default: the command's file name\n"
-         "      --namespace NAME     job namespace; default: OPENLINEAGE_NAMESPACE, else 'default'\n"
-         "      --hash-limit SIZE    files past this get no version (default 1GiB; 0: hash nothing)\n"
-         "  -q, --quiet              say nothing about lineage on standard error\n"
-         "  -h, --help\n"
-         "\n"
-         "Files are hashed (SHA-256): inputs beside the command, outputs after it. Exit status: the\n"
-         "command's; 128+N if signal N ended it; 126 not executable; 127 not found; 2 wrong usage.");
+    puts(
+        "Usage: lineage run [OPTION]... [--] COMMAND [ARGUMENT]...\n"
+        "Run COMMAND and record it as one run: START before, COMPLETE or FAIL after.\n"
+        "\n"
+        "  -i, --input FILE|URI     it reads this (again for each)\n"
+        "  -o, --output FILE|URI    it writes this (again for each)\n"
+        "      --job NAME           job name; default: the command's file name\n"
+        "      --namespace NAME     job namespace; default: OPENLINEAGE_NAMESPACE, else 'default'\n"
+        "      --hash-limit SIZE    files past this get no version (default 1GiB; 0: hash "
+        "nothing)\n"
+        "  -q, --quiet              say nothing about lineage on standard error\n"
+        "  -h, --help\n"
+        "\n"
+        "Files are hashed (SHA-256): inputs beside the command, outputs after it. Exit status: "
+        "the\n"
+        "command's; 128+N if signal N ended it; 126 not executable; 127 not found; 2 wrong usage.");
 }
 
 static int parse(int argc, char **argv, struct run_options *o)
@@ -102,77 +108,104 @@ static int parse(int argc, char **argv, struct run_options *o)
     return 0;
 }
 
-/** The run, or NULL after saying why there is none: the command runs all the same (promise 2). */
-static struct ol_run *begin(const struct run_options *o, const char *command,
-                            struct ol_client **ret_client)
+static void log_trouble(void *is_quiet, ol_status status, const char *message)
 {
-    struct ol_error err;
+    (void)status;
+    if (!*(bool *)is_quiet)
+        cli_say("%s", message);
+}
+
+/** The run, or NULL after saying why there is none: the command runs all the same (promise 2). */
+static struct ol_run *begin(struct run_options *o, char *command, struct ol_client **ret_client)
+{
+    struct ol_error err = {.message = ""};
     struct ol_run *run = NULL;
-    char *copy = strdup(command);
-    if (copy == NULL)
-        return NULL;
-    const char *job = o->job != NULL ? o->job : basename(copy);
+    const char *slash = strrchr(command, '/');
+    const char *job = o->job != NULL                      ? o->job
+                      : slash != NULL && slash[1] != '\0' ? slash + 1
+                                                          : command;
     ol_status st = ol_client_open(
-        OL_MAKE(ol_client_options, .producer = "https://github.com/lineaged/lineaged/tree/v" OL_VERSION "/cli",
-                .job_namespace = o->job_namespace, .infer_abort = true, .engine_name = "lineage"),
+        OL_MAKE(ol_client_options,
+                .producer = "https://github.com/lineaged/lineaged/tree/v" OL_VERSION "/cli",
+                .job_namespace = o->job_namespace, .infer_abort = true, .engine_name = "lineage",
+                .log = log_trouble, .log_arg = &o->is_quiet),
         ret_client, &err);
     if (st == OL_OK)
         st = ol_run_new(*ret_client, OL_MAKE(ol_run_options, .job_name = job), &run, &err);
     if (st < 0 && !o->is_quiet)
         cli_say("nothing will be recorded: %s", err.message);
-    free(copy);
     return run;
 }
 
 static void emit(struct ol_run *run, enum ol_event event, bool is_quiet)
 {
-    struct ol_error err;
+    struct ol_error err = {.message = ""};
     ol_status st = ol_run_emit(run, event, &err);
     if ((st < 0 || st == OL_PARTIAL) && !is_quiet)
         cli_say("%s: %s", st < 0 ? "event not recorded" : "event recorded in part", err.message);
 }
 
+/** Describe the run, emit START, and make it the parent of what the command emits. */
+static void start(struct run_options *o, struct ol_run *run)
+{
+    OL_IGNORE(ol_job_set_job_type(ol_run_job(run),
+                                  OL_MAKE(ol_job_type, .processing_type = "BATCH",
+                                          .integration = "LINEAGE", .job_type = "COMMAND")) < 0,
+              "emit reports it");
+    run_files_declare(&o->files, run);
+    run_files_open_inputs(&o->files); /* before the command can change them */
+    emit(run, OL_START, o->is_quiet);
+    OL_IGNORE(setenv("OPENLINEAGE_PARENT_ID", ol_run_parent_id(run), 1) < 0 ||
+                  setenv("OPENLINEAGE_ROOT_PARENT_ID", ol_run_root_parent_id(run), 1) < 0,
+              "out of memory: the command runs without them");
+}
+
+static void finish(struct run_options *o, struct ol_run *run, const struct run_outcome *outcome)
+{
+    if (o->files.hash_limit > 0)
+        run_files_hash_outputs(&o->files, o->is_quiet);
+    run_files_set_versions(&o->files);
+    if (outcome->exit_status != 0)
+        OL_IGNORE(
+            ol_run_set_error_message(run, OL_MAKE(ol_error_message, .message = outcome->message,
+                                                  .programming_language = "shell")) < 0,
+            "emit reports it");
+    emit(run, outcome->exit_status == 0 ? OL_COMPLETE : OL_FAIL, o->is_quiet);
+    ol_run_free(run);
+}
+
 int verb_run(int argc, char **argv)
 {
-    struct run_options o = {.files.hash_limit = (uint64_t)1 << 30};
+    struct run_options o = {
+        .files = {.hash_limit = (uint64_t)1 << 30, .is_hurried = run_child_is_hurried}};
     struct ol_client *client = NULL;
+    struct run_child child;
+    struct run_outcome outcome;
+    pthread_t hasher;
+    run_child_hold_streams();
+    run_child_block_signals(&child);
     int result = parse(argc, argv, &o);
     if (result != 0) {
         run_files_release(&o.files);
-        return result < 0 ? 0 : result;
+        return result < 0 ? CLI_YES : result;
     }
     char **command = argv + optind;
     struct ol_run *run = begin(&o, command[0], &client);
-    if (run != NULL) {
-        ol_job_set_job_type(ol_run_job(run), OL_MAKE(ol_job_type, .processing_type = "BATCH",
-                                                     .integration = "LINEAGE", .job_type = "COMMAND"));
-        run_files_declare(&o.files, run);
-        emit(run, OL_START, o.is_quiet);
-    }
-
-    struct run_outcome outcome;
-    run_files_open_inputs(&o.files); /* before the command can replace them */
-    pthread_t hasher;
-    struct run_child child;
-    run_child_block_signals(&child); /* before any thread, so that all of them block */
-    bool has_hasher = run != NULL && o.files.hash_limit > 0 &&
-                      pthread_create(&hasher, NULL, run_files_hash_inputs, &o.files) == 0;
-    run_child_run(&child, command, run, &outcome);
+    if (run != NULL)
+        start(&o, run);
+    bool has_inputs = run != NULL && run_files_has_inputs(&o.files);
+    bool has_hasher =
+        has_inputs && pthread_create(&hasher, NULL, run_files_hash_inputs, &o.files) == 0;
+    run_child_run(&child, command, &outcome);
     if (has_hasher)
         pthread_join(hasher, NULL);
-
-    if (run != NULL) {
-        if (o.files.hash_limit > 0)
-            run_files_hash_outputs(&o.files, o.is_quiet);
-        run_files_set_versions(&o.files);
-        if (outcome.exit_status != 0)
-            ol_run_set_error_message(run, OL_MAKE(ol_error_message, .message = outcome.message,
-                                                  .programming_language = "shell"));
-        emit(run, outcome.exit_status == 0 ? OL_COMPLETE : OL_FAIL, o.is_quiet);
-        ol_run_free(run);
-    }
+    else if (has_inputs)
+        run_files_hash_inputs(&o.files);
+    if (run != NULL)
+        finish(&o, run, &outcome);
     if (client != NULL)
-        OL_IGNORE(ol_client_close(client, 0, NULL) < 0, "its events are handed over or were said above");
+        OL_IGNORE(ol_client_close(client, 0, NULL) < 0,
+                  "its events are handed over or were said above");
     run_files_release(&o.files);
     if (outcome.exec_errno != 0)
         cli_say("%s: %s", command[0], strerror(outcome.exec_errno));

@@ -16,10 +16,15 @@ struct run_outcome {
     char message[128]; /**< for the errorMessage facet when exit_status is not 0 */
 };
 
-/** Block what will be passed on; signals that were ignored stay ignored and untouched. */
+/** Descriptors 0 to 2 that are closed become /dev/null for us, not for the command: nothing we open
+ * may take their place. */
+void run_child_hold_streams(void);
+/** Block what will be passed on, and SIGPIPE; signals that were ignored stay ignored and untouched.
+ * First of all, so that none is lost and every thread blocks them. */
 void run_child_block_signals(struct run_child *child);
-/** Fork, execute @p command with the run as parent in its environment (@p run may be NULL), pass signals on,
- *  wait. Always fills @p outcome. */
-void run_child_run(struct run_child *child, char **command, const struct ol_run *run,
-                   struct run_outcome *outcome);
+/** Fork, execute @p command, pass signals on, wait. Always fills @p outcome. */
+void run_child_run(const struct run_child *child, char **command, struct run_outcome *outcome);
+/** Whether somebody asked us to end (SIGTERM, SIGINT, SIGHUP, SIGQUIT) since: what is left to do
+ * should be short. Any thread that blocks them. */
+bool run_child_is_hurried(void);
 #endif

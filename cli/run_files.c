@@ -1,10 +1,24 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* Versions of files (promise 4 of run.c).
+ *
+ *  1. An input's version is of the bytes that were there before the command started: what is hashed
+ * has the identity, size and times that were seen then.
+ *  2. A file that changes while it is hashed has no version. A change shows in the file's times,
+ * which move in steps of a clock tick: a file that was changed within this tick is looked at again
+ * in the next.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <strings.h>
+#include <time.h>
 #include <unistd.h>
 #include "run_files.h"
+
+#define OPEN_MAX_INPUTS 256 /* the others are found by name when their turn comes */
+#define BLOCK_SIZE ((size_t)1 << 20)
+#define TICK_WAIT_MAX_MS 20 /* a file from a clock ahead of ours is not waited for */
 
 ol_status run_files_add(struct run_files *files, enum run_side side, const char *text)
 {
@@ -22,23 +36,34 @@ ol_status run_files_add(struct run_files *files, enum run_side side, const char 
     return OL_OK;
 }
 
+/** The file that @p text names on this machine, owned; NULL: none, its version is given, or out of
+ * memory. */
+static char *local_path(const char *text)
+{
+    char name_space[64], name[4096], version[128];
+    if (ol_dataset_name(text, name_space, sizeof name_space, name, sizeof name, version,
+                        sizeof version, NULL) != OL_OK ||
+        strcmp(name_space, "file") != 0 || version[0] != '\0')
+        return NULL;
+    /* A path is opened as it was given: its name may have lost bytes that are not UTF-8. */
+    return strdup(strncasecmp(text, "file:", 5) == 0 ? name : text);
+}
+
 void run_files_declare(struct run_files *files, struct ol_run *run)
 {
     for (size_t i = 0; i < files->count; i++) {
         struct run_file *f = &files->items[i];
-        f->dataset = f->side == RUN_INPUT ? ol_run_input(run, f->text) : ol_run_output(run, f->text);
+        f->dataset =
+            f->side == RUN_INPUT ? ol_run_input(run, f->text) : ol_run_output(run, f->text);
+        if (f->dataset != NULL && files->hash_limit > 0)
+            f->path = local_path(f->text);
     }
 }
 
-/** A descriptor of the regular file that @p text names, or -1: a URI, a directory, a device, not there.
- *  Never blocks: a FIFO somebody declared must not hold us. */
-static int open_regular(const char *text, struct stat *st)
+/** A descriptor of the regular file at @p path, or -1 and errno. Never blocks: a FIFO somebody
+ * declared must not hold us. */
+static int open_regular(const char *path, struct stat *st)
 {
-    const char *path = text;
-    if (strncmp(text, "file:///", 8) == 0)
-        path = text + 7;
-    else if (strstr(text, "://") != NULL)
-        return -1;
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (fd < 0)
         return -1;
@@ -50,55 +75,131 @@ static int open_regular(const char *text, struct stat *st)
     return fd;
 }
 
+static bool is_time_equal(struct timespec a, struct timespec b)
+{
+    return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
+}
+
 static bool is_same(const struct stat *a, const struct stat *b)
 {
     return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_size == b->st_size &&
-           a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec &&
-           a->st_ctim.tv_sec == b->st_ctim.tv_sec && a->st_ctim.tv_nsec == b->st_ctim.tv_nsec;
+           is_time_equal(a->st_mtim, b->st_mtim) && is_time_equal(a->st_ctim, b->st_ctim);
 }
 
-/** "sha256:..." of the open file, unless it is too large or changes meanwhile (OL_END). */
-static ol_status hash_open(int fd, uint64_t limit, char *out, size_t size)
+/** Wait until a change of a file last changed at @p changed would show (2). */
+static void wait_for_tick(struct timespec changed)
 {
-    struct stat before, after;
-    char hex[OL_SHA256_TEXT + 1];
-    uint64_t hashed;
-    if (fstat(fd, &before) < 0)
-        return OL_IO;
-    if ((uint64_t)before.st_size > limit)
+    static const struct timespec pause = {.tv_nsec = 1000 * 1000};
+    for (int i = 0; i < TICK_WAIT_MAX_MS; i++) {
+        struct timespec now;
+        if (clock_gettime(CLOCK_REALTIME_COARSE, &now) < 0 || now.tv_sec > changed.tv_sec ||
+            (now.tv_sec == changed.tv_sec && now.tv_nsec > changed.tv_nsec))
+            return;
+        nanosleep(&pause, NULL);
+    }
+}
+
+/** "sha256:..." of the open file, unless it is too large, is not as @p before says, or changes
+ * (OL_END). */
+static ol_status hash_open(int fd, const struct stat *before, uint64_t limit,
+                           bool (*is_hurried)(void), char out[RUN_VERSION_SIZE])
+{
+    struct stat after;
+    struct ol__sha256 *hash;
+    uint64_t hashed = 0;
+    uint8_t sum[OL_SHA256_SIZE];
+    if ((uint64_t)before->st_size > limit)
         return OL_END;
-    ol_status st = ol__sha256_file(fd, limit, hex, &hashed, NULL);
-    if (st == OL_TOO_LARGE)
-        return OL_END;
-    if (st != OL_OK)
+    char *block = malloc(BLOCK_SIZE);
+    if (block == NULL)
+        return OL_NOMEM;
+    ol_status st = ol__sha256_new(&hash, NULL);
+    if (st != OL_OK) {
+        free(block);
         return st;
-    if (fstat(fd, &after) < 0)
-        return OL_IO;
-    if (!is_same(&before, &after) || hashed != (uint64_t)after.st_size)
-        return OL_END;
-    snprintf(out, size, "sha256:%s", hex);
-    return OL_OK;
+    }
+    for (;;) {
+        ssize_t n = is_hurried != NULL && is_hurried() ? 0 : read(fd, block, BLOCK_SIZE);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            st = OL_IO;
+        if (n <= 0)
+            break;
+        ol__sha256_add(hash, block, (size_t)n);
+        hashed += (uint64_t)n;
+        if (hashed > (uint64_t)before->st_size)
+            break;
+    }
+    if (st == OL_OK && fstat(fd, &after) < 0)
+        st = OL_IO;
+    if (st == OL_OK && (!is_same(before, &after) || hashed != (uint64_t)after.st_size))
+        st = OL_END;
+    if (st == OL_OK) {
+        ol__sha256_finish(hash, sum);
+        memcpy(out, "sha256:", 7);
+        ol__hex(sum, sizeof sum, out + 7);
+    }
+    ol__sha256_free(hash);
+    free(block);
+    return st;
 }
 
-ol_status run_files_hash_path(const char *path, uint64_t limit, char *out, size_t size)
+static ol_status hash_path(const char *path, uint64_t limit, bool (*is_hurried)(void),
+                           char out[RUN_VERSION_SIZE])
 {
-    struct stat st;
-    int fd = open_regular(path, &st);
+    struct stat before;
+    int fd = open_regular(path, &before);
     if (fd < 0)
-        return errno == ENOENT ? OL_NOT_FOUND : OL_END;
-    ol_status result = hash_open(fd, limit, out, size);
+        return errno == ENOENT || errno == ENOTDIR ? OL_NOT_FOUND : OL_END;
+    wait_for_tick(before.st_ctim);
+    ol_status st = fstat(fd, &before) < 0 ? OL_IO : hash_open(fd, &before, limit, is_hurried, out);
     close(fd);
-    return result;
+    return st;
+}
+
+ol_status run_files_hash_path(const char *path, uint64_t limit, char out[RUN_VERSION_SIZE])
+{
+    return hash_path(path, limit, NULL, out);
 }
 
 void run_files_open_inputs(struct run_files *files)
 {
-    struct stat st;
-    for (size_t i = 0; i < files->count && files->hash_limit > 0; i++) {
+    struct timespec latest = {0};
+    size_t open_count = 0;
+    for (size_t i = 0; i < files->count; i++) {
         struct run_file *f = &files->items[i];
-        if (f->side == RUN_INPUT && f->dataset != NULL)
-            f->fd = open_regular(f->text, &st); /* past EMFILE the rest has no version */
+        if (f->side != RUN_INPUT || f->path == NULL)
+            continue;
+        f->was_there = stat(f->path, &f->before) == 0 && S_ISREG(f->before.st_mode);
+        if (f->was_there && open_count < OPEN_MAX_INPUTS) {
+            struct stat st;
+            f->fd = open_regular(f->path, &st); /* past EMFILE the rest is found by name */
+            open_count += f->fd >= 0 ? 1 : 0;
+        }
+        const struct timespec *changed = &f->before.st_ctim;
+        if (f->was_there &&
+            (changed->tv_sec > latest.tv_sec ||
+             (changed->tv_sec == latest.tv_sec && changed->tv_nsec > latest.tv_nsec)))
+            latest = *changed;
     }
+    if (latest.tv_sec == 0)
+        return;
+    wait_for_tick(latest);
+    for (size_t i = 0; i < files->count; i++) { /* from here on each change shows (1) */
+        struct run_file *f = &files->items[i];
+        if (f->was_there)
+            f->was_there = (f->fd >= 0 ? fstat(f->fd, &f->before) : stat(f->path, &f->before)) == 0;
+    }
+}
+
+bool run_files_has_inputs(const struct run_files *files)
+{
+    for (size_t i = 0; i < files->count; i++) {
+        if (files->items[i].was_there)
+            return true;
+    }
+    return false;
 }
 
 void *run_files_hash_inputs(void *arg)
@@ -106,9 +207,15 @@ void *run_files_hash_inputs(void *arg)
     struct run_files *files = arg;
     for (size_t i = 0; i < files->count; i++) {
         struct run_file *f = &files->items[i];
+        struct stat st;
+        if (!f->was_there)
+            continue;
+        if (f->fd < 0)
+            f->fd = open_regular(f->path, &st);
         if (f->fd < 0)
             continue;
-        OL_IGNORE(hash_open(f->fd, files->hash_limit, f->version, sizeof f->version) != OL_OK,
+        OL_IGNORE(hash_open(f->fd, &f->before, files->hash_limit, files->is_hurried, f->version) !=
+                      OL_OK,
                   "no version is recorded");
         close(f->fd);
         f->fd = -1;
@@ -120,10 +227,9 @@ void run_files_hash_outputs(struct run_files *files, bool is_quiet)
 {
     for (size_t i = 0; i < files->count; i++) {
         struct run_file *f = &files->items[i];
-        if (f->side != RUN_OUTPUT || f->dataset == NULL || strstr(f->text, "://") != NULL)
+        if (f->side != RUN_OUTPUT || f->path == NULL)
             continue;
-        ol_status st =
-            run_files_hash_path(f->text, files->hash_limit, f->version, sizeof f->version);
+        ol_status st = hash_path(f->path, files->hash_limit, files->is_hurried, f->version);
         if (st == OL_NOT_FOUND && !is_quiet)
             cli_say("output '%s' is not there after the command", f->text);
     }
@@ -134,8 +240,9 @@ void run_files_set_versions(struct run_files *files)
     for (size_t i = 0; i < files->count; i++) {
         struct run_file *f = &files->items[i];
         if (f->version[0] != '\0')
-            ol_dataset_set_version(f->dataset,
-                                   OL_MAKE(ol_version_facet, .dataset_version = f->version));
+            OL_IGNORE(ol_dataset_set_dataset_version(
+                          f->dataset, OL_MAKE(ol_dataset_version, .version = f->version)) < 0,
+                      "the next emit reports it");
     }
 }
 
@@ -144,6 +251,7 @@ void run_files_release(struct run_files *files)
     for (size_t i = 0; i < files->count; i++) {
         if (files->items[i].fd >= 0)
             close(files->items[i].fd);
+        free(files->items[i].path);
     }
     free(files->items);
     *files = (struct run_files){0};
@@ -154,8 +262,8 @@ bool run_files_parse_size(const char *text, uint64_t *ret)
     static const struct {
         const char *unit;
         int shift;
-    } units[] = {{"", 0},    {"B", 0},    {"K", 10},   {"KiB", 10}, {"M", 20},
-                 {"MiB", 20}, {"G", 30},   {"GiB", 30}, {"T", 40},   {"TiB", 40}};
+    } units[] = {{"", 0},     {"B", 0},  {"K", 10},   {"KiB", 10}, {"M", 20},
+                 {"MiB", 20}, {"G", 30}, {"GiB", 30}, {"T", 40},   {"TiB", 40}};
     char *end;
     if (text[0] < '0' || text[0] > '9')
         return false;
