@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* lineage: wrap a command, ask what came from where. Each verb has a file of its own. */
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include "cli.h"
@@ -11,35 +10,7 @@ static const struct {
     const char *help;
 } verbs[] = {
     {"run", verb_run, "run a command and record what it read and wrote"},
-    {"why", verb_ask, "where did this come from"},
-    {"impact", verb_ask, "what does this affect"},
-    {"runs", verb_ask, "list runs, newest first"},
-    {"show", verb_ask, "all that is known about a dataset, job or run"},
-    {"events", verb_ask, "the events of a run as they came (where the store keeps them)"},
-    {"deadletter", verb_deadletter, "list or show events that a route refused"},
-    {"status", verb_status, "what the agent is doing"},
 };
-
-void cli_say(const char *format, ...)
-{
-    va_list args;
-    fputs("lineage: ", stderr);
-    va_start(args, format);
-    vfprintf(stderr, format, args);
-    va_end(args);
-    fputc('\n', stderr);
-}
-
-int cli_usage(const char *verb, const char *format, ...)
-{
-    va_list args;
-    fprintf(stderr, "lineage %s: ", verb);
-    va_start(args, format);
-    vfprintf(stderr, format, args);
-    va_end(args);
-    fprintf(stderr, "\nTry 'lineage %s --help'.\n", verb);
-    return CLI_USAGE;
-}
 
 static void print_help(FILE *out)
 {
