@@ -11,6 +11,7 @@
 #include "ids.h"
 
 #define SPOOL_PAYLOAD_MAX (16u * 1024u * 1024u)
+#define SPOOL_GROUP_MAX (32u * 1024u * 1024u) /**< bytes of one group, or what a segment holds if that is less */
 #define SPOOL_UID_UNKNOWN 0xffffffffu
 
 enum spool_type { SPOOL_EVENT = 1, SPOOL_POSITIONS = 2 };
@@ -34,6 +35,7 @@ struct spool_options {
     const struct ol__fs *fs; /**< NULL: the real one */
     bool is_read_only; /**< no lock taken, nothing written, no recovery on disk: for looking at a spool */
     bool no_prepare;   /**< do not start the thread that zero-fills ahead (tests) */
+    int64_t retry_ms;  /**< S5: after two failures in a row a commit tries again; 0: 1 s; below 0: at once (tests) */
 };
 
 /** Lock the directory, recover, and be ready to append. Memory does not grow with the backlog.
@@ -66,7 +68,8 @@ struct spool_record {
 };
 
 /** Copy @p record into the group being gathered (in memory) and give it its sequence. A journal record
- *  moves its journal's position. @return OL_OK; OL_FULL (S7), OL_TOO_LARGE, OL_NOMEM: nothing was added. */
+ *  moves its journal's position. @return OL_OK; OL_FULL: S7, or the group has no room for it (commit, then again:
+ *  groups far below SPOOL_GROUP_MAX never see that); OL_TOO_LARGE, OL_INVALID, OL_NOMEM: nothing was added. */
 OL_NODISCARD ol_status spool_group_add(struct spool *spool, struct spool_record *record,
                                        struct ol_error *err);
 /** Record that a journal's position moved without an event (control lines, parked lines). Travels with the
@@ -130,7 +133,9 @@ void spool_reader_close(struct spool_reader *reader);
 #define SPOOL_CURSOR_AHEAD 32768u /**< a sequence above low + this cannot be marked done (S17) */
 
 struct spool_cursor; /* opaque */
-/** Open or make the cursor of route @p name ([a-z0-9_-], 1..64). @p is_pinned: holds segments back (S8).
+/** Open or make the cursor of route @p name ([a-z0-9_-], 1..64). @p is_pinned: never given up (S8). Open all
+ *  cursors before the first spool_reap(): a route without one holds nothing back. A mark beyond the log (its newest
+ *  records were lost with the disk) is set back to the log's end. Owner's thread: whoever calls done and sync.
  *  @return OL_OK, OL_INVALID, OL_IO, OL_FULL, OL_NOMEM. */
 OL_NODISCARD ol_status spool_cursor_open(struct spool *spool, const char *name, bool is_pinned,
                                          struct spool_cursor **ret, struct ol_error *err);
@@ -139,8 +144,12 @@ uint64_t spool_cursor_low(const struct spool_cursor *cursor);
 /** Whether @p seq is done. Owner's thread. */
 bool spool_cursor_is_done(const struct spool_cursor *cursor, uint64_t seq);
 /** Mark @p seq done (delivered, or safely parked, or not for this route): in the mapping at once (S16). The mark
- *  moves over every done sequence. @p seq must be in (low, low + SPOOL_CURSOR_AHEAD]. */
+ *  moves over every done sequence. @p seq must be at most low + SPOOL_CURSOR_AHEAD; one at or below low (given up by
+ *  spool_reap() in the meantime) is ignored. */
 void spool_cursor_done(struct spool_cursor *cursor, uint64_t seq);
+/** Mark @p first..@p last done, as far as the window goes (an OL_GAP of a reader may be longer). @return the last one
+ *  that is done; below @p last: call again with what is left once the mark has moved. */
+uint64_t spool_cursor_done_through(struct spool_cursor *cursor, uint64_t first, uint64_t last);
 /** Put the state on disk if it changed (S18); once a second from the owner's thread. @return OL_OK, OL_IO,
  *  OL_FULL: the next call writes to the other slot; delivery may go on. */
 OL_NODISCARD ol_status spool_cursor_sync(struct spool_cursor *cursor, struct ol_error *err);

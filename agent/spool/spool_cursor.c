@@ -1,0 +1,500 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Promises (S16..S19):
+ *  1. A sequence that was marked done is done after kill -9 at any instruction; none becomes done that was not marked.
+ *  2. After power loss the state is that of the last spool_cursor_sync() that answered OL_OK, or a later one.
+ *  3. The slot of `.saved` that was synced last is not written before the other one is synced; after a failure
+ *     the file is written anew beside it. */
+#include "spool_internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+#include <xxhash.h>
+
+#define WINDOW 65536u
+#define RING_AT 4096u
+#define LIVE_SIZE (RING_AT + WINDOW / 8)
+#define LOW_AT 48u
+#define LIVE_FORMAT 1
+
+#define SLOT_BITS_AT 32u
+#define SLOT_SUM_AT (SLOT_BITS_AT + SPOOL_CURSOR_AHEAD / 8)
+#define SLOT_SIZE (SLOT_SUM_AT + 8u)
+#define SLOT_STEP 8192u /* the slots share no block of the device */
+#define SAVED_SIZE (SLOT_STEP + SLOT_SIZE)
+
+static const char live_magic[8] = {'O', 'L', 'C', 'U', 'R', 'S', 'O', 'R'};
+
+/* ---- the ring ---- */
+
+static bool bit(const uint8_t *map, uint64_t seq)
+{
+    return (map[RING_AT + seq % WINDOW / 8] >> (seq % 8) & 1) != 0;
+}
+
+static void set_bit(uint8_t *map, uint64_t seq)
+{
+    map[RING_AT + seq % WINDOW / 8] |= (uint8_t)(1u << (seq % 8));
+}
+
+static void clear_bit(uint8_t *map, uint64_t seq)
+{
+    map[RING_AT + seq % WINDOW / 8] &= (uint8_t)~(1u << (seq % 8));
+}
+
+/* One store: a kill leaves the old mark or the new one. */
+static void store_low(uint8_t *map, uint64_t low)
+{
+    uint8_t bytes[8];
+    uint64_t value;
+    ol__put_le64(bytes, low);
+    memcpy(&value, bytes, sizeof value);
+    __atomic_store_n((uint64_t *)(void *)(map + LOW_AT), value, __ATOMIC_SEQ_CST);
+}
+
+/* Only sequences in (low, low + window / 2], and of those the ones that exist, can be done (S17). */
+static void clear_stale(uint8_t *map, uint64_t low, uint64_t synced)
+{
+    uint64_t top = OL_MIN(low + SPOOL_CURSOR_AHEAD, OL_MAX(synced, low));
+    for (uint64_t seq = top + 1; seq <= low + WINDOW; seq++)
+        clear_bit(map, seq);
+}
+
+/* low + 1 was just marked: move over all that are done. */
+static void advance(struct spool_cursor *c)
+{
+    uint64_t low = atomic_load(&c->low), to = low;
+    while (to - low < SPOOL_CURSOR_AHEAD && bit(c->map, to + 1))
+        to++;
+    if (to == low)
+        return;
+    store_low(c->map, to);
+    OL_CRASHPOINT("cursor.low_stored");
+    for (uint64_t seq = low + 1; seq <= to; seq++)
+        clear_bit(c->map, seq);
+    OL_CRASHPOINT("cursor.cleared");
+    atomic_store(&c->low, to);
+}
+
+/* Move the mark to @p to, whatever is between. Here the bits go first: a jump may be longer than S17 allows for, and stale
+ * bits would stand for sequences that can be done. A kill in between forgets bits: doubled, not lost. */
+static void jump(struct spool_cursor *c, uint64_t to)
+{
+    uint64_t low = atomic_load(&c->low);
+    if (to <= low)
+        return;
+    uint64_t top = OL_MIN(to, low + SPOOL_CURSOR_AHEAD);
+    for (uint64_t seq = low + 1; seq <= top; seq++)
+        clear_bit(c->map, seq);
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    store_low(c->map, to);
+    atomic_store(&c->low, to);
+    c->is_dirty = true;
+    advance(c);
+}
+
+/* spool_reap() gave this route's backlog up (the gap is on record): follow. */
+static void follow_give_up(struct spool_cursor *c)
+{
+    jump(c, atomic_load(&c->give_up));
+}
+
+uint64_t spool_cursor_low(const struct spool_cursor *cursor)
+{
+    return spool_cursor_mark(cursor);
+}
+
+uint64_t spool_cursor_mark(const struct spool_cursor *cursor)
+{
+    uint64_t low = atomic_load(&cursor->low);
+    uint64_t give_up = atomic_load(&cursor->give_up);
+    return OL_MAX(low, give_up);
+}
+
+bool spool_cursor_is_done(const struct spool_cursor *cursor, uint64_t seq)
+{
+    if (seq <= spool_cursor_mark(cursor))
+        return true;
+    uint64_t low = atomic_load(&cursor->low);
+    return cursor->map != NULL && seq - low <= SPOOL_CURSOR_AHEAD && bit(cursor->map, seq);
+}
+
+void spool_cursor_done(struct spool_cursor *cursor, uint64_t seq)
+{
+    assert(!cursor->is_external);
+    follow_give_up(cursor);
+    uint64_t low = atomic_load(&cursor->low);
+    if (seq <= low)
+        return;
+    assert(seq - low <= SPOOL_CURSOR_AHEAD);
+    if (seq - low > SPOOL_CURSOR_AHEAD)
+        return;
+    set_bit(cursor->map, seq);
+    cursor->is_dirty = true;
+    if (seq == low + 1)
+        advance(cursor);
+}
+
+uint64_t spool_cursor_done_through(struct spool_cursor *cursor, uint64_t first, uint64_t last)
+{
+    assert(!cursor->is_external);
+    follow_give_up(cursor);
+    uint64_t low = atomic_load(&cursor->low);
+    if (first <= low + 1) {
+        jump(cursor, last);
+        return last;
+    }
+    uint64_t top = OL_MIN(last, low + SPOOL_CURSOR_AHEAD);
+    for (uint64_t seq = first; seq <= top; seq++)
+        set_bit(cursor->map, seq);
+    cursor->is_dirty = true;
+    return OL_MAX(top, first - 1);
+}
+
+/* ---- `.saved` ---- */
+
+static void fill_slot(const struct spool_cursor *c, uint64_t generation, uint8_t out[SLOT_SIZE])
+{
+    uint64_t low = atomic_load(&c->low);
+    memset(out, 0, SLOT_SIZE);
+    ol__put_le64(out, generation);
+    memcpy(out + 8, c->spool->uuid.bytes, 16);
+    ol__put_le64(out + 24, low);
+    for (uint64_t i = 0; i < SPOOL_CURSOR_AHEAD; i++)
+        if (bit(c->map, low + 1 + i))
+            out[SLOT_BITS_AT + i / 8] |= (uint8_t)(1u << (i % 8));
+    ol__put_le64(out + SLOT_SUM_AT, XXH3_64bits(out, SLOT_SUM_AT));
+}
+
+static ol_status save_anew(struct spool_cursor *c, const uint8_t *slot, uint64_t generation,
+                           struct ol_error *err)
+{
+    const struct ol__fs *fs = c->spool->fs;
+    char name[SPOOL_NAME_MAX + 16];
+    snprintf(name, sizeof name, "%s.saved", c->name);
+    uint8_t *image = calloc(1, SAVED_SIZE);
+    if (image == NULL)
+        return ol__error_set(err, OL_NOMEM, "cursor '%s': out of memory", c->name);
+    memcpy(image + generation % 2 * SLOT_STEP, slot, SLOT_SIZE);
+    ol_status status =
+        ol__fs_replace(fs, c->spool->cursor_fd, name, image, SAVED_SIZE, 0600, err);
+    free(image);
+    if (status == OL_OK)
+        c->saved_fd = fs->openat(c->spool->cursor_fd, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0);
+    return status; /* without a descriptor the next one writes anew again */
+}
+
+ol_status spool_cursor_sync(struct spool_cursor *cursor, struct ol_error *err)
+{
+    struct spool_cursor *c = cursor;
+    if (c->is_external)
+        return OL_OK;
+    follow_give_up(c);
+    if (!c->is_dirty)
+        return OL_OK;
+    const struct ol__fs *fs = c->spool->fs;
+    uint8_t slot[SLOT_SIZE];
+    uint64_t generation = c->generation + 1;
+    fill_slot(c, generation, slot);
+    ol_status status = OL_OK;
+    if (c->saved_fd < 0) {
+        status = save_anew(c, slot, generation, err);
+    } else {
+        status = ol__fs_write_at(fs, c->saved_fd, slot, SLOT_SIZE,
+                                 (off_t)(generation % 2 * SLOT_STEP), err);
+        if (status == OL_OK && fs->fdatasync(c->saved_fd) != 0)
+            status = ol__error_set_errno(err, errno, "sync");
+        if (status != OL_OK) { /* promise 3 */
+            OL_IGNORE(fs->close(c->saved_fd), "it is given up");
+            c->saved_fd = -1;
+        }
+    }
+    if (status != OL_OK)
+        return ol__error_prefix(err, status == OL_FULL ? status : OL_IO, "cursor '%s'", c->name);
+    OL_CRASHPOINT("cursor.saved");
+    c->generation = generation;
+    c->is_dirty = false;
+    return OL_OK;
+}
+
+/* The better slot, into @p map (an image of a live file) and *ret_low. @return whether there is one. */
+static bool load_slots(struct spool_cursor *c, const uint8_t *bytes, size_t size, uint8_t *map,
+                       uint64_t *ret_low)
+{
+    const uint8_t *best = NULL;
+    for (size_t at = 0; at + SLOT_SIZE <= size; at += SLOT_STEP) {
+        const uint8_t *slot = bytes + at;
+        if (memcmp(slot + 8, c->spool->uuid.bytes, 16) == 0 &&
+            XXH3_64bits(slot, SLOT_SUM_AT) == ol__get_le64(slot + SLOT_SUM_AT) &&
+            (best == NULL || ol__get_le64(slot) > ol__get_le64(best)))
+            best = slot;
+    }
+    if (best == NULL)
+        return false;
+    c->generation = ol__get_le64(best);
+    *ret_low = ol__get_le64(best + 24);
+    memset(map + RING_AT, 0, WINDOW / 8);
+    for (uint64_t i = 0; i < SPOOL_CURSOR_AHEAD; i++)
+        if ((best[SLOT_BITS_AT + i / 8] >> (i % 8) & 1) != 0)
+            set_bit(map, *ret_low + 1 + i);
+    return true;
+}
+
+/* Open `.saved`; tell its state. A file that is not there, or not whole, is written anew by the first sync. */
+static ol_status load_saved(struct spool_cursor *c, uint8_t *map, uint64_t *ret_low, bool *ret_found,
+                            struct ol_error *err)
+{
+    const struct ol__fs *fs = c->spool->fs;
+    char name[SPOOL_NAME_MAX + 16];
+    snprintf(name, sizeof name, "%s.saved", c->name);
+    *ret_found = false;
+    int fd = fs->openat(c->spool->cursor_fd, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0);
+    if (fd < 0)
+        return errno == ENOENT ? OL_OK : ol__error_set_errno(err, errno, "cursor '%s': open", name);
+    uint8_t *bytes = calloc(1, SAVED_SIZE);
+    size_t got = 0;
+    ol_status status =
+        bytes != NULL ? ol__fs_read_at(fs, fd, bytes, SAVED_SIZE, 0, &got, err)
+                      : ol__error_set(err, OL_NOMEM, "cursor '%s': out of memory", c->name);
+    if (status == OL_OK)
+        *ret_found = load_slots(c, bytes, got, map, ret_low);
+    free(bytes);
+    if (status == OL_OK && *ret_found && got == SAVED_SIZE)
+        c->saved_fd = fd;
+    else
+        OL_IGNORE(fs->close(fd), "it was only read");
+    return status;
+}
+
+/* ---- `.live` ---- */
+
+/* The running kernel's boot id; false: not known, and then no mapping is believed (S18). */
+static bool read_boot_id(uint8_t out[16])
+{
+    char text[64];
+    int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return false;
+    ssize_t got = read(fd, text, sizeof text);
+    close(fd);
+    struct ol__uuid id;
+    if (got < OL_UUID_TEXT ||
+        !ol__uuid_parse((struct ol__span){.data = text, .size = OL_UUID_TEXT}, &id))
+        return false;
+    memcpy(out, id.bytes, 16);
+    return true;
+}
+
+static void fill_live(const struct spool_cursor *c, const uint8_t boot[16], uint64_t low, uint8_t *map)
+{
+    memset(map, 0, RING_AT); /* the ring is the caller's */
+    memcpy(map, live_magic, sizeof live_magic);
+    ol__put_le32(map + 8, LIVE_FORMAT);
+    ol__put_le32(map + 12, WINDOW);
+    memcpy(map + 16, c->spool->uuid.bytes, 16);
+    memcpy(map + 32, boot, 16);
+    ol__put_le64(map + LOW_AT, low);
+}
+
+static bool is_believed(const struct spool_cursor *c, const uint8_t *map, size_t size,
+                        const uint8_t boot[16])
+{
+    return size == LIVE_SIZE && memcmp(map, live_magic, sizeof live_magic) == 0 &&
+           ol__get_le32(map + 8) == LIVE_FORMAT && ol__get_le32(map + 12) == WINDOW &&
+           memcmp(map + 16, c->spool->uuid.bytes, 16) == 0 && memcmp(map + 32, boot, 16) == 0;
+}
+
+static ol_status map_live(struct spool_cursor *c, int fd, struct ol_error *err)
+{
+    void *map = mmap(NULL, LIVE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (map == MAP_FAILED)
+        return ol__error_set_errno(err, errno, "cursor '%s': map", c->name);
+    c->map = map;
+    return OL_OK;
+}
+
+/* A new file with every byte written (a hole could fault on a full disk), put in place by rename. Not synced: it is
+ * believed only while this kernel runs. */
+static ol_status make_live(struct spool_cursor *c, const char *name, const uint8_t *image,
+                           struct ol_error *err)
+{
+    const struct ol__fs *fs = c->spool->fs;
+    int dirfd = c->spool->cursor_fd;
+    char temporary[SPOOL_NAME_MAX + 16];
+    snprintf(temporary, sizeof temporary, ".%s.live.tmp", c->name);
+    int fd = fs->openat(dirfd, temporary, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0)
+        return ol__error_set_errno(err, errno, "cursor '%s': create", c->name);
+    ol_status status = ol__fs_write_at(fs, fd, image, LIVE_SIZE, 0, err);
+    if (status == OL_OK && fs->renameat(dirfd, temporary, dirfd, name) != 0)
+        status = ol__error_set_errno(err, errno, "cursor '%s': rename", c->name);
+    if (status == OL_OK)
+        status = map_live(c, fd, err);
+    OL_IGNORE(fs->close(fd), "the mapping stays");
+    return status;
+}
+
+/* The live file as it is. @p image: room for it. @return OL_OK and *ret_found, or a failure to read. */
+static ol_status try_live(struct spool_cursor *c, const char *name, const uint8_t boot[16],
+                          uint8_t *image, bool *ret_found, struct ol_error *err)
+{
+    const struct ol__fs *fs = c->spool->fs;
+    *ret_found = false;
+    int fd = fs->openat(c->spool->cursor_fd, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0);
+    if (fd < 0)
+        return errno == ENOENT ? OL_OK : ol__error_set_errno(err, errno, "cursor '%s': open", name);
+    size_t got = 0;
+    struct stat st;
+    ol_status status = ol__fs_read_at(fs, fd, image, LIVE_SIZE, 0, &got, err);
+    if (status == OL_OK && fs->fstat(fd, &st) != 0)
+        status = ol__error_set_errno(err, errno, "cursor '%s': stat", name);
+    if (status == OL_OK && st.st_size == (off_t)LIVE_SIZE && is_believed(c, image, got, boot)) {
+        status = map_live(c, fd, err);
+        *ret_found = status == OL_OK;
+    }
+    OL_IGNORE(fs->close(fd), "the mapping stays");
+    return status;
+}
+
+/* Where the route stands: in `.live`, else in `.saved`, else at the oldest record. */
+static ol_status load(struct spool_cursor *c, struct ol_error *err)
+{
+    uint64_t synced = spool_synced(c->spool), low = 0;
+    uint8_t boot[16] = {0};
+    char name[SPOOL_NAME_MAX + 16];
+    snprintf(name, sizeof name, "%s.live", c->name);
+    uint8_t *image = calloc(1, LIVE_SIZE);
+    if (image == NULL)
+        return ol__error_set(err, OL_NOMEM, "cursor '%s': out of memory", c->name);
+    bool has_live = false, has_saved = false;
+    uint64_t saved_low = 0;
+    ol_status status = OL_OK;
+    if (read_boot_id(boot))
+        status = try_live(c, name, boot, image, &has_live, err);
+    if (!has_live)
+        memset(image, 0, LIVE_SIZE);
+    if (status == OL_OK) /* also beside a good live file: for the generation and the descriptor */
+        status = load_saved(c, image, &saved_low, &has_saved, err);
+    if (status == OL_OK) {
+        if (has_live)
+            low = ol__get_le64(c->map + LOW_AT);
+        else
+            low = has_saved ? saved_low : spool_oldest(c->spool) - 1;
+        if (low > synced) { /* records of the log's end were lost; their numbers are given anew */
+            low = synced;
+            memset((has_live ? c->map : image) + RING_AT, 0, WINDOW / 8);
+        }
+        if (has_live)
+            store_low(c->map, low);
+        clear_stale(has_live ? c->map : image, low, synced);
+    }
+    if (status == OL_OK && !has_live) {
+        fill_live(c, boot, low, image);
+        status = make_live(c, name, image, err);
+    }
+    free(image);
+    atomic_store(&c->low, low);
+    c->is_dirty = true;
+    if (status == OL_OK)
+        advance(c); /* a kill may have come between a bit and the mark */
+    return status;
+}
+
+/* ---- opening ---- */
+
+static ol_status new_cursor(struct spool *spool, const char *name, bool is_pinned,
+                            struct spool_cursor **ret, struct ol_error *err)
+{
+    if (!spool_name_is_valid(name))
+        return ol__error_set(err, OL_INVALID,
+                             "route name '%s': 1 to %d of a-z, 0-9, '_', '-' are allowed", name,
+                             SPOOL_NAME_MAX);
+    struct spool_cursor *c = calloc(1, sizeof *c);
+    if (c == NULL)
+        return ol__error_set(err, OL_NOMEM, "cursor '%s': out of memory", name);
+    c->spool = spool;
+    c->is_pinned = is_pinned;
+    c->saved_fd = -1;
+    snprintf(c->name, sizeof c->name, "%s", name);
+    *ret = c;
+    return OL_OK;
+}
+
+static void release(struct spool_cursor *c)
+{
+    if (c->map != NULL)
+        munmap(c->map, LIVE_SIZE);
+    if (c->saved_fd >= 0)
+        OL_IGNORE(c->spool->fs->close(c->saved_fd), "what counts was synced");
+    free(c);
+}
+
+static void enlist(struct spool_cursor *c)
+{
+    pthread_mutex_lock(&c->spool->lock);
+    c->next = c->spool->cursors;
+    c->spool->cursors = c;
+    pthread_mutex_unlock(&c->spool->lock);
+}
+
+ol_status spool_cursor_open(struct spool *spool, const char *name, bool is_pinned,
+                            struct spool_cursor **ret, struct ol_error *err)
+{
+    struct spool_cursor *c = NULL;
+    if (spool->is_read_only)
+        return ol__error_set(err, OL_DENIED, "spool '%s' was opened for reading only",
+                             spool->directory);
+    ol_status status = new_cursor(spool, name, is_pinned, &c, err);
+    if (status != OL_OK)
+        return status;
+    status = load(c, err);
+    if (status != OL_OK) {
+        release(c);
+        return status;
+    }
+    enlist(c);
+    *ret = c;
+    return OL_OK;
+}
+
+ol_status spool_cursor_open_external(struct spool *spool, const char *name, bool is_pinned,
+                                     uint64_t low, struct spool_cursor **ret, struct ol_error *err)
+{
+    struct spool_cursor *c = NULL;
+    ol_status status = new_cursor(spool, name, is_pinned, &c, err);
+    if (status != OL_OK)
+        return status;
+    c->is_external = true;
+    atomic_store(&c->low, OL_MIN(low, spool_synced(spool)));
+    enlist(c);
+    *ret = c;
+    return OL_OK;
+}
+
+void spool_cursor_set_external(struct spool_cursor *cursor, uint64_t low)
+{
+    assert(cursor->is_external);
+    if (low > atomic_load(&cursor->low))
+        atomic_store(&cursor->low, low);
+}
+
+void spool_cursor_close(struct spool_cursor *cursor)
+{
+    if (cursor == NULL)
+        return;
+    struct spool *spool = cursor->spool;
+    OL_IGNORE(spool_cursor_sync(cursor, NULL), "the mapping holds it; after power loss it is doubled");
+    pthread_mutex_lock(&spool->lock);
+    for (struct spool_cursor **at = &spool->cursors; *at != NULL; at = &(*at)->next) {
+        if (*at != cursor)
+            continue;
+        *at = cursor->next;
+        break;
+    }
+    pthread_mutex_unlock(&spool->lock);
+    release(cursor);
+}
