@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Promises:
- *  1. A record verifies only under the salt it was sealed with: what an older use of the file left, or what a payload
- *     imitates, is never taken for a record.
+ *  1. A record verifies only under the salt it was sealed with: what an older use of the file left,
+ * or what a payload imitates, is never taken for a record.
  *  2. The sum covers everything but itself and the padding, the sequence above all. */
 #include "segment.h"
 
@@ -52,9 +52,11 @@ ol_status segment_header_decode(const uint8_t *data, size_t size, struct segment
         .allocated = ol__get_le64(data + 80),
     };
     memcpy(header.spool.bytes, data + 32, 16);
-    /* Values no writer gives: a sequence of 0, and ones so high that counting on from them would wrap. */
-    if (format != FORMAT || ol__get_le32(data + 12) != SEGMENT_HEADER_SIZE || header.first_seq == 0 ||
-        header.first_seq > UINT64_MAX / 2 || header.number == 0 || header.number > UINT64_MAX / 2)
+    /* Values no writer gives: a sequence of 0, and ones so high that counting on from them would
+     * wrap. */
+    if (format != FORMAT || ol__get_le32(data + 12) != SEGMENT_HEADER_SIZE ||
+        header.first_seq == 0 || header.first_seq > UINT64_MAX / 2 || header.number == 0 ||
+        header.number > UINT64_MAX / 2)
         return OL_CORRUPT;
     *ret = header;
     return OL_OK;
@@ -105,7 +107,8 @@ void segment_record_encode(const struct spool_record *record, uint8_t *out)
     memset(out + used, 0, segment_record_size(size) - used);
 }
 
-/* The sum is over bytes 0..7 and 16..: with the first eight put where the sum stands, one run of bytes. */
+/* The sum is over bytes 0..7 and 16..: with the first eight put where the sum stands, one run of
+ * bytes. */
 static uint64_t sum_in_place(uint8_t *record, uint64_t salt)
 {
     memcpy(record + 8, record, 8);
@@ -138,7 +141,8 @@ void segment_record_decode(const uint8_t *record, struct spool_record *ret)
         .warnings = ol__get_le32(record + 76),
         .time_ms = (int64_t)ol__get_le64(record + 24),
         .seq = ol__get_le64(record + 16),
-        .data = {.data = (const char *)record + SEGMENT_RECORD_HEADER, .size = ol__get_le32(record)},
+        .data = {.data = (const char *)record + SEGMENT_RECORD_HEADER,
+                 .size = ol__get_le32(record)},
     };
     memcpy(ret->lane, record + 32, 16);
     memcpy(ret->source_id, record + 48, 16);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Promises:
  *  1. Only records that verify are given, in rising sequence, each once (S10).
- *  2. In the newest segment nothing behind a bad record is given unless a later group proves that the bad one had been
- *     synced (S11): what was never acknowledged stays dead.
- *  3. It always ends: every call moves on by at least 8 bytes, and searching sums up at most SEARCH_FACTOR times
- *     the file, whatever headers the bytes imitate.
+ *  2. In the newest segment nothing behind a bad record is given unless a later group proves that
+ * the bad one had been synced (S11): what was never acknowledged stays dead.
+ *  3. It always ends: every call moves on by at least 8 bytes, and searching sums up at most
+ * SEARCH_FACTOR times the file, whatever headers the bytes imitate.
  *  4. The buffer holds one chunk, or one record of at most SPOOL_PAYLOAD_MAX. */
 #include "segment.h"
 
@@ -51,7 +51,8 @@ static bool is_plausible(const struct segment_walk *w, uint64_t at, const uint8_
     if ((type != SPOOL_EVENT && type != SPOOL_POSITIONS) || flags > 3)
         return false;
     uint64_t seq = ol__get_le64(header + 16);
-    if (at == SEGMENT_HEADER_SIZE && seq == w->first_seq - 1) /* the snapshot, which is not counted */
+    if (at == SEGMENT_HEADER_SIZE &&
+        seq == w->first_seq - 1) /* the snapshot, which is not counted */
         return type == SPOOL_POSITIONS && (flags & SEGMENT_IS_COMPLETE) != 0;
     return seq > w->last_seq && seq <= w->limit_seq;
 }
@@ -81,8 +82,8 @@ static ol_status look(struct segment_walk *w, uint64_t at, bool is_search, uint8
     return status;
 }
 
-/* The next good record from @p from on, in steps of 8; *ret_at is the end if there is none. In the newest it must
- * start a group; *ret_torn is then the end of the last one seen that does not. */
+/* The next good record from @p from on, in steps of 8; *ret_at is the end if there is none. In the
+ * newest it must start a group; *ret_torn is then the end of the last one seen that does not. */
 static ol_status search(struct segment_walk *w, uint64_t from, uint64_t *ret_at, uint64_t *ret_torn,
                         struct ol_error *err)
 {
@@ -151,7 +152,8 @@ static ol_status pass_bad(struct segment_walk *w, struct ol_error *err)
     return OL_GAP;
 }
 
-ol_status segment_walk_next(struct segment_walk *walk, struct spool_record *ret, struct ol_error *err)
+ol_status segment_walk_next(struct segment_walk *walk, struct spool_record *ret,
+                            struct ol_error *err)
 {
     if (walk->offset == 0) {
         walk->offset = SEGMENT_HEADER_SIZE;
@@ -174,7 +176,8 @@ ol_status segment_walk_next(struct segment_walk *walk, struct spool_record *ret,
     return OL_OK;
 }
 
-ol_status segment_walk_look(struct segment_walk *walk, struct spool_record *ret, struct ol_error *err)
+ol_status segment_walk_look(struct segment_walk *walk, struct spool_record *ret,
+                            struct ol_error *err)
 {
     uint8_t *record = NULL;
     ol_status status = look(walk, walk->offset, false, &record, err);

@@ -66,8 +66,8 @@ static ol_status read_about(const struct spool *spool, struct about *about, stru
     if (status == OL_OK)
         status = ol__json_reader_new(&reader, err);
     if (status == OL_OK)
-        status = ol__json_read(reader, (struct ol__span){.data = text.data, .size = text.size}, NULL,
-                               about_value, about, err);
+        status = ol__json_read(reader, (struct ol__span){.data = text.data, .size = text.size},
+                               NULL, about_value, about, err);
     ol__json_reader_free(reader);
     ol__buf_release(&text);
     if (status == OL_NOT_FOUND || status == OL_INVALID || status == OL_TOO_LARGE)
@@ -98,7 +98,8 @@ static ol_status write_about(const struct spool *spool, struct ol_error *err)
     ol__json_end_object(&w);
     ol_status status = ol__buf_add_char(&text, '\n');
     if (status == OL_OK)
-        status = ol__fs_replace(spool->fs, spool->dirfd, "spool.json", text.data, text.size, 0600, err);
+        status =
+            ol__fs_replace(spool->fs, spool->dirfd, "spool.json", text.data, text.size, 0600, err);
     else
         status = ol__error_set(err, status, "spool.json: out of memory");
     ol__buf_release(&text);
@@ -118,8 +119,9 @@ static ol_status refuse_held(const struct spool *spool, struct ol_error *err)
         OL_IGNORE(sscanf(holder.data, "%23s %39s %127s", pid, since, host) < 3,
                   "what is missing stays ?");
     ol__buf_release(&holder);
-    ol_status status = ol__error_set(err, OL_BUSY, "spool '%s' is in use by process %s on %s since %s",
-                                     spool->directory, pid, host, since);
+    ol_status status =
+        ol__error_set(err, OL_BUSY, "spool '%s' is in use by process %s on %s since %s",
+                      spool->directory, pid, host, since);
     return status;
 }
 
@@ -200,9 +202,9 @@ static ol_status open_directories(struct spool *spool, struct ol_error *err)
     /* What is acknowledged must not go with the name of the directory itself. */
     int parent = fs->openat(spool->dirfd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
     if (parent < 0)
-        return errno == EACCES ? OL_OK /* then it was not made by us either */
-                               : ol__error_set_errno(err, errno, "directory '%s/..': open",
-                                                     spool->directory);
+        return errno == EACCES
+                   ? OL_OK /* then it was not made by us either */
+                   : ol__error_set_errno(err, errno, "directory '%s/..': open", spool->directory);
     if (fs->fsync(parent) != 0)
         status = ol__error_set_errno(err, errno, "directory '%s/..': sync", spool->directory);
     OL_IGNORE(fs->close(parent), "read only");
@@ -335,7 +337,8 @@ uint64_t spool_synced(const struct spool *spool)
 
 uint64_t spool_oldest(const struct spool *spool)
 {
-    pthread_mutex_t *lock = (pthread_mutex_t *)(uintptr_t)&spool->lock; /* looking changes nothing else */
+    pthread_mutex_t *lock =
+        (pthread_mutex_t *)(uintptr_t)&spool->lock; /* looking changes nothing else */
     pthread_mutex_lock(lock);
     uint64_t oldest = atomic_load(&spool->synced) + 1;
     for (size_t i = 0; i < spool->count; i++) {

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Promises (S16..S19):
- *  1. A sequence that was marked done is done after kill -9 at any instruction; none becomes done that was not marked.
- *  2. After power loss the state is that of the last spool_cursor_sync() that answered OL_OK, or a later one.
- *  3. The slot of `.saved` that was synced last is not written before the other one is synced; after a failure
- *     the file is written anew beside it. */
+ *  1. A sequence that was marked done is done after kill -9 at any instruction; none becomes done
+ * that was not marked.
+ *  2. After power loss the state is that of the last spool_cursor_sync() that answered OL_OK, or a
+ * later one.
+ *  3. The slot of `.saved` that was synced last is not written before the other one is synced;
+ * after a failure the file is written anew beside it. */
 #include "spool_internal.h"
 
 #include <errno.h>
@@ -43,7 +45,7 @@ static void set_bit(uint8_t *map, uint64_t seq)
 
 static void clear_bit(uint8_t *map, uint64_t seq)
 {
-    map[RING_AT + seq % WINDOW / 8] &= (uint8_t)~(1u << (seq % 8));
+    map[RING_AT + seq % WINDOW / 8] &= (uint8_t) ~(1u << (seq % 8));
 }
 
 /* One store: a kill leaves the old mark or the new one. */
@@ -56,7 +58,8 @@ static void store_low(uint8_t *map, uint64_t low)
     __atomic_store_n((uint64_t *)(void *)(map + LOW_AT), value, __ATOMIC_SEQ_CST);
 }
 
-/* Only sequences in (low, low + window / 2], and of those the ones that exist, can be done (S17). */
+/* Only sequences in (low, low + window / 2], and of those the ones that exist, can be done (S17).
+ */
 static void clear_stale(uint8_t *map, uint64_t low, uint64_t synced)
 {
     uint64_t top = OL_MIN(low + SPOOL_CURSOR_AHEAD, OL_MAX(synced, low));
@@ -80,8 +83,9 @@ static void advance(struct spool_cursor *c)
     atomic_store(&c->low, to);
 }
 
-/* Move the mark to @p to, whatever is between. Here the bits go first: a jump may be longer than S17 allows for, and stale
- * bits would stand for sequences that can be done. A kill in between forgets bits: doubled, not lost. */
+/* Move the mark to @p to, whatever is between. Here the bits go first: a jump may be longer than
+ * S17 allows for, and stale bits would stand for sequences that can be done. A kill in between
+ * forgets bits: doubled, not lost. */
 static void jump(struct spool_cursor *c, uint64_t to)
 {
     uint64_t low = atomic_load(&c->low);
@@ -180,8 +184,7 @@ static ol_status save_anew(struct spool_cursor *c, const uint8_t *slot, uint64_t
     if (image == NULL)
         return ol__error_set(err, OL_NOMEM, "cursor '%s': out of memory", c->name);
     memcpy(image + generation % 2 * SLOT_STEP, slot, SLOT_SIZE);
-    ol_status status =
-        ol__fs_replace(fs, c->spool->cursor_fd, name, image, SAVED_SIZE, 0600, err);
+    ol_status status = ol__fs_replace(fs, c->spool->cursor_fd, name, image, SAVED_SIZE, 0600, err);
     free(image);
     if (status == OL_OK)
         c->saved_fd = fs->openat(c->spool->cursor_fd, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0);
@@ -221,7 +224,8 @@ ol_status spool_cursor_sync(struct spool_cursor *cursor, struct ol_error *err)
     return OL_OK;
 }
 
-/* The better slot, into @p map (an image of a live file) and *ret_low. @return whether there is one. */
+/* The better slot, into @p map (an image of a live file) and *ret_low. @return whether there is
+ * one. */
 static bool load_slots(struct spool_cursor *c, const uint8_t *bytes, size_t size, uint8_t *map,
                        uint64_t *ret_low)
 {
@@ -244,9 +248,10 @@ static bool load_slots(struct spool_cursor *c, const uint8_t *bytes, size_t size
     return true;
 }
 
-/* Open `.saved`; tell its state. A file that is not there, or not whole, is written anew by the first sync. */
-static ol_status load_saved(struct spool_cursor *c, uint8_t *map, uint64_t *ret_low, bool *ret_found,
-                            struct ol_error *err)
+/* Open `.saved`; tell its state. A file that is not there, or not whole, is written anew by the
+ * first sync. */
+static ol_status load_saved(struct spool_cursor *c, uint8_t *map, uint64_t *ret_low,
+                            bool *ret_found, struct ol_error *err)
 {
     const struct ol__fs *fs = c->spool->fs;
     char name[SPOOL_NAME_MAX + 16];
@@ -257,9 +262,9 @@ static ol_status load_saved(struct spool_cursor *c, uint8_t *map, uint64_t *ret_
         return errno == ENOENT ? OL_OK : ol__error_set_errno(err, errno, "cursor '%s': open", name);
     uint8_t *bytes = calloc(1, SAVED_SIZE);
     size_t got = 0;
-    ol_status status =
-        bytes != NULL ? ol__fs_read_at(fs, fd, bytes, SAVED_SIZE, 0, &got, err)
-                      : ol__error_set(err, OL_NOMEM, "cursor '%s': out of memory", c->name);
+    ol_status status = bytes != NULL
+                           ? ol__fs_read_at(fs, fd, bytes, SAVED_SIZE, 0, &got, err)
+                           : ol__error_set(err, OL_NOMEM, "cursor '%s': out of memory", c->name);
     if (status == OL_OK)
         *ret_found = load_slots(c, bytes, got, map, ret_low);
     free(bytes);
@@ -289,7 +294,8 @@ static bool read_boot_id(uint8_t out[16])
     return true;
 }
 
-static void fill_live(const struct spool_cursor *c, const uint8_t boot[16], uint64_t low, uint8_t *map)
+static void fill_live(const struct spool_cursor *c, const uint8_t boot[16], uint64_t low,
+                      uint8_t *map)
 {
     memset(map, 0, RING_AT); /* the ring is the caller's */
     memcpy(map, live_magic, sizeof live_magic);
@@ -317,8 +323,8 @@ static ol_status map_live(struct spool_cursor *c, int fd, struct ol_error *err)
     return OL_OK;
 }
 
-/* A new file with every byte written (a hole could fault on a full disk), put in place by rename. Not synced: it is
- * believed only while this kernel runs. */
+/* A new file with every byte written (a hole could fault on a full disk), put in place by rename.
+ * Not synced: it is believed only while this kernel runs. */
 static ol_status make_live(struct spool_cursor *c, const char *name, const uint8_t *image,
                            struct ol_error *err)
 {
@@ -326,7 +332,8 @@ static ol_status make_live(struct spool_cursor *c, const char *name, const uint8
     int dirfd = c->spool->cursor_fd;
     char temporary[SPOOL_NAME_MAX + 16];
     snprintf(temporary, sizeof temporary, ".%s.live.tmp", c->name);
-    int fd = fs->openat(dirfd, temporary, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+    int fd =
+        fs->openat(dirfd, temporary, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0)
         return ol__error_set_errno(err, errno, "cursor '%s': create", c->name);
     ol_status status = ol__fs_write_at(fs, fd, image, LIVE_SIZE, 0, err);
@@ -338,7 +345,8 @@ static ol_status make_live(struct spool_cursor *c, const char *name, const uint8
     return status;
 }
 
-/* The live file as it is. @p image: room for it. @return OL_OK and *ret_found, or a failure to read. */
+/* The live file as it is. @p image: room for it. @return OL_OK and *ret_found, or a failure to
+ * read. */
 static ol_status try_live(struct spool_cursor *c, const char *name, const uint8_t boot[16],
                           uint8_t *image, bool *ret_found, struct ol_error *err)
 {
@@ -487,7 +495,8 @@ void spool_cursor_close(struct spool_cursor *cursor)
     if (cursor == NULL)
         return;
     struct spool *spool = cursor->spool;
-    OL_IGNORE(spool_cursor_sync(cursor, NULL), "the mapping holds it; after power loss it is doubled");
+    OL_IGNORE(spool_cursor_sync(cursor, NULL),
+              "the mapping holds it; after power loss it is doubled");
     pthread_mutex_lock(&spool->lock);
     for (struct spool_cursor **at = &spool->cursors; *at != NULL; at = &(*at)->next) {
         if (*at != cursor)

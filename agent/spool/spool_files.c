@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Files of the spool: names, space (S7), and the thread that fills the next file ahead (S3).
  * Promises:
- *  1. A file is counted in log_bytes before its first byte is written and until it is gone, so max_bytes holds.
+ *  1. A file is counted in log_bytes before its first byte is written and until it is gone, so
+ * max_bytes holds.
  *  2. A `free-` file on the list is closed, filled and synced. */
 #include "spool_internal.h"
 
@@ -193,7 +194,8 @@ static ol_status fill(struct spool *spool, int fd, struct ol_error *err)
         size_t size = (size_t)OL_MIN((uint64_t)FILL_STEP, spool->segment_bytes - at);
         status = must_stop(spool) ? OL_AGAIN
                                   : ol__fs_write_at(spool->fs, fd, zeros, size, (off_t)at, err);
-        /* Sync as it goes: one flush of 64 MiB would stand in the way of the acknowledgements' own. */
+        /* Sync as it goes: one flush of 64 MiB would stand in the way of the acknowledgements' own.
+         */
         if (status == OL_OK && (at / FILL_STEP) % 4 == 3 && spool->fs->fdatasync(fd) != 0)
             status = ol__error_set_errno(err, errno, "spool: sync a prepared file");
     }
@@ -237,8 +239,8 @@ static void *prepare_main(void *arg)
             status = prepare_one(spool, NULL);
             pthread_mutex_lock(&spool->lock);
         }
-        /* Full or failing: the writer makes its own file and says what is wrong. Try again when something changed, or
-         * after a second. */
+        /* Full or failing: the writer makes its own file and says what is wrong. Try again when
+         * something changed, or after a second. */
         if (spool->prepare_stop || (status == OL_OK && spool->free_count == 0))
             continue;
         struct timespec until;

@@ -2,8 +2,8 @@
 #ifndef SPOOL_INTERNAL_H
 #define SPOOL_INTERNAL_H
 /** @file
- * What the files of this room share. Who owns what: `writer` and `positions` belong to the intake thread;
- * everything under "shared" is guarded by `lock`; the rest is constant after spool_open().
+ * What the files of this room share. Who owns what: `writer` and `positions` belong to the intake
+ * thread; everything under "shared" is guarded by `lock`; the rest is constant after spool_open().
  */
 #include <pthread.h>
 #include <stdatomic.h>
@@ -24,16 +24,16 @@ struct spool_segment {
     uint64_t end;       /**< offset behind it */
     uint64_t size;      /**< bytes it takes of max_bytes */
     int64_t born_ms;
-    uint32_t readers;   /**< that stand in it */
-    bool is_filled;     /**< was written in full before its use: worth keeping for another one */
-    bool is_leaving;    /**< spool_reap() is taking it away: no reader may enter */
+    uint32_t readers; /**< that stand in it */
+    bool is_filled;   /**< was written in full before its use: worth keeping for another one */
+    bool is_leaving;  /**< spool_reap() is taking it away: no reader may enter */
 };
 
 /** A log that is being gathered and written by the intake thread. */
 struct spool_writer {
-    int fd;          /**< of the newest segment; -1: the next group begins one (S4) */
+    int fd; /**< of the newest segment; -1: the next group begins one (S4) */
     uint64_t salt;
-    uint64_t offset; /**< synced end of that segment */
+    uint64_t offset;      /**< synced end of that segment */
     uint64_t next_seq;    /**< of the first record of the group */
     uint64_t next_number; /**< of the next segment; never one that was tried before */
     uint8_t *group;       /**< owned, aligned to a page; size of cap bytes used */
@@ -54,7 +54,7 @@ struct spool_cursor {
     uint8_t *map;             /**< LIVE_SIZE bytes, shared with the kernel; NULL when external */
     int saved_fd;             /**< -1: `.saved` is to be written anew */
     uint64_t generation;
-    uint64_t saved_low;       /**< as far as `.saved` knows */
+    uint64_t saved_low; /**< as far as `.saved` knows */
     bool is_dirty;
 };
 
@@ -89,7 +89,7 @@ struct spool {
     size_t subscriber_count;
     struct {
         uint64_t segment, offset;
-    } *noted; /**< owned: bad places already counted */
+    } * noted; /**< owned: bad places already counted */
     size_t noted_count;
     uint64_t quarantine_bytes; /**< files in quarantine/ */
     uint64_t quarantined_records, quarantined_bytes, torn_bytes, gap_records;
@@ -111,8 +111,8 @@ OL_NODISCARD ol_status spool_segment_open(const struct spool *spool, uint64_t nu
 OL_NODISCARD ol_status spool_sync_directory(const struct spool *spool, struct ol_error *err);
 /** Whether another segment may be made or is ready (S7). Takes the lock. */
 OL_NODISCARD ol_status spool_check_room(struct spool *spool, struct ol_error *err);
-/** A `free-` file for a new segment, open for writing: a prepared or recycled one, else a new one. Its bytes
- *  count from now on. @return OL_OK, OL_FULL (S7), OL_IO... */
+/** A `free-` file for a new segment, open for writing: a prepared or recycled one, else a new one.
+ * Its bytes count from now on. @return OL_OK, OL_FULL (S7), OL_IO... */
 OL_NODISCARD ol_status spool_free_take(struct spool *spool, uint64_t *ret_number, int *ret_fd,
                                        bool *ret_is_filled, struct ol_error *err);
 /** Remove a `free-` file taken in vain. */
@@ -125,7 +125,8 @@ void spool_prepare_stop(struct spool *spool);
 void spool_release_bytes(struct spool *spool, uint64_t bytes);
 
 /* spool_quarantine.c */
-/** Bytes that do not verify: keep a copy, count once (any number of readers pass them). Takes the lock. */
+/** Bytes that do not verify: keep a copy, count once (any number of readers pass them). Takes the
+ * lock. */
 void spool_quarantine_bytes(struct spool *spool, uint64_t segment, int fd, uint64_t from,
                             uint64_t to, uint64_t missing);
 /** A file whose header does not verify (S13). */

@@ -132,7 +132,8 @@ void positions_move(struct positions *table, const struct ol__uuid *journal, uin
         item->is_forgotten = false;
         table->forget_count--;
     }
-    /* An event that comes after an explicit move says more: the record written last must not take it back. */
+    /* An event that comes after an explicit move says more: the record written last must not take
+     * it back. */
     if (item->is_explicit)
         table->explicit_count--;
     item->is_explicit = is_explicit;
@@ -275,7 +276,8 @@ static ol_status replay_one(struct positions *t, const struct ol__uuid *journal,
     }
     ol_status status = positions_reserve(t, journal, err);
     if (status == OL_FULL)
-        return OL_OK; /* a smaller limit than the one it was written under; that journal is read again */
+        return OL_OK; /* a smaller limit than the one it was written under; that journal is read
+                         again */
     if (status != OL_OK)
         return status;
     struct position *item = find_or_add(t, journal);

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Promises:
  *  1. A bad place is counted once a process, however many readers pass it.
- *  2. quarantine/ grows to SPOOL_QUARANTINE_MAX (a whole segment may go past it once); then places are only counted.
- *  3. Nothing here can fail the caller: bytes that could not be copied still stand in their segment. */
+ *  2. quarantine/ grows to SPOOL_QUARANTINE_MAX (a whole segment may go past it once); then places
+ * are only counted.
+ *  3. Nothing here can fail the caller: bytes that could not be copied still stand in their
+ * segment. */
 #include "spool_internal.h"
 
 #include <errno.h>
@@ -24,7 +26,8 @@ static bool note(struct spool *spool, uint64_t segment, uint64_t offset)
     for (size_t i = 0; i < spool->noted_count; i++)
         if (spool->noted[i].segment == segment && spool->noted[i].offset == offset)
             return false;
-    if (spool->noted_count >= SPOOL_NOTED_MAX) /* so much is bad that counting exactly is the least worry */
+    if (spool->noted_count >=
+        SPOOL_NOTED_MAX) /* so much is bad that counting exactly is the least worry */
         return true;
     void *grown = spool->noted_count % 64 == 0
                       ? realloc(spool->noted, (spool->noted_count + 64) * sizeof *spool->noted)
@@ -44,9 +47,9 @@ static bool copy(const struct spool *spool, int fd, int to, uint64_t from, uint6
     for (uint64_t at = 0; at < size && is_good;) {
         size_t got = 0;
         size_t step = (size_t)OL_MIN((uint64_t)COPY_STEP, size - at);
-        is_good = ol__fs_read_at(spool->fs, fd, buf, step, (off_t)(from + at), &got, NULL) == OL_OK &&
-                  got > 0 &&
-                  ol__fs_write_at(spool->fs, to, buf, got, (off_t)at, NULL) == OL_OK;
+        is_good =
+            ol__fs_read_at(spool->fs, fd, buf, step, (off_t)(from + at), &got, NULL) == OL_OK &&
+            got > 0 && ol__fs_write_at(spool->fs, to, buf, got, (off_t)at, NULL) == OL_OK;
         at += got;
     }
     free(buf);
@@ -89,8 +92,8 @@ void spool_quarantine_file(struct spool *spool, uint64_t number, uint64_t size)
     segment_name(number, false, from);
     quarantine_name(number, 0, to);
     pthread_mutex_lock(&spool->lock);
-    bool has_room = spool->quarantine_bytes + size <= SPOOL_QUARANTINE_MAX ||
-                    spool->quarantine_bytes == 0;
+    bool has_room =
+        spool->quarantine_bytes + size <= SPOOL_QUARANTINE_MAX || spool->quarantine_bytes == 0;
     spool->quarantined_bytes += size;
     if (has_room) {
         spool->quarantine_bytes += size;

@@ -2,8 +2,9 @@
 /* Promises:
  *  1. Records come in rising sequence, none twice, and none beyond the synced end (S12).
  *  2. Every sequence above `after` is either given or named in a gap.
- *  3. While the reader stands in a segment spool_reap() leaves it, unless a detached route is given up: then what was
- *     not read becomes a gap. Bytes of another use of the file are never given: they do not verify. */
+ *  3. While the reader stands in a segment spool_reap() leaves it, unless a detached route is given
+ * up: then what was not read becomes a gap. Bytes of another use of the file are never given: they
+ * do not verify. */
 #include "spool_internal.h"
 
 #include <errno.h>
@@ -16,8 +17,8 @@
 
 struct spool_reader {
     struct spool *spool;
-    uint64_t after;   /* the last sequence given, or told as gone */
-    uint64_t segment; /* number, 0: in none */
+    uint64_t after;    /* the last sequence given, or told as gone */
+    uint64_t segment;  /* number, 0: in none */
     uint64_t last_seq; /* of the segment */
     struct segment_walk walk;
     bool has_record; /* `record` was found behind a gap and is given next */
@@ -81,7 +82,8 @@ ol_status spool_reader_open(struct spool *spool, uint64_t after, struct spool_re
     if (r == NULL)
         return ol__error_set(err, OL_NOMEM, "spool: out of memory for a reader");
     r->spool = spool;
-    r->after = OL_MIN(after, spool_synced(spool)); /* S19: a mark of the future is of another past */
+    r->after =
+        OL_MIN(after, spool_synced(spool)); /* S19: a mark of the future is of another past */
     r->walk.fd = r->again.fd = -1;
     *ret = r;
     return OL_OK;
@@ -117,7 +119,8 @@ static ol_status give_gap(struct spool_reader *r, uint64_t last, struct spool_re
     return OL_GAP;
 }
 
-/* Enter the segment that holds the sequence after `after`. @return OL_OK, OL_END, OL_GAP or a failure. */
+/* Enter the segment that holds the sequence after `after`. @return OL_OK, OL_END, OL_GAP or a
+ * failure. */
 static ol_status enter(struct spool_reader *r, struct spool_record *ret, struct ol_error *err)
 {
     struct spool *spool = r->spool;
@@ -152,7 +155,8 @@ static ol_status enter(struct spool_reader *r, struct spool_record *ret, struct 
     return OL_OK;
 }
 
-/* At the end of what was known of the segment: has it grown, is it the newest, is it still there? */
+/* At the end of what was known of the segment: has it grown, is it the newest, is it still there?
+ */
 static bool refresh(struct spool_reader *r, bool *ret_is_newest, bool *ret_is_gone)
 {
     struct spool *spool = r->spool;
@@ -160,8 +164,7 @@ static bool refresh(struct spool_reader *r, bool *ret_is_newest, bool *ret_is_go
     pthread_mutex_lock(&spool->lock);
     const struct spool_segment *segment = find(spool, r->segment);
     *ret_is_gone = segment == NULL;
-    *ret_is_newest =
-        segment != NULL && segment == &spool->segments[spool->count - 1];
+    *ret_is_newest = segment != NULL && segment == &spool->segments[spool->count - 1];
     if (segment != NULL && segment->end > r->walk.end) {
         has_grown = true;
         r->walk.end = segment->end;
@@ -239,7 +242,8 @@ ol_status spool_read_again(struct spool_reader *reader, uint64_t segment, uint64
     struct segment_walk *walk = &reader->again;
     struct spool_segment found;
     if (!pin(spool, segment, &found))
-        return ol__error_set(err, OL_NOT_FOUND, "sequence %" PRIu64 " is no longer in the spool", seq);
+        return ol__error_set(err, OL_NOT_FOUND, "sequence %" PRIu64 " is no longer in the spool",
+                             seq);
     int fd = -1;
     ol_status status = spool_segment_open(spool, segment, O_RDONLY, &fd, err);
     if (status == OL_OK) {
@@ -293,8 +297,8 @@ static void keep_key(struct keys *keys, const uint8_t *header)
     keys->count = OL_MIN(keys->count + 1, keys->max);
 }
 
-/* From header to header, no sum: a wrong key here at worst takes a repeated request twice or not at all, and where a size
- * makes no sense the segment is left. */
+/* From header to header, no sum: a wrong key here at worst takes a repeated request twice or not at
+ * all, and where a size makes no sense the segment is left. */
 static ol_status keys_of_segment(struct spool *spool, const struct spool_segment *segment,
                                  uint8_t *buf, struct keys *keys, struct ol_error *err)
 {

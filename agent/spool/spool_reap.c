@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Promises:
- *  1. A segment leaves only when every open cursor is past it (S8), and never the newest: it holds the positions.
- *  2. A route's backlog is given up only after the gap was synced in `.gaps`; a pinned route's never.
- *  3. Oldest first; the name is gone for good (directory synced) before its file is put to another use. */
+ *  1. A segment leaves only when every open cursor is past it (S8), and never the newest: it holds
+ * the positions.
+ *  2. A route's backlog is given up only after the gap was synced in `.gaps`; a pinned route's
+ * never.
+ *  3. Oldest first; the name is gone for good (directory synced) before its file is put to another
+ * use. */
 #include "spool_internal.h"
 
 #include <errno.h>
@@ -44,10 +47,10 @@ static bool find_gap(const struct spool *spool, const struct spool_cursor *c, st
     return true;
 }
 
-/* Put the gap on record: the file as it was, one line more. A line that was torn, or a file past its limit, is cut
- * at a newline. */
-static ol_status record_gap(struct spool *spool, const struct spool_cursor *c, const struct gap *gap,
-                            struct ol_error *err)
+/* Put the gap on record: the file as it was, one line more. A line that was torn, or a file past
+ * its limit, is cut at a newline. */
+static ol_status record_gap(struct spool *spool, const struct spool_cursor *c,
+                            const struct gap *gap, struct ol_error *err)
 {
     char name[SPOOL_NAME_MAX + 16];
     snprintf(name, sizeof name, "%s.gaps", c->name);
@@ -106,8 +109,8 @@ static ol_status give_up_laggards(struct spool *spool, struct ol_error *err)
 
 /* ---- leaving ---- */
 
-/* Under the lock: whether the oldest may go (promise 1). A reader holds it back, but not while a route was given up
- * and room is short: it would be that route's own. */
+/* Under the lock: whether the oldest may go (promise 1). A reader holds it back, but not while a
+ * route was given up and room is short: it would be that route's own. */
 static bool may_leave(const struct spool *spool)
 {
     if (spool->count < 2 || spool->cursors == NULL)
@@ -163,19 +166,23 @@ ol_status spool_reap(struct spool *spool, struct ol_error *err)
         bool is_kept = false;
         uint64_t free_number = 0;
         ol_status removed = take_away(spool, &oldest, &is_kept, &free_number, err);
+        bool is_listed = false;
         pthread_mutex_lock(&spool->lock);
         if (removed == OL_OK) {
             memmove(spool->segments, spool->segments + 1,
                     (spool->count - 1) * sizeof *spool->segments);
             spool->count--;
-            if (is_kept && spool->free_count < SPOOL_FREE_MAX)
+            is_listed = is_kept && spool->free_count < SPOOL_FREE_MAX;
+            if (is_listed)
                 spool->free_files[spool->free_count++] = free_number;
-            else
+            else if (!is_kept)
                 spool->log_bytes -= oldest.size;
         } else {
             spool->segments[0].is_leaving = false;
         }
         pthread_mutex_unlock(&spool->lock);
+        if (removed == OL_OK && is_kept && !is_listed) /* one was prepared meanwhile */
+            spool_free_drop(spool, free_number);
         if (removed != OL_OK)
             return removed;
     }

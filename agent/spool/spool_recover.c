@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* From what is on disk to a log that goes on (S9, S11, S13..S15).
  * Promises:
- *  1. A segment is part of the log only if the chain of headers, followed back from the newest, comes to it. One that
- *     the chain passes over holds nothing that was acknowledged (its S4 failed).
- *  2. Only the newest segment is read through: of the others the headers are, and their ends stand in their
- *     successors' headers. Their records are verified by the readers that pass them (S10). A header that is lost costs
- *     one more segment read.
- *  3. Positions are those of the last complete snapshot plus the records behind it. Each segment begins with one, so
- *     this too is the newest segment alone, unless its snapshot went bad.
+ *  1. A segment is part of the log only if the chain of headers, followed back from the newest,
+ * comes to it. One that the chain passes over holds nothing that was acknowledged (its S4 failed).
+ *  2. Only the newest segment is read through: of the others the headers are, and their ends stand
+ * in their successors' headers. Their records are verified by the readers that pass them (S10). A
+ * header that is lost costs one more segment read.
+ *  3. Positions are those of the last complete snapshot plus the records behind it. Each segment
+ * begins with one, so this too is the newest segment alone, unless its snapshot went bad.
  *  4. The sequences of the log that is found are never given again; the next one is one higher.
  *  5. With is_read_only nothing on disk changes. */
 #include "spool_internal.h"
@@ -110,7 +110,8 @@ static ol_status read_header(const struct spool *spool, struct file *file, struc
     uint32_t format = 0;
     status = segment_header_decode(bytes, got, &file->header, &format);
     if (status == OL_VERSION_NEWER)
-        return ol__error_set(err, status, "segment '%s/%016" PRIx64 ".seg' has format %u; this version reads 1",
+        return ol__error_set(err, status,
+                             "segment '%s/%016" PRIx64 ".seg' has format %u; this version reads 1",
                              spool->directory, file->number, format);
     /* A rename that was lost by a crash can leave another segment's bytes under this name. */
     file->is_good = status == OL_OK && file->header.number == file->number;
@@ -131,7 +132,8 @@ static ol_status check_uuid(struct spool *spool, const struct listing *list, str
         char text[OL_UUID_TEXT + 1];
         ol__uuid_format(&file->header.spool, text);
         return ol__error_set(err, OL_CORRUPT,
-                             "segment '%s/%016" PRIx64 ".seg' belongs to spool %s: move it away (S14)",
+                             "segment '%s/%016" PRIx64
+                             ".seg' belongs to spool %s: move it away (S14)",
                              spool->directory, file->number, text);
     }
     return OL_OK;
@@ -233,7 +235,9 @@ static ol_status follow_chain(struct spool *spool, const struct listing *list, s
             /* The newest cannot hold more than its bytes allow, whatever a record claims. */
             .last_seq = next_first != 0 ? next_first - 1
                                         : h->first_seq + file->size / SEGMENT_RECORD_HEADER,
-            .end = named_end != 0 ? OL_MIN(named_end, OL_MAX(file->size, (uint64_t)SEGMENT_HEADER_SIZE)) : file->size,
+            .end = named_end != 0
+                       ? OL_MIN(named_end, OL_MAX(file->size, (uint64_t)SEGMENT_HEADER_SIZE))
+                       : file->size,
             .size = file->size,
             .born_ms = h->born_ms,
             .is_filled = file->size == spool->segment_bytes,
@@ -272,7 +276,8 @@ static void turn_round(struct spool *spool)
         spool->segments[i] = spool->segments[--j];
         spool->segments[j] = swapped;
     }
-    for (size_t i = 1; i < spool->count; i++) { /* sequences that went with segments that are no more */
+    for (size_t i = 1; i < spool->count;
+         i++) { /* sequences that went with segments that are no more */
         uint64_t first = spool->segments[i].first_seq;
         uint64_t last = spool->segments[i - 1].last_seq;
         if (first > last + 1)

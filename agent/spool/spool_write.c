@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Promises:
- *  1. spool_group_commit() answers OL_OK only after an fdatasync that covers the whole group (S2), and, for a new
- *     segment, the fsync of the directory (S4).
- *  2. A file whose write or sync failed is never written or synced again; its successor names the last synced
- *     record as its end (S5).
- *  3. After any other answer nothing of the group counts: its sequences are given again, positions are as before.
- *  4. One memcpy of each event, one pwrite and one fdatasync a group; tail blocks are rewritten once a group. */
+ *  1. spool_group_commit() answers OL_OK only after an fdatasync that covers the whole group (S2),
+ * and, for a new segment, the fsync of the directory (S4).
+ *  2. A file whose write or sync failed is never written or synced again; its successor names the
+ * last synced record as its end (S5).
+ *  3. After any other answer nothing of the group counts: its sequences are given again, positions
+ * are as before.
+ *  4. One memcpy of each event, one pwrite and one fdatasync a group; tail blocks are rewritten
+ * once a group. */
 #include "spool_internal.h"
 
 #include <errno.h>
@@ -134,7 +136,8 @@ size_t spool_group_size(const struct spool *spool)
 static ol_status append_changes(struct spool *spool, bool *ret_told, struct ol_error *err)
 {
     struct spool_writer *w = &spool->writer;
-    /* What is forgotten was not asked room for; it waits for a group, or a snapshot, that has some. */
+    /* What is forgotten was not asked room for; it waits for a group, or a snapshot, that has some.
+     */
     size_t size = positions_changes_size(&spool->positions, true);
     bool all = w->size + segment_record_size(size) <= group_limit(spool);
     size = positions_changes_size(&spool->positions, all);
@@ -162,7 +165,8 @@ static ol_status append_changes(struct spool *spool, bool *ret_told, struct ol_e
     return OL_OK;
 }
 
-/* Sums are made here, when it is known which segment the group goes to: it may move to another (S5). */
+/* Sums are made here, when it is known which segment the group goes to: it may move to another
+ * (S5). */
 static void seal_group(const struct spool_writer *w, bool starts_group, uint64_t salt)
 {
     uint8_t flags = starts_group ? SEGMENT_STARTS_GROUP : 0;
@@ -185,7 +189,8 @@ static ol_status sync_file(struct spool *spool, int fd, struct ol_error *err)
     return ol__error_set_errno(err, reason, "spool '%s': sync", spool->directory);
 }
 
-/* Whole pages: what the device is handed, the tail block that the next group writes again included. */
+/* Whole pages: what the device is handed, the tail block that the next group writes again included.
+ */
 static void count_written(struct spool *spool, uint64_t from, uint64_t to)
 {
     atomic_fetch_add(&spool->written_bytes, (to + PAGE - 1) / PAGE * PAGE - from / PAGE * PAGE);
@@ -196,8 +201,7 @@ static ol_status write_group(struct spool *spool, struct ol_error *err)
     struct spool_writer *w = &spool->writer;
     seal_group(w, true, w->salt);
     count_written(spool, w->offset, w->offset + w->size);
-    ol_status status =
-        ol__fs_write_at(spool->fs, w->fd, w->group, w->size, (off_t)w->offset, err);
+    ol_status status = ol__fs_write_at(spool->fs, w->fd, w->group, w->size, (off_t)w->offset, err);
     if (status != OL_OK)
         return ol__error_prefix(err, status, "spool '%s'", spool->directory);
     OL_CRASHPOINT("spool.group.written");
@@ -211,7 +215,8 @@ static ol_status make_head(struct spool *spool, const struct spool_segment *next
                            const struct spool_segment *previous, uint8_t **ret, size_t *ret_size,
                            struct ol_error *err)
 {
-    size_t bound = SEGMENT_HEADER_SIZE + segment_record_size(positions_snapshot_size(&spool->positions));
+    size_t bound =
+        SEGMENT_HEADER_SIZE + segment_record_size(positions_snapshot_size(&spool->positions));
     uint8_t *head = calloc(1, bound);
     if (head == NULL)
         return ol__error_set(err, OL_NOMEM, "spool: out of memory for a segment's head");
@@ -231,7 +236,8 @@ static ol_status make_head(struct spool *spool, const struct spool_segment *next
     ol__put_le32(record, (uint32_t)size);
     record[4] = SPOOL_POSITIONS;
     record[5] = SPOOL_FROM_AGENT;
-    ol__put_le64(record + 16, next->first_seq - 1); /* S4: it stands before the first and is not counted */
+    ol__put_le64(record + 16,
+                 next->first_seq - 1); /* S4: it stands before the first and is not counted */
     ol__put_le64(record + 24, (uint64_t)next->born_ms);
     ol__put_le32(record + 72, SPOOL_UID_UNKNOWN);
     segment_record_seal(record, SEGMENT_STARTS_GROUP | SEGMENT_IS_COMPLETE, next->salt);
@@ -259,8 +265,8 @@ static ol_status write_first(struct spool *spool, int fd, uint64_t salt, const u
     return status;
 }
 
-/* S4 from the rename on. A name that may not last is taken away again; should that fail too, the chain passes over
- * it (S9), its number never being used again. */
+/* S4 from the rename on. A name that may not last is taken away again; should that fail too, the
+ * chain passes over it (S9), its number never being used again. */
 static ol_status publish_name(struct spool *spool, uint64_t free_number, uint64_t number,
                               struct ol_error *err)
 {
@@ -268,8 +274,8 @@ static ol_status publish_name(struct spool *spool, uint64_t free_number, uint64_
     segment_name(free_number, true, from);
     segment_name(number, false, to);
     if (spool->fs->renameat(spool->dirfd, from, spool->dirfd, to) != 0)
-        return ol__error_set_errno(err, errno, "segment '%s/%s': rename from '%s'", spool->directory,
-                                   to, from);
+        return ol__error_set_errno(err, errno, "segment '%s/%s': rename from '%s'",
+                                   spool->directory, to, from);
     OL_CRASHPOINT("spool.roll.renamed");
     ol_status status = spool_sync_directory(spool, err);
     if (status != OL_OK)
@@ -412,8 +418,8 @@ static void give_up(struct spool *spool)
     w->fd = -1;
 }
 
-/* Write the group: to the newest segment, else to a new one; and once more to another (S5). *ret_tried: a file was
- * touched. */
+/* Write the group: to the newest segment, else to a new one; and once more to another (S5).
+ * *ret_tried: a file was touched. */
 static ol_status write_somewhere(struct spool *spool, bool *ret_tried, struct ol_error *err)
 {
     struct spool_writer *w = &spool->writer;
@@ -429,11 +435,13 @@ static ol_status write_somewhere(struct spool *spool, bool *ret_tried, struct ol
         give_up(spool);
     }
     ol_status status = roll(spool, err);
-    /* The new file was the first to fail: it gets one successor. Not if nothing was written at all. */
+    /* The new file was the first to fail: it gets one successor. Not if nothing was written at all.
+     */
     if (status != OL_OK && !fits && w->next_number != number && !w->is_failing)
         status = roll(spool, err);
     *ret_tried = fits || w->next_number != number;
-    /* A failed successor may last under its name and says where this one ends: no record may come behind that. */
+    /* A failed successor may last under its name and says where this one ends: no record may come
+     * behind that. */
     if (status != OL_OK && w->next_number != number)
         give_up(spool);
     return status;
@@ -486,7 +494,8 @@ ol_status spool_group_commit(struct spool *spool, struct ol_error *err)
     atomic_store(&spool->synced, w->next_seq - 1);
     pthread_mutex_unlock(&spool->lock);
     /* The snapshot of a new segment leaves out what was forgotten. */
-    positions_commit(&spool->positions, ol__time_now_ms(), told_forgotten || w->next_number != number);
+    positions_commit(&spool->positions, ol__time_now_ms(),
+                     told_forgotten || w->next_number != number);
     end_group(spool);
     wake(spool);
     return OL_OK;

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+ol_unit_test(spool agent_spool ol_test_support PkgConfig::XXHASH)
