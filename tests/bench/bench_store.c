@@ -76,41 +76,41 @@ static void make_event(struct ol__buf *out, long r, bool is_end)
     ol__uuid_format(&id, uuid);
     ol__time_format(at, time);
     ol__buf_reset(out);
-    ol__buf_add_format(out,
-                       "{\"eventTime\":\"%s\",\"producer\":\"https://github.com/lineaged/lineaged/"
-                       "tree/0.1.0\","
-                       "\"schemaURL\":\"https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/"
-                       "RunEvent\","
-                       "\"eventType\":\"%s\",\"run\":{\"runId\":\"%s\",\"facets\":{\"lineaged_"
-                       "run\":" FACET(
-                           "LineagedRunFacet-1-0-0.json#/$defs/LineagedRunFacet") "\"run_id\":"
-                                                                                  "\"2026-11-21T09-"
-                                                                                  "00-"
-                                                                                  "00Z_%032lx\","
-                                                                                  "\"step\":\"step%"
-                                                                                  "ld\","
-                                                                                  "\"attempt\":"
-                                                                                  "\"1\"},"
-                                                                                  "\"processing_"
-                                                                                  "engine\":" FACET(
-                                                                                      "1-1-1/"
-                                                                                      "ProcessingEn"
-                                                                                      "gineRunFacet"
-                                                                                      ".json#/"
-                                                                                      "$defs/"
-                                                                                      "ProcessingEn"
-                                                                                      "gineRunFace"
-                                                                                      "t") "\"versi"
-                                                                                           "on\":"
-                                                                                           "\"0.1."
-                                                                                           "0\","
-                                                                                           "\"name"
-                                                                                           "\":"
-                                                                                           "\"linea"
-                                                                                           "ged\"}}"
-                                                                                           "}"
-                                                                                           ",",
-                       time, is_end ? "COMPLETE" : "START", uuid, r / 20, r % 20);
+    ol__buf_add_format(
+        out,
+        "{\"eventTime\":\"%s\",\"producer\":\"https://github.com/lineaged/lineaged/"
+        "tree/0.1.0\","
+        "\"schemaURL\":\"https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/"
+        "RunEvent\","
+        "\"eventType\":\"%s\",\"run\":{\"runId\":\"%s\",\"facets\":{\"lineaged_"
+        "run\":" FACET("LineagedRunFacet-1-0-0.json#/$defs/LineagedRunFacet") "\"run_id\":"
+                                                                              "\"2026-11-21T09-"
+                                                                              "00-"
+                                                                              "00Z_%032lx\","
+                                                                              "\"step\":\"step%"
+                                                                              "ld\","
+                                                                              "\"attempt\":"
+                                                                              "\"1\"},"
+                                                                              "\"processing_"
+                                                                              "engine\":" FACET(
+                                                                                  "1-1-1/"
+                                                                                  "ProcessingEn"
+                                                                                  "gineRunFacet"
+                                                                                  ".json#/"
+                                                                                  "$defs/"
+                                                                                  "ProcessingEn"
+                                                                                  "gineRunFace"
+                                                                                  "t") "\"versi"
+                                                                                       "on\":"
+                                                                                       "\"0.1."
+                                                                                       "0\","
+                                                                                       "\"name"
+                                                                                       "\":"
+                                                                                       "\"linea"
+                                                                                       "ged\"}}"
+                                                                                       "}"
+                                                                                       ",",
+        time, is_end ? "COMPLETE" : "START", uuid, r / 20, r % 20);
     ol__buf_add_format(
         out,
         "\"job\":{\"namespace\":\"bench\",\"name\":\"make_%06ld\",\"facets\":{\"jobType\":" FACET(
