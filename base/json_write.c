@@ -266,6 +266,70 @@ static void put_string(struct ol__json_writer *w, struct ol__span text, bool is_
     put_end(out, start, p);
 }
 
+/* Copy a few bytes, as two pieces that overlap. */
+static inline char *put_known(char *p, const char *s, size_t size)
+{
+    if (size >= 16) {
+        memcpy(p, s, size);
+    } else if (size >= 8) {
+        memcpy(p, s, 8);
+        memcpy(p + size - 8, s + size - 8, 8);
+    } else if (size >= 4) {
+        memcpy(p, s, 4);
+        memcpy(p + size - 4, s + size - 4, 4);
+    } else {
+        for (size_t i = 0; i < size; i++)
+            p[i] = s[i];
+    }
+    return p + size;
+}
+
+/* The comma that is due and `"key":`; there is room for them. */
+static inline char *put_key(struct ol__json_writer *w, char *p, const char *key, size_t size)
+{
+    assert(w->depth > 0 && !w->has_key && (w->is_array & level(w)) == 0);
+    p = put_comma(w, p);
+    *p++ = '"';
+    p = put_known(p, key, size);
+    *p++ = '"';
+    *p++ = ':';
+    return p;
+}
+
+void ol__json_key_known(struct ol__json_writer *w, const char *key, size_t size)
+{
+    size_t start = w->out->size;
+    char *p = room_for(w->out, size + 3); /* the comma may go into the slack */
+    if (p == NULL)
+        return;
+    put_end(w->out, start, put_key(w, p, key, size));
+    w->has_key = true;
+}
+
+void ol__json_member_known(struct ol__json_writer *w, const char *key, size_t size,
+                           const char *text)
+{
+    size_t text_size = strlen(text);
+    size_t start = w->out->size;
+    char *p = room_for(w->out, size + text_size + 5);
+    if (p == NULL)
+        return;
+    p = put_key(w, p, key, size);
+    const unsigned char *s = (const unsigned char *)text;
+    const unsigned char *text_end = s + text_size;
+    char *value = p;
+    *p++ = '"';
+    p = put_plain(p, &s, text_end);
+    if (s == text_end) {
+        *p++ = '"';
+        put_end(w->out, start, p);
+        return;
+    }
+    put_end(w->out, start, value); /* something needs an escape: write the value the long way */
+    w->has_key = true;
+    put_string(w, (struct ol__span){text, text_size}, false);
+}
+
 static void begin(struct ol__json_writer *w, char c, bool is_array)
 {
     if (w->depth >= OL_JSON_WRITE_DEPTH_MAX) {
@@ -274,9 +338,18 @@ static void begin(struct ol__json_writer *w, char c, bool is_array)
             w->out->status = OL_TOO_LARGE;
         return;
     }
-    put_token(w, &c, 1);
     if (w->out->status != OL_OK)
         return; /* nothing is written any more, so the depth no longer matters */
+    assert_value(w);
+    size_t start = w->out->size;
+    char *p = room_for(w->out, 1);
+    if (p == NULL)
+        return;
+    p = put_comma(w, p);
+    *p++ = c;
+    put_end(w->out, start, p);
+    if (w->out->status != OL_OK)
+        return;
     w->depth++;
     w->has_member &= ~level(w);
     if (is_array)
@@ -291,8 +364,13 @@ static void end(struct ol__json_writer *w, char c, bool is_array)
         return;
     assert(w->depth > 0 && !w->has_key && ((w->is_array & level(w)) != 0) == is_array);
     (void)is_array;
-    if (ol__buf_add_char(w->out, c) == OL_OK)
-        w->depth--;
+    size_t start = w->out->size;
+    char *p = room_for(w->out, 1);
+    if (p == NULL)
+        return;
+    *p++ = c;
+    put_end(w->out, start, p);
+    w->depth--;
 }
 
 void ol__json_begin_object(struct ol__json_writer *w)

@@ -38,6 +38,13 @@ void ol__json_null(struct ol__json_writer *w);
 /** A finished JSON value, copied as it is; the caller vouches for it. */
 void ol__json_raw(struct ol__json_writer *w, struct ol__span json);
 
+/** A key of @p size ASCII letters, digits and signs that need no escape, and its text: what tables
+ * of known members use, in one go. */
+void ol__json_member_known(struct ol__json_writer *w, const char *key, size_t size,
+                           const char *text);
+/** As ol__json_key(), for such a key. */
+void ol__json_key_known(struct ol__json_writer *w, const char *key, size_t size);
+
 /* key and value in one call; the _opt form writes nothing for NULL */
 void ol__json_member_text(struct ol__json_writer *w, const char *key, const char *text);
 void ol__json_member_text_opt(struct ol__json_writer *w, const char *key, const char *text);

@@ -260,6 +260,15 @@ static ol_status encode_members(struct encoder *e, const struct ol__member *m,
                                 const struct ol__member *end, const void *data, size_t size)
 {
     for (; m < end && e->w->out->status == OL_OK; m += 1 + m->span) {
+        /* nearly all members are text: those by the shortest way */
+        if (m->kind == OL_MEMBER_TEXT && m->values == NULL && m->offset + sizeof(char *) <= size) {
+            const char *text = pointer_at(data, m->offset);
+            if (text != NULL)
+                ol__json_member_known(e->w, m->key, m->key_size, text);
+            else if (m->is_required)
+                return refuse(e, m->key, "is required");
+            continue;
+        }
         /* a required group is entered even if empty, so that the missing leaf is what gets named */
         bool is_wanted = is_given(m, data, size) || (m->kind == OL_MEMBER_GROUP && m->is_required);
         if (!is_wanted) {
@@ -267,7 +276,7 @@ static ol_status encode_members(struct encoder *e, const struct ol__member *m,
                 return refuse(e, m->key, "is required");
             continue;
         }
-        ol__json_key(e->w, m->key);
+        ol__json_key_known(e->w, m->key, m->key_size);
         ol_status st;
         if (m->kind == OL_MEMBER_GROUP) {
             push(e, m->key);

@@ -32,7 +32,8 @@ struct ol__member {
     uint16_t span;               /**< GROUP */
     uint16_t offset;             /**< in the C struct */
     uint16_t count_offset;       /**< ARRAY, TEXT_ARRAY, MAP */
-    const char *key;             /**< in JSON */
+    uint16_t key_size;           /**< bytes of key */
+    const char *key;             /**< in JSON; nothing in it needs an escape */
     const struct ol__struct *of; /**< STRUCT, ARRAY, MAP */
     const char *const *values;   /**< TEXT: the only values allowed, ended by NULL; NULL: any */
     int64_t minimum;             /**< INT: INT64_MIN: any */

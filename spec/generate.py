@@ -349,7 +349,7 @@ def emit_member_rows(struct, fields):
         need = "true" if field["required"] else "false"
         if field["type"] == "object" and "fields" in field:
             inner = emit_member_rows(struct, field["fields"])
-            rows.append(f"    {{OL_MEMBER_GROUP, {need}, {len(inner)}, 0, 0, {c_text(field['name'])}, NULL, NULL, INT64_MIN}},\n")
+            rows.append(f"    {{OL_MEMBER_GROUP, {need}, {len(inner)}, 0, 0, {len(field['name'])}, {c_text(field['name'])}, NULL, NULL, INT64_MIN}},\n")
             rows += inner
             continue
         kind = {"int": "INT", "real": "REAL", "bool": "BOOL", "json": "JSON", "object": "STRUCT",
@@ -360,7 +360,7 @@ def emit_member_rows(struct, fields):
         values = f"values_{struct['name']}_{field['c_name']}" if field.get("closed") else "NULL"
         minimum = field.get("minimum", "INT64_MIN")
         rows.append(f"    {{OL_MEMBER_{kind}, {need}, 0, offsetof({here}, {field['c_name']}), {count}, "
-                    f"{c_text(field['name'])}, {of}, {values}, {minimum}}},\n")
+                    f"{len(field['name'])}, {c_text(field['name'])}, {of}, {values}, {minimum}}},\n")
     return rows
 
 
