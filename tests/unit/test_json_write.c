@@ -261,6 +261,10 @@ static void write_all(struct ol__buf *buf)
     ol__json_begin_object(&w);
     ol__json_member_text(&w, "key", "plain text that is longer than sixteen bytes");
     ol__json_member_text(&w, "k\"y", "esc\n\x01\"\\ \xff end");
+    ol__json_member_known(&w, "known", 5, "plain text that is longer than sixteen bytes");
+    ol__json_member_known(&w, "known", 5, "esc\n\x01\"\\ \xff end");
+    ol__json_key_known(&w, "k", 1);
+    ol__json_null(&w);
     ol__json_key(&w, "list");
     ol__json_begin_array(&w);
     ol__json_uint(&w, 12345);
@@ -269,6 +273,52 @@ static void write_all(struct ol__buf *buf)
         ol__json_text(&w, "\x01\x02\x03 0123456789");
     ol__json_end_array(&w);
     ol__json_end_object(&w);
+}
+
+/* Keys that need no escape come out as by the ordinary way, whatever their size and their text. */
+static void known_keys_come_out_as_others(void **state)
+{
+    (void)state;
+    static const char key[] = "abcdefghijklmnopqrstuvwxyz_0123456789";
+    static const char *const texts[] = {"",
+                                        "a",
+                                        "abc",
+                                        "0123456789abcdef",
+                                        "0123456789abcdefg",
+                                        "\"",
+                                        "0123456789abcde\"",
+                                        "\n0123",
+                                        "caf\xc3\xa9",
+                                        "bad \xff"};
+    struct ol__buf buf[2];
+    ol__buf_init(&buf[0], 100000);
+    ol__buf_init(&buf[1], 100000);
+    struct ol__json_writer w[2];
+    for (int i = 0; i < 2; i++) {
+        ol__json_writer_init(&w[i], &buf[i]);
+        ol__json_begin_object(&w[i]);
+    }
+    for (size_t size = 1; size < sizeof key; size++) {
+        struct ol__span span = {.data = key, .size = size};
+        for (size_t i = 0; i < OL_COUNT(texts); i++) {
+            ol__json_member_known(&w[0], key, size, texts[i]);
+            ol__json_key_span(&w[1], span);
+            ol__json_text(&w[1], texts[i]);
+        }
+        ol__json_key_known(&w[0], key, size);
+        ol__json_key_span(&w[1], span);
+        for (int i = 0; i < 2; i++) {
+            ol__json_begin_array(&w[i]);
+            ol__json_end_array(&w[i]);
+        }
+    }
+    ol__json_end_object(&w[0]);
+    ol__json_end_object(&w[1]);
+    assert_int_equal(buf[0].status, OL_OK);
+    assert_int_equal(buf[0].size, buf[1].size);
+    assert_memory_equal(buf[0].data, buf[1].data, buf[0].size);
+    ol__buf_release(&buf[0]);
+    ol__buf_release(&buf[1]);
 }
 
 /* With every ceiling: whole, or failed with a clean prefix; and exactly the size is enough. */
@@ -350,6 +400,7 @@ int main(void)
         cmocka_unit_test(bad_text_becomes_replacement_characters),
         cmocka_unit_test(reals_read_back),
         cmocka_unit_test(reals_ignore_the_locale),
+        cmocka_unit_test(known_keys_come_out_as_others),
         cmocka_unit_test(ceiling_is_exact),
         cmocka_unit_test(each_failing_allocation_sticks),
         cmocka_unit_test(nests_to_its_limit),
