@@ -303,6 +303,7 @@ static int check_filling(struct fixture *f)
     if (accepted == 0 || refused == 0)
         return 11; /* it was not what it should be */
     qsort(ids, accepted, sizeof *ids, compare_text);
+    int result = 0;
     struct help_journals all = help_read(f->directory);
     const char **events = help_events(&all, &count);
     for (size_t i = 0; i < count; i++) {
@@ -311,10 +312,17 @@ static int check_filling(struct fixture *f)
             continue; /* a torn piece, closed by a newline */
         const char *id = help_member(events[i], "runId");
         if (bsearch(&id, ids, accepted, sizeof *ids, compare_text) == NULL)
-            return 12; /* refused, yet there */
+            result = 12; /* refused, yet there */
         whole++;
     }
-    return whole == accepted ? 0 : 13;
+    for (size_t i = 0; i < accepted; i++)
+        free(ids[i]);
+    for (int i = 0; i < THREADS; i++)
+        free(fillers[i].ids);
+    free(ids);
+    free(events);
+    help_release(&all);
+    return result != 0 || whole == accepted ? result : 13;
 }
 
 /* In name spaces of its own, so that nothing stays mounted. 77: not allowed to. */
