@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "bench.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
@@ -319,4 +320,31 @@ void bench_directory_remove(const char *path)
 {
     if (nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS) != 0)
         bench_die("%s: %s", path, strerror(errno));
+}
+
+char *bench_last_line(const char *directory, size_t *ret_size)
+{
+    char path[512] = "";
+    DIR *d = opendir(directory);
+    for (struct dirent *e; d != NULL && (e = readdir(d)) != NULL;) {
+        size_t size = strlen(e->d_name);
+        if (size > 6 && e->d_name[0] != '.' && strcmp(e->d_name + size - 6, ".jsonl") == 0)
+            snprintf(path, sizeof path, "%s/%s", directory, e->d_name);
+    }
+    if (d != NULL)
+        closedir(d);
+    struct stat st;
+    if (path[0] == '\0' || stat(path, &st) != 0)
+        bench_die("%s: no journal", directory);
+    char *text = bench_alloc((size_t)st.st_size + 1);
+    long size = bench_read_file(path, text, (size_t)st.st_size + 1);
+    char *end = memrchr(text, '\n', (size_t)(size > 0 ? size : 0));
+    if (end == NULL)
+        bench_die("%s: no line", path);
+    *end = '\0';
+    char *start = memrchr(text, '\n', (size_t)(end - text));
+    start = start != NULL ? start + 1 : text;
+    *ret_size = (size_t)(end - start);
+    memmove(text, start, *ret_size + 1);
+    return text;
 }

@@ -1,72 +1,34 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Bar 1: an emit through the journal, from filled structs to a finished write, against a bare
  * write(2) of the same bytes to a file opened for appending. Beside it: a whole life of a run per
- * event (new, setters, emit, free), and the reference against itself, which tells how much the
- * machine wanders. Order shuffled, median over the pairs. Then the system calls of an emit, counted
- * at the table of file functions.
- *
- *     bench_emit [DIRECTORY]      default: the working directory
- */
+ * event (new, setters, emit, free). Then the system calls of an emit, counted at the table of file
+ * functions. */
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 #include <openlineage/openlineage.h>
+#include "bench.h"
 #include "client.h"
-#include "ids.h"
 
-#define PAIRS 16
 #define BLOCK_BYTES (24u << 20)
 #define EVENTS_MAX 20000
 #define FIELDS_MAX 600
 
-enum { LIBRARY, LIFE, REFERENCE, CONTROL, KINDS };
-static const char *const kind_names[KINDS] = {"setters + emit", "a run per event", "bare write",
-                                              "bare write again"};
+enum { REFERENCE, LIBRARY, LIFE, KINDS };
 
 static struct ol_schema_field fields[FIELDS_MAX];
 static char names[FIELDS_MAX][32];
-static int64_t samples[EVENTS_MAX];
 
 struct size {
     const char *name;
-    int fields;   /* columns of the schema that fill the event */
-    size_t bytes; /* measured */
-    char *line;   /* such an event, for the bare write */
+    int fields;     /* columns of the schema that fill the event */
+    bool is_barred; /* the bar names this size */
+    size_t bytes;   /* measured */
+    char *line;     /* such an event, for the bare write */
 };
-
-static void die(const char *what)
-{
-    perror(what);
-    exit(1);
-}
-
-static int64_t now_ns(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
-
-static int compare(const void *a, const void *b)
-{
-    int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;
-    return (x > y) - (x < y);
-}
-
-static int compare_real(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static double median(double *values, int count)
-{
-    qsort(values, (size_t)count, sizeof *values, compare_real);
-    return (values[count / 2] + values[(count - 1) / 2]) / 2;
-}
 
 /* ---- one event ---- */
 
@@ -75,7 +37,7 @@ static struct ol_run *new_run(struct ol_client *client)
     struct ol_run *run = NULL;
     if (ol_run_new(client, OL_MAKE(ol_run_options, .job_namespace = "bench", .job_name = "emit"),
                    &run, NULL) != OL_OK)
-        exit(1);
+        bench_die("ol_run_new failed");
     ol_run_output_named(run, "postgres://db:5432", "shop.public.users");
     return run;
 }
@@ -87,31 +49,23 @@ static void set_and_emit(struct ol_run *run, const struct size *size)
         ol_dataset_set_schema(
             out, OL_MAKE(ol_schema, .fields = fields, .field_count = (size_t)size->fields));
     ol_dataset_set_output_statistics(out, OL_MAKE(ol_output_statistics, .row_count = OL_INT(1000)));
-    if (ol_run_emit(run, OL_RUNNING, NULL) != OL_OK) {
-        fprintf(stderr, "bench_emit: an event was refused; is the disk full?\n");
-        exit(1);
-    }
+    if (ol_run_emit(run, OL_RUNNING, NULL) != OL_OK)
+        bench_die("an event was refused; is the disk full?");
 }
 
 /* ---- one block of events ---- */
 
-struct figures {
-    double p50, p99; /* ns */
-};
-
-static struct figures summarise(size_t count)
+static size_t block_count(const struct size *size)
 {
-    qsort(samples, count, sizeof *samples, compare);
-    return (struct figures){.p50 = (double)samples[count / 2],
-                            .p99 = (double)samples[count * 99 / 100]};
+    size_t count = BLOCK_BYTES / size->bytes;
+    return count < EVENTS_MAX ? count : EVENTS_MAX;
 }
 
-static void clear(const char *directory)
+static void summarise(struct bench_times *times, struct bench_figures *ret)
 {
-    char command[1200];
-    snprintf(command, sizeof command, "rm -rf '%s'", directory);
-    if (system(command) != 0)
-        die("rm");
+    ret->of[BENCH_P50] = bench_times_at(times, 0.5);
+    ret->of[BENCH_P99] = bench_times_at(times, 0.99);
+    bench_times_release(times);
 }
 
 static struct ol_client *open_client(const char *directory, const struct ol__client_hooks *hooks)
@@ -121,21 +75,23 @@ static struct ol_client *open_client(const char *directory, const struct ol__cli
     if (ol__client_open_hooked(OL_MAKE(ol_client_options,
                                        .producer = "https://example.org/bench/1.0",
                                        .journal_directory = directory),
-                               hooks, &client, &err) != OL_OK) {
-        fprintf(stderr, "bench_emit: %s\n", err.message);
-        exit(1);
-    }
+                               hooks, &client, &err) != OL_OK)
+        bench_die("%s", err.message);
     return client;
 }
 
-static struct figures run_library(const char *directory, const struct size *size, size_t count,
-                                  bool is_life)
+static void run_library(const struct size *size, bool is_life, struct bench_figures *ret)
 {
+    char directory[256];
+    struct bench_times times;
+    size_t count = block_count(size);
+    bench_times_init(&times, count);
+    bench_directory_make(directory, sizeof directory);
     struct ol_client *client = open_client(directory, &(struct ol__client_hooks){0});
     struct ol_run *run = new_run(client);
     set_and_emit(run, size); /* birth */
     for (size_t i = 0; i < count; i++) {
-        int64_t start = now_ns();
+        int64_t start = bench_now_ns();
         if (is_life) {
             struct ol_run *own = new_run(client);
             set_and_emit(own, size);
@@ -143,33 +99,46 @@ static struct figures run_library(const char *directory, const struct size *size
         } else {
             set_and_emit(run, size);
         }
-        samples[i] = now_ns() - start;
+        bench_times_add(&times, bench_now_ns() - start);
     }
     ol_run_free(run);
     ol_client_close(client, 0, NULL);
-    clear(directory);
-    return summarise(count);
+    bench_directory_remove(directory);
+    summarise(&times, ret);
 }
 
-static struct figures run_reference(const char *directory, const struct size *size, size_t count)
+static void burst_of_emits(void *arg, struct bench_figures *ret)
 {
-    char path[1100];
-    if (mkdir(directory, 0700) != 0)
-        die(directory);
+    run_library(arg, false, ret);
+}
+
+static void burst_of_lives(void *arg, struct bench_figures *ret)
+{
+    run_library(arg, true, ret);
+}
+
+static void burst_of_writes(void *arg, struct bench_figures *ret)
+{
+    const struct size *size = arg;
+    char directory[256], path[300];
+    struct bench_times times;
+    size_t count = block_count(size);
+    bench_times_init(&times, count);
+    bench_directory_make(directory, sizeof directory);
     snprintf(path, sizeof path, "%s/bare", directory);
     int fd = open(path, O_CREAT | O_EXCL | O_WRONLY | O_APPEND | O_CLOEXEC, 0600);
     if (fd < 0)
-        die(path);
+        bench_die("%s: %s", path, strerror(errno));
     for (size_t i = 0; i <= count; i++) {
-        int64_t start = now_ns();
+        int64_t start = bench_now_ns();
         if (write(fd, size->line, size->bytes) != (ssize_t)size->bytes)
-            die("write");
+            bench_die("write: %s", strerror(errno));
         if (i > 0) /* the first one is warm-up, as the birth is */
-            samples[i - 1] = now_ns() - start;
+            bench_times_add(&times, bench_now_ns() - start);
     }
     close(fd);
-    clear(directory);
-    return summarise(count);
+    bench_directory_remove(directory);
+    summarise(&times, ret);
 }
 
 /* ---- counting ---- */
@@ -192,12 +161,14 @@ static int counted_fstatvfs(int fd, struct statvfs *st)
     return fstatvfs(fd, st);
 }
 
-static void count_calls(const char *directory, const struct size *size)
+static void count_calls(const struct size *size)
 {
+    char directory[256];
     struct ol__fs fs = ol__fs_real;
     fs.write = counted_write;
     fs.fstat = counted_fstat;
     fs.fstatvfs = counted_fstatvfs;
+    bench_directory_make(directory, sizeof directory);
     struct ol_client *client = open_client(directory, &(struct ol__client_hooks){.fs = &fs});
     struct ol_run *run = new_run(client);
     set_and_emit(run, size);
@@ -206,94 +177,62 @@ static void count_calls(const char *directory, const struct size *size)
         set_and_emit(run, size);
     printf("  1000 emits: %lu writes, %lu other calls (one statvfs after each MiB)\n", writes,
            others);
+    bench_say("1", (double)writes / 1000, " calls", true, 1, "%s: write calls an emit", size->name);
     ol_run_free(run);
     ol_client_close(client, 0, NULL);
-    clear(directory);
+    bench_directory_remove(directory);
 }
 
 /* The bytes that the library writes for this size. */
-static void measure(const char *directory, struct size *size)
+static void measure(struct size *size)
 {
+    char directory[256];
+    bench_directory_make(directory, sizeof directory);
     struct ol_client *client = open_client(directory, &(struct ol__client_hooks){0});
-    struct ol__buf *journal = ol__client_take_buffer(client);
     struct ol_run *run = new_run(client);
-    char command[1200];
     set_and_emit(run, size);
     ol_run_free(run);
-    snprintf(command, sizeof command, "cat '%s'/*.jsonl", directory);
-    FILE *in = popen(command, "r");
-    int c;
-    while (in != NULL && (c = fgetc(in)) != EOF)
-        ol__buf_add_char(journal, (char)c);
-    if (in == NULL || pclose(in) != 0)
-        die("cat");
-    char *event = strchr(journal->data, '\n') + 1;
-    size->bytes = strlen(event);
-    size->line = strdup(event);
-    ol__client_give_buffer(client, journal);
+    size->line = bench_last_line(directory, &size->bytes);
+    size->line[size->bytes++] = '\n';
     ol_client_close(client, 0, NULL);
-    clear(directory);
+    bench_directory_remove(directory);
 }
 
-static void shuffle(int *order, int count)
+static void compare_size(struct size *size)
 {
-    for (int i = count - 1; i > 0; i--) {
-        uint32_t drawn;
-        ol__random(&drawn, sizeof drawn);
-        int other = (int)(drawn % (uint32_t)(i + 1)), kept = order[i];
-        order[i] = order[other];
-        order[other] = kept;
-    }
-}
-
-static void compare_size(const char *directory, struct size *size)
-{
-    double p50[KINDS][PAIRS], p99[KINDS][PAIRS], ratio[KINDS][PAIRS], ratio99[KINDS][PAIRS];
-    measure(directory, size);
-    size_t count = BLOCK_BYTES / size->bytes;
-    count = count < EVENTS_MAX ? count : EVENTS_MAX;
-    for (int pair = 0; pair < PAIRS; pair++) {
-        int order[KINDS] = {LIBRARY, LIFE, REFERENCE, CONTROL};
-        shuffle(order, KINDS);
-        for (int i = 0; i < KINDS; i++) {
-            int kind = order[i];
-            struct figures f = kind == LIBRARY || kind == LIFE
-                                   ? run_library(directory, size, count, kind == LIFE)
-                                   : run_reference(directory, size, count);
-            p50[kind][pair] = f.p50;
-            p99[kind][pair] = f.p99;
-        }
-        for (int kind = 0; kind < KINDS; kind++) {
-            ratio[kind][pair] = p50[kind][pair] / p50[REFERENCE][pair];
-            ratio99[kind][pair] = p99[kind][pair] / p99[REFERENCE][pair];
-        }
-    }
-    printf("%s event (%zu bytes), %zu events a block, %d pairs\n", size->name, size->bytes, count,
-           PAIRS);
-    for (int kind = 0; kind < KINDS; kind++)
-        printf("  %-18s p50 %7.2f us  p99 %7.2f us   ratio p50 %.2f  p99 %.2f\n", kind_names[kind],
-               median(p50[kind], PAIRS) / 1000, median(p99[kind], PAIRS) / 1000,
-               median(ratio[kind], PAIRS), median(ratio99[kind], PAIRS));
-    count_calls(directory, size);
+    char what[128];
+    measure(size);
+    const struct bench_side sides[KINDS] = {{"bare write", burst_of_writes, size},
+                                            {"setters + emit", burst_of_emits, size},
+                                            {"a run per event", burst_of_lives, size}};
+    struct bench_set set = {.sides = sides, .side_count = KINDS};
+    bench_run(&set);
+    snprintf(what, sizeof what, "%s (%zu bytes)", size->name, size->bytes);
+    bench_say_sides(&set, what);
+    double bound = size->is_barred ? 2.0 : 0;
+    snprintf(what, sizeof what, "%s: setters and emit, p50, to a bare write of the same bytes",
+             size->name);
+    bench_at_most(&set, "1", LIBRARY, BENCH_P50, bound, what);
+    snprintf(what, sizeof what, "%s: new run, setters, emit, free, p50, to the same", size->name);
+    bench_at_most(&set, "1", LIFE, BENCH_P50, 0, what);
+    count_calls(size);
+    bench_release(&set);
     free(size->line);
 }
 
-int main(int argc, char **argv)
+int main(void)
 {
-    char directory[1024];
-    static struct size sizes[] = {{.name = "0.7 KB", .fields = 0},
-                                  {.name = "10 KB", .fields = 105},
+    static struct size sizes[] = {{.name = "10 KB", .fields = 105, .is_barred = true},
+                                  {.name = "0.7 KB", .fields = 0, .is_barred = true},
                                   {.name = "40 KB", .fields = 445}};
+    bench_begin("bench_emit", "emit through the journal against a bare write");
     for (int i = 0; i < FIELDS_MAX; i++) {
         snprintf(names[i], sizeof names[i], "column_%d", i);
         fields[i] =
             (struct ol_schema_field)OL_ITEM(ol_schema_field, .name = names[i], .type = "BIGINT",
                                             .description = "What this column holds, in words");
     }
-    snprintf(directory, sizeof directory, "%s/bench-emit-%d", argc > 1 ? argv[1] : ".",
-             (int)getpid());
-    printf("bar 1: setters + emit at most 2.0 times a bare write, p50, 10 KB and 0.7 KB\n");
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++)
-        compare_size(directory, &sizes[i]);
+        compare_size(&sizes[i]);
     return 0;
 }

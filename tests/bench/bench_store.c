@@ -6,7 +6,8 @@
  *
  * Each run is a START and a COMPLETE with the same job facets, two inputs and one output with
  * schema, source, version and statistics: versions, statistics and ids are new with every run, the
- * rest repeats. Dataset d of layer k is made from datasets of layer k - 1. Prints one JSON object.
+ * rest repeats. Dataset d of layer k is made from datasets of layer k - 1. Prints the bar's lines
+ * and one JSON object.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +15,7 @@
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
+#include "bench.h"
 #include "store.h"
 #include "times.h"
 
@@ -194,10 +196,13 @@ int main(int argc, char **argv)
     }
     snprintf(path, sizeof path, "%s/lineage.db", directory);
     double cpu_us, make_us, ratio;
+    bench_begin("bench_store", "what the store costs");
     ingest(path, &cpu_us, &make_us, &ratio);
     printf("{\"events\":%ld,\"datasets\":%ld,\"cpu_us_per_event\":%.1f,\"bytes_per_event_byte\":"
            "%.3f}\n",
            event_count, dataset_count, cpu_us, ratio);
+    bench_say("store", cpu_us, " us", true, 30, "ingest: CPU per event of 2 KB");
+    bench_say("store", ratio, "", true, 0.35, "bytes kept per event byte");
     if (getenv("BENCH_KEEP") == NULL) {
         unlink(path);
         rmdir(directory);

@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "event.h"
 
-#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include "bench.h"
 
 #define PARENT_RUN "01890a5d-ac96-774b-bcce-b302099a8057"
@@ -104,31 +102,4 @@ void bench_event_emit(const struct bench_event *e, struct ol_client *client)
     if (ol_run_emit(run, OL_START, &err) != OL_OK) /* OL_PARTIAL as well: a setter failed */
         bench_die("ol_run_emit: %s", err.message);
     ol_run_free(run);
-}
-
-char *bench_last_line(const char *directory, size_t *ret_size)
-{
-    char path[512] = "";
-    DIR *d = opendir(directory);
-    for (struct dirent *e; d != NULL && (e = readdir(d)) != NULL;) {
-        size_t size = strlen(e->d_name);
-        if (size > 6 && e->d_name[0] != '.' && strcmp(e->d_name + size - 6, ".jsonl") == 0)
-            snprintf(path, sizeof path, "%s/%s", directory, e->d_name);
-    }
-    if (d != NULL)
-        closedir(d);
-    struct stat st;
-    if (path[0] == '\0' || stat(path, &st) != 0)
-        bench_die("%s: no journal", directory);
-    char *text = bench_alloc((size_t)st.st_size + 1);
-    long size = bench_read_file(path, text, (size_t)st.st_size + 1);
-    char *end = memrchr(text, '\n', (size_t)(size > 0 ? size : 0));
-    if (end == NULL)
-        bench_die("%s: no line", path);
-    *end = '\0';
-    char *start = memrchr(text, '\n', (size_t)(end - text));
-    start = start != NULL ? start + 1 : text;
-    *ret_size = (size_t)(end - start);
-    memmove(text, start, *ret_size + 1);
-    return text;
 }

@@ -35,6 +35,4 @@ struct ol_client *bench_client_open(const char *directory);
 struct ol_run *bench_event_build(const struct bench_event *event, struct ol_client *client);
 /** bench_event_build(), emit START, free the run. Dies on failure. */
 void bench_event_emit(const struct bench_event *event, struct ol_client *client);
-/** The bytes of the last line of the only journal in @p directory, without its newline; owned. */
-char *bench_last_line(const char *directory, size_t *ret_size);
 #endif
