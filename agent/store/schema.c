@@ -51,9 +51,9 @@ static const char ddl[] =
     "CREATE TABLE io(dataset INTEGER NOT NULL REFERENCES datasets, side INTEGER NOT NULL, "
     "job INTEGER NOT NULL REFERENCES jobs, at INTEGER NOT NULL, run INTEGER NOT NULL, "
     "version INTEGER NOT NULL, PRIMARY KEY(dataset, side, job, at, run, version)) WITHOUT ROWID;"
-    "CREATE INDEX io_version ON io(version, dataset, side, job, at, run) WHERE version > 0;"
+    "CREATE INDEX io_version ON io(version, dataset, side, job, at, run);"
     "CREATE TABLE ids(value INTEGER NOT NULL REFERENCES texts, key INTEGER NOT NULL REFERENCES "
-    "texts, run INTEGER NOT NULL REFERENCES runs, PRIMARY KEY(value, key, run)) WITHOUT ROWID;"
+    "texts, run INTEGER NOT NULL REFERENCES runs, PRIMARY KEY(value, run, key)) WITHOUT ROWID;"
     "CREATE TABLE events(id INTEGER PRIMARY KEY, run INTEGER NOT NULL, hash INTEGER NOT NULL, "
     "data TEXT NOT NULL);"
     "CREATE INDEX events_run ON events(run, hash);";

@@ -99,21 +99,16 @@ const char *const store_sql_texts[SQL_COUNT] = {
     [SQL_ASK_VERSION] = "SELECT id, born FROM versions WHERE value = ?1 AND dataset = ?2",
     [SQL_ASK_VERSION_VALUE] = "SELECT id, dataset FROM versions WHERE value = ?1 ORDER BY dataset "
                               "LIMIT 64",
-    [SQL_ASK_DATASET_VERSIONED] = "SELECT 1 FROM io WHERE dataset = ?1 AND version > 0 LIMIT 1",
     [SQL_ASK_RUN] = "SELECT " RUN_COLUMNS " FROM runs WHERE id = ?1",
     [SQL_ASK_RUN_RANGE] = "SELECT id, uid, text FROM runs WHERE uuid >= ?1 AND uuid <= ?2 "
                           "ORDER BY uuid LIMIT 1000",
-    [SQL_ASK_RUN_JOB] =
-        "SELECT id, uid, status FROM runs WHERE job = ?1 ORDER BY born DESC, id DESC "
-        "LIMIT 1000",
     [SQL_ASK_RUNS] = "SELECT id, uid, status, job FROM runs WHERE id < ?1 ORDER BY id DESC",
     [SQL_ASK_RUNS_JOB] = "SELECT id, uid, status, job FROM runs WHERE job = ?1 "
                          "ORDER BY born DESC, id DESC",
     [SQL_ASK_RUNS_STATUS] = "SELECT id, uid, status, job FROM runs WHERE status = ?1 "
                             "AND status <> 2 ORDER BY id DESC",
     [SQL_ASK_CHILDREN] = "SELECT id, uid FROM runs WHERE parent = ?1 ORDER BY id",
-    [SQL_ASK_ID] = "SELECT ids.run FROM texts CROSS JOIN ids ON ids.value = texts.id "
-                   "WHERE texts.hash = ?1 AND texts.text = ?2 ORDER BY ids.run DESC LIMIT ?3",
+    [SQL_ASK_ID] = "SELECT run FROM ids WHERE value = ?1 ORDER BY run DESC LIMIT ?2",
     [SQL_ASK_DATASET_UID] = "SELECT 1 FROM io CROSS JOIN runs ON runs.id = io.run "
                             "WHERE io.dataset = ?1 AND runs.uid = ?2 LIMIT 1",
     /* One job after the other, and of each the runs from the newest: never all runs of a dataset.
@@ -122,10 +117,10 @@ const char *const store_sql_texts[SQL_COUNT] = {
                        "ORDER BY job LIMIT 1",
     [SQL_ASK_IO_LATEST] = "SELECT at, run, version FROM io WHERE dataset = ?1 AND side = ?2 "
                           "AND job = ?3 AND at >= ?4 AND at <= ?5" IO_ORDER,
-    [SQL_ASK_IO_JOB_VERSION] = "SELECT job FROM io WHERE version = ?4 AND version > 0 "
+    [SQL_ASK_IO_JOB_VERSION] = "SELECT job FROM io WHERE version = ?4 "
                                "AND dataset = ?1 AND side = ?2 AND job > ?3 ORDER BY job LIMIT 1",
     [SQL_ASK_IO_LATEST_VERSION] =
-        "SELECT at, run, version FROM io WHERE version = ?6 AND version > 0 AND dataset = ?1 "
+        "SELECT at, run, version FROM io WHERE version = ?6 AND dataset = ?1 "
         "AND side = ?2 AND job = ?3 AND at >= ?4 AND at <= ?5" IO_ORDER,
     [SQL_ASK_IO_FIRST] = "SELECT at, run FROM io WHERE dataset = ?1 AND side = ?2 AND job = ?3 "
                          "AND at > ?4 ORDER BY at, run",

@@ -1,0 +1,480 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Promises:
+ *  1. A document is of one moment: all of a question's statements run in one read transaction.
+ *  2. With a uid, runs of others, and datasets and jobs that only others touched, are as if they
+ * were not there. */
+#include "ask.h"
+
+#include <stdio.h>
+#include "times.h"
+
+#define SEPARATOR '\x1f'
+#define SPLITS_MAX 64
+#define CONTENT_PREFIX "sha256:"
+
+bool ask_may_see(const struct ask *ask, int64_t uid)
+{
+    return ask->question->uid == STORE_ANY_UID || ask->question->uid == uid;
+}
+
+/* ---- Frame ---- */
+
+ol_status ask_begin(struct ask *ask, struct store *store, const struct store_question *question,
+                    struct ol__buf *out, struct ol_error *err)
+{
+    *ask = (struct ask){.store = store, .question = question, .err = err};
+    ol__json_writer_init(&ask->json, out);
+    int code = sqlite3_exec(store->db, "BEGIN", NULL, NULL, NULL);
+    return code == SQLITE_OK ? OL_OK : store_db_error(store, code, "begin to read", err);
+}
+
+ol_status ask_end(struct ask *ask, ol_status status)
+{
+    for (int i = 0; i < SQL_COUNT; i++) /* a statement left in its middle keeps the transaction */
+        sqlite3_reset(ask->store->statements[i]);
+    OL_IGNORE(sqlite3_exec(ask->store->db, "COMMIT", NULL, NULL, NULL), "it only read");
+    state_release(&ask->state);
+    if (status >= 0 && ask->json.out->status != OL_OK)
+        return ol__error_set(ask->err, ask->json.out->status, "the answer: %s",
+                             ol__status_name(ask->json.out->status));
+    return status;
+}
+
+/* ---- Looking up ---- */
+
+static ol_status dataset_is_visible(struct ask *ask, int64_t dataset, bool *ret)
+{
+    *ret = true;
+    if (ask->question->uid == STORE_ANY_UID)
+        return OL_OK;
+    struct store *store = ask->store;
+    sqlite3_stmt *stmt =
+        store_bind(store, SQL_ASK_DATASET_UID, ask->err, "ii", dataset, ask->question->uid);
+    ol_status status = store_step(store, stmt, ask->err);
+    if (status < 0)
+        return status;
+    sqlite3_reset(stmt);
+    if (status == OL_OK)
+        return OL_OK;
+    stmt = store_bind(store, SQL_DATASET_GET, ask->err, "i", dataset);
+    status = store_step(store, stmt, ask->err);
+    *ret = status == OL_OK && sqlite3_column_type(stmt, 3) != SQLITE_NULL &&
+           sqlite3_column_int64(stmt, 1) == ask->question->uid;
+    sqlite3_reset(stmt);
+    return status < 0 ? status : OL_OK;
+}
+
+static ol_status job_is_visible(struct ask *ask, int64_t job, bool *ret)
+{
+    *ret = true;
+    if (ask->question->uid == STORE_ANY_UID)
+        return OL_OK;
+    *ret = false;
+    struct store *store = ask->store;
+    sqlite3_stmt *stmt = store_bind(store, SQL_ASK_RUNS_JOB, ask->err, "i", job);
+    ol_status status;
+    while ((status = store_step(store, stmt, ask->err)) == OL_OK && !*ret)
+        *ret = ask_may_see(ask, sqlite3_column_int64(stmt, 1));
+    sqlite3_reset(stmt);
+    if (status < 0 || *ret)
+        return status < 0 ? status : OL_OK;
+    stmt = store_bind(store, SQL_JOB_GET, ask->err, "i", job);
+    status = store_step(store, stmt, ask->err);
+    *ret = status == OL_OK && sqlite3_column_type(stmt, 3) != SQLITE_NULL &&
+           sqlite3_column_int64(stmt, 1) == ask->question->uid;
+    sqlite3_reset(stmt);
+    return status < 0 ? status : OL_OK;
+}
+
+static ol_status add_match(struct ask *ask, enum ask_kind kind, int64_t id, int64_t version)
+{
+    bool is_visible = true;
+    ol_status status = kind == ASK_DATASET ? dataset_is_visible(ask, id, &is_visible)
+                       : kind == ASK_JOB   ? job_is_visible(ask, id, &is_visible)
+                                           : OL_OK;
+    if (status != OL_OK || !is_visible || ask->count == ASK_MATCHES)
+        return status;
+    for (int i = 0; i < ask->count; i++)
+        if (ask->ids[i] == id && ask->versions[i] == version)
+            return OL_OK;
+    ask->kind = kind;
+    ask->ids[ask->count] = id;
+    ask->versions[ask->count++] = version;
+    return OL_OK;
+}
+
+/* By name, in @p name_space or (NULL data) any. Visibility needs other statements: gather first. */
+static ol_status find_named(struct ask *ask, enum ask_kind kind, struct ol__span name_space,
+                            struct ol__span name)
+{
+    int64_t found[ASK_MATCHES];
+    int count = 0;
+    if (name.size == 0)
+        return OL_OK;
+    sqlite3_stmt *stmt = store_bind(
+        ask->store, kind == ASK_JOB ? SQL_ASK_JOB_NAME : SQL_ASK_DATASET_NAME, ask->err, "t", name);
+    ol_status status;
+    while ((status = store_step(ask->store, stmt, ask->err)) == OL_OK)
+        if ((name_space.data == NULL || ol__span_equal(name_space, store_column(stmt, 1))) &&
+            count < ASK_MATCHES)
+            found[count++] = sqlite3_column_int64(stmt, 0);
+    status = status == OL_END ? OL_OK : status;
+    for (int i = 0; i < count && status == OL_OK; i++)
+        status = add_match(ask, kind, found[i], 0);
+    return status;
+}
+
+/* NAMESPACE/NAME, NAMESPACE NAME, or a URI: wherever a namespace may end and a name begin. */
+static ol_status find_split(struct ask *ask, enum ask_kind kind, struct ol__span text)
+{
+    ol_status status = OL_OK;
+    for (size_t i = 1, splits = 0; i + 1 < text.size && splits < SPLITS_MAX && status == OL_OK;
+         i++) {
+        if (text.data[i] != '/' && text.data[i] != ' ')
+            continue;
+        splits++;
+        struct ol__span space = {.data = text.data, .size = i};
+        struct ol__span name = {.data = text.data + i + 1, .size = text.size - i - 1};
+        status = find_named(ask, kind, space, name);
+        if (status == OL_OK && text.data[i] == '/') /* hdfs, file: names with their slash */
+            status = find_named(ask, kind, space,
+                                (struct ol__span){.data = name.data - 1, .size = name.size + 1});
+    }
+    return status;
+}
+
+ol_status ask_find_jobs(struct ask *ask, struct ol__span text)
+{
+    ol_status status = find_named(ask, ASK_JOB, (struct ol__span){0}, text);
+    return status == OL_OK && ask->count == 0 ? find_split(ask, ASK_JOB, text) : status;
+}
+
+/* The bytes of a UUID's first digits, the rest filled with @p fill. false: not such a prefix. */
+static bool uuid_prefix(struct ol__span text, uint8_t fill, uint8_t out[16])
+{
+    size_t digits = 0;
+    memset(out, fill, 16);
+    for (size_t i = 0; i < text.size; i++) {
+        char c = text.data[i];
+        if (c == '-' && (i == 8 || i == 13 || i == 18 || i == 23))
+            continue;
+        int v = c >= '0' && c <= '9'   ? c - '0'
+                : c >= 'a' && c <= 'f' ? c - 'a' + 10
+                : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                       : -1;
+        if (v < 0 || digits == 32)
+            return false;
+        uint8_t *byte = &out[digits / 2];
+        *byte = digits % 2 == 0 ? (uint8_t)(v << 4 | (fill & 15)) : (uint8_t)((*byte & 0xf0) | v);
+        digits++;
+    }
+    return digits >= 8;
+}
+
+static ol_status find_run(struct ask *ask, struct ol__span text)
+{
+    uint8_t low[16], high[16];
+    struct ol__uuid exact = run_uuid(text);
+    memcpy(low, exact.bytes, 16); /* an id that is no UUID, or one in full */
+    memcpy(high, exact.bytes, 16);
+    if (text.size < OL_UUID_TEXT && uuid_prefix(text, 0x00, low))
+        (void)uuid_prefix(text, 0xff, high);
+    else
+        memcpy(low, exact.bytes, 16); /* uuid_prefix() may have begun to write */
+    sqlite3_stmt *stmt = store_bind(ask->store, SQL_ASK_RUN_RANGE, ask->err, "bb",
+                                    (struct ol__span){(const char *)low, 16},
+                                    (struct ol__span){(const char *)high, 16});
+    ol_status status;
+    while ((status = store_step(ask->store, stmt, ask->err)) == OL_OK)
+        if (ask_may_see(ask, sqlite3_column_int64(stmt, 1)) && ask->count < ASK_MATCHES) {
+            ask->kind = ASK_RUN;
+            ask->versions[ask->count] = 0;
+            ask->ids[ask->count++] = sqlite3_column_int64(stmt, 0);
+        }
+    return status == OL_END ? OL_OK : status;
+}
+
+/* Rows of versions with this value: of @p dataset, or (0) of any. */
+static ol_status find_content(struct ask *ask, struct ol__span content, int64_t dataset,
+                              int64_t *ret_version)
+{
+    uint8_t bytes[32];
+    int64_t versions[ASK_MATCHES], datasets[ASK_MATCHES];
+    int count = 0;
+    bool is_packed = version_pack(content, bytes);
+    if (is_packed)
+        content = (struct ol__span){.data = (const char *)bytes, .size = sizeof bytes};
+    sqlite3_stmt *stmt = dataset != 0 ? store_bind(ask->store, SQL_ASK_VERSION, ask->err,
+                                                   is_packed ? "bi" : "ti", content, dataset)
+                                      : store_bind(ask->store, SQL_ASK_VERSION_VALUE, ask->err,
+                                                   is_packed ? "b" : "t", content);
+    ol_status status;
+    while ((status = store_step(ask->store, stmt, ask->err)) == OL_OK && count < ASK_MATCHES) {
+        versions[count] = sqlite3_column_int64(stmt, 0);
+        datasets[count++] = dataset != 0 ? dataset : sqlite3_column_int64(stmt, 1);
+    }
+    sqlite3_reset(stmt);
+    status = status == OL_END ? OL_OK : status;
+    if (dataset != 0) {
+        *ret_version = count > 0 ? versions[0] : 0;
+        return status;
+    }
+    for (int i = 0; i < count && status == OL_OK; i++)
+        status = add_match(ask, ASK_DATASET, datasets[i], versions[i]);
+    return status;
+}
+
+/* The name was found; the content picks the version. */
+static ol_status pick_version(struct ask *ask)
+{
+    struct ol__span content = ol__span_text(ask->question->content);
+    bool has_any = false;
+    ol_status status = OL_OK;
+    for (int i = 0; i < ask->count && status == OL_OK; i++) {
+        status = find_content(ask, content, ask->ids[i], &ask->versions[i]);
+        has_any = has_any || ask->versions[i] != 0;
+    }
+    if (!has_any)
+        ask->note = "content differs from every recorded version";
+    return status;
+}
+
+static void split_subject(struct ask *ask)
+{
+    struct ol__span text = ol__span_text(ask->question->subject);
+    const char *first = text.size > 0 ? memchr(text.data, SEPARATOR, text.size) : NULL;
+    ask->raw = ask->name = text;
+    if (first == NULL)
+        return;
+    const char *end = text.data + text.size;
+    const char *second = memchr(first + 1, SEPARATOR, (size_t)(end - first - 1));
+    const char *name_end = second != NULL ? second : end;
+    ask->name_space = (struct ol__span){.data = text.data, .size = (size_t)(first - text.data)};
+    ask->name = (struct ol__span){.data = first + 1, .size = (size_t)(name_end - first - 1)};
+    ask->raw = second != NULL
+                   ? (struct ol__span){.data = second + 1, .size = (size_t)(end - second - 1)}
+                   : ask->name;
+}
+
+ol_status ask_resolve(struct ask *ask)
+{
+    const struct ol__span any = {0};
+    ol_status status = OL_OK;
+    split_subject(ask);
+    ask->by = "name";
+    if (ask->name_space.data != NULL)
+        status = find_named(ask, ASK_DATASET, ask->name_space, ask->name);
+    if (status == OL_OK && ask->count == 0)
+        status = find_named(ask, ASK_DATASET, any, ask->raw);
+    if (status == OL_OK && ask->count == 0)
+        status = find_split(ask, ASK_DATASET, ask->raw);
+    if (status == OL_OK && ask->count > 0 && ask->question->content != NULL)
+        return pick_version(ask);
+    if (status == OL_OK && ask->count == 0)
+        status = ask_find_jobs(ask, ask->raw);
+    if (status != OL_OK || ask->count > 0)
+        return status;
+    ask->by = "id";
+    status = find_run(ask, ask->raw);
+    if (status != OL_OK || ask->count > 0)
+        return status;
+    ask->by = "content";
+    if (ask->question->content != NULL)
+        status = find_content(ask, ol__span_text(ask->question->content), 0, NULL);
+    else if (ask->raw.size > sizeof CONTENT_PREFIX &&
+             memcmp(ask->raw.data, CONTENT_PREFIX, sizeof CONTENT_PREFIX - 1) == 0)
+        status = find_content(ask, ask->raw, 0, NULL);
+    return status == OL_OK && ask->count == 0 ? OL_NOT_FOUND : status;
+}
+
+/* ---- Rows ---- */
+
+ol_status ask_run(struct ask *ask, int64_t id, bool want_state, struct ask_run *ret)
+{
+    struct ol__span text, column;
+    sqlite3_stmt *stmt = store_bind(ask->store, SQL_ASK_RUN, ask->err, "i", id);
+    ol_status status = store_step(ask->store, stmt, ask->err);
+    if (status != OL_OK)
+        return status == OL_END ? OL_NOT_FOUND : status;
+    run_row_read(stmt, &ret->row, &text, want_state ? &column : NULL);
+    if (!ask_may_see(ask, ret->row.uid))
+        status = OL_NOT_FOUND;
+    if (text.size > 0)
+        snprintf(ret->run_id, sizeof ret->run_id, "%.*s",
+                 (int)OL_MIN(text.size, sizeof ret->run_id - 1), text.data);
+    else
+        ol__uuid_format(&ret->row.uuid, ret->run_id);
+    if (status == OL_OK && want_state)
+        status = state_read(&ask->state, column, ask->err);
+    sqlite3_reset(stmt);
+    return status;
+}
+
+ol_status ask_static(struct ask *ask, enum ask_kind kind, int64_t id)
+{
+    ask->state.count = 0;
+    sqlite3_stmt *stmt =
+        store_bind(ask->store, kind == ASK_JOB ? SQL_JOB_GET : SQL_DATASET_GET, ask->err, "i", id);
+    ol_status status = store_step(ask->store, stmt, ask->err);
+    if (status == OL_OK && ask_may_see(ask, sqlite3_column_int64(stmt, 1)))
+        status = state_read(&ask->state, store_column(stmt, 3), ask->err);
+    sqlite3_reset(stmt);
+    return status == OL_END ? OL_NOT_FOUND : status;
+}
+
+/* ---- Writing ---- */
+
+ol_status ask_write_name(struct ask *ask, enum ask_kind kind, int64_t id)
+{
+    sqlite3_stmt *stmt =
+        store_bind(ask->store, kind == ASK_JOB ? SQL_ASK_JOB : SQL_ASK_DATASET, ask->err, "i", id);
+    ol_status status = store_step(ask->store, stmt, ask->err);
+    if (status != OL_OK)
+        return status == OL_END ? OL_NOT_FOUND : status;
+    ol__json_member_span(&ask->json, "namespace", store_column(stmt, 0));
+    ol__json_member_span(&ask->json, "name", store_column(stmt, 1));
+    if (sqlite3_column_type(stmt, 2) != SQLITE_NULL)
+        ol__json_member_span(&ask->json, "type", store_column(stmt, 2));
+    sqlite3_reset(stmt);
+    return OL_OK;
+}
+
+ol_status ask_write_version(struct ask *ask, int64_t version)
+{
+    if (version <= 0)
+        return OL_OK;
+    sqlite3_stmt *stmt = store_bind(ask->store, SQL_VERSION_GET, ask->err, "i", version);
+    ol_status status = store_step(ask->store, stmt, ask->err);
+    if (status != OL_OK)
+        return status == OL_END ? OL_OK : status;
+    struct ol__buf text;
+    ol__buf_init(&text, 1 << 20);
+    if (version_unpack(stmt, 1, &text) == OL_OK)
+        ol__json_member_span(&ask->json, "version",
+                             (struct ol__span){.data = text.data, .size = text.size});
+    else
+        status =
+            ol__error_set(ask->err, text.status, "a version: %s", ol__status_name(text.status));
+    ol__buf_release(&text);
+    sqlite3_reset(stmt);
+    return status;
+}
+
+void ask_write_time(struct ask *ask, const char *key, int64_t ms)
+{
+    char text[OL_TIME_TEXT + 1];
+    if (ms == 0)
+        return;
+    ol__time_format(ms, text);
+    ol__json_member_text(&ask->json, key, text);
+}
+
+static ol_status write_text(struct ask *ask, const char *key, int64_t text)
+{
+    if (text == 0)
+        return OL_OK;
+    sqlite3_stmt *stmt = store_bind(ask->store, SQL_TEXT_GET, ask->err, "i", text);
+    ol_status status = store_step(ask->store, stmt, ask->err);
+    if (status == OL_OK)
+        ol__json_member_span(&ask->json, key, store_column(stmt, 0));
+    sqlite3_reset(stmt);
+    return status < 0 ? status : OL_OK;
+}
+
+/* The id of a run named by another: it is in that one's own facet, so it may be seen. */
+static ol_status write_run_id(struct ask *ask, const char *key, int64_t id)
+{
+    struct run_row row;
+    struct ol__span text;
+    char uuid[OL_UUID_TEXT + 1];
+    if (id == 0)
+        return OL_OK;
+    sqlite3_stmt *stmt = store_bind(ask->store, SQL_ASK_RUN, ask->err, "i", id);
+    ol_status status = store_step(ask->store, stmt, ask->err);
+    if (status == OL_OK) {
+        run_row_read(stmt, &row, &text, NULL);
+        ol__uuid_format(&row.uuid, uuid);
+        ol__json_member_span(&ask->json, key, text.size > 0 ? text : ol__span_text(uuid));
+    }
+    sqlite3_reset(stmt);
+    return status < 0 ? status : OL_OK;
+}
+
+ol_status ask_write_run(struct ask *ask, const struct ask_run *run)
+{
+    const struct run_row *row = &run->row;
+    struct ol__json_writer *w = &ask->json;
+    ol__json_member_text(w, "run_id", run->run_id);
+    ol__json_key(w, "job");
+    ol__json_begin_object(w);
+    ol_status status = ask_write_name(ask, ASK_JOB, row->job);
+    ol__json_end_object(w);
+    ol__json_member_text(w, "state", run_status_name(row->status));
+    if (row->flags & RUN_INFERRED)
+        ol__json_member_bool(w, "inferred", true);
+    ask_write_time(ask, "started", row->started);
+    ask_write_time(ask, "ended", row->ended);
+    ask_write_time(ask, "last_event", row->last);
+    ol__json_member_int(w, "events", row->events);
+    if (row->uid != STORE_UID_UNKNOWN)
+        ol__json_member_int(w, "uid", row->uid);
+    if (status == OL_OK)
+        status = write_run_id(ask, "parent", row->parent);
+    if (status == OL_OK)
+        status = write_run_id(ask, "root", row->root);
+    if (status == OL_OK)
+        status = write_text(ask, "engine", row->engine);
+    if (status == OL_OK)
+        status = write_text(ask, "producer", row->producer);
+    if (status == OL_OK)
+        status = write_text(ask, "error", row->error);
+    return status;
+}
+
+static ol_status write_match(struct ask *ask, int i)
+{
+    struct ask_run run;
+    if (ask->kind != ASK_RUN) {
+        ol_status status = ask_write_name(ask, ask->kind, ask->ids[i]);
+        return status == OL_OK ? ask_write_version(ask, ask->versions[i]) : status;
+    }
+    ol_status status = ask_run(ask, ask->ids[i], false, &run);
+    if (status == OL_OK)
+        ol__json_member_text(&ask->json, "run_id", run.run_id);
+    return status;
+}
+
+ol_status ask_write_subject(struct ask *ask)
+{
+    static const char *const kinds[] = {"none", "dataset", "job", "run"};
+    struct ol__json_writer *w = &ask->json;
+    ol_status status = OL_OK;
+    ol__json_key(w, "subject");
+    ol__json_begin_object(w);
+    ol__json_member_span(w, "query", ask->raw);
+    ol__json_member_text_opt(w, "content", ask->question->content);
+    ol__json_member_text(w, "kind", kinds[ask->kind]);
+    if (ask->kind == ASK_NONE) {
+        ol__json_key(w, "tried");
+        ol__json_begin_array(w);
+        ol__json_text(w, "dataset by name");
+        ol__json_text(w, "dataset by namespace and name");
+        ol__json_text(w, "job by name");
+        ol__json_text(w, "run by id");
+        ol__json_text(w, "dataset by content");
+        ol__json_end_array(w);
+    } else {
+        ol__json_member_text(w, "by", ask->by);
+        ol__json_member_text_opt(w, "note", ask->note);
+        ol__json_key(w, "matches");
+        ol__json_begin_array(w);
+        for (int i = 0; i < ask->count && status == OL_OK; i++) {
+            ol__json_begin_object(w);
+            status = write_match(ask, i);
+            ol__json_end_object(w);
+        }
+        ol__json_end_array(w);
+    }
+    ol__json_end_object(w);
+    return status;
+}

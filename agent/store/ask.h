@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef STORE_ASK_H
+#define STORE_ASK_H
+/** @file
+ * What the questions share: ask.c finds the subject and writes jobs, runs and datasets as JSON;
+ * ask_edges.c finds writers and readers of a dataset; ask_graph.c walks; ask_rows.c lists and
+ * shows. Whatever the asking uid may not see is not there.
+ */
+#include "db.h"
+#include "json_write.h"
+
+#define ASK_MATCHES 16
+enum ask_kind { ASK_NONE, ASK_DATASET, ASK_JOB, ASK_RUN };
+
+struct ask {
+    struct store *store;
+    const struct store_question *question;
+    struct ol_error *err;
+    struct ol__json_writer json;
+    struct state state; /* scratch */
+    /* the subject */
+    struct ol__span name_space, name, raw; /* as asked */
+    enum ask_kind kind;
+    const char *by;                                  /* "name", "id", "content" */
+    const char *note;                                /* NULL: nothing to say */
+    int64_t ids[ASK_MATCHES], versions[ASK_MATCHES]; /* version 0: none is meant */
+    int count;
+};
+
+/** A run as questions need it; `state` goes to ask->state when asked for. */
+struct ask_run {
+    struct run_row row;
+    char run_id[256]; /* cut, if longer */
+};
+
+/** Begin a read transaction, so that a document is of one moment, and find the subject.
+ *  @return OL_OK; OL_NOT_FOUND: kind is ASK_NONE; or a failure. ask_end() in any case. */
+OL_NODISCARD ol_status ask_begin(struct ask *ask, struct store *store,
+                                 const struct store_question *question, struct ol__buf *out,
+                                 struct ol_error *err);
+/** @p status, or what befell the document's buffer. */
+ol_status ask_end(struct ask *ask, ol_status status);
+OL_NODISCARD ol_status ask_resolve(struct ask *ask);
+/** Member "subject"; with all that was tried if nothing was found. */
+OL_NODISCARD ol_status ask_write_subject(struct ask *ask);
+
+bool ask_may_see(const struct ask *ask, int64_t uid);
+/** @return OL_OK, OL_NOT_FOUND (or not to be seen), or a failure. */
+OL_NODISCARD ol_status ask_run(struct ask *ask, int64_t id, bool want_state, struct ask_run *ret);
+/** State of a job's or dataset's static events into ask->state, empty if there is none to see. */
+OL_NODISCARD ol_status ask_static(struct ask *ask, enum ask_kind kind, int64_t id);
+/** Members of an open object: namespace, name, type. @return as ask_run(). */
+OL_NODISCARD ol_status ask_write_name(struct ask *ask, enum ask_kind kind, int64_t id);
+/** Member "version"; nothing for 0. */
+OL_NODISCARD ol_status ask_write_version(struct ask *ask, int64_t version);
+/** Members of an open object. */
+OL_NODISCARD ol_status ask_write_run(struct ask *ask, const struct ask_run *run);
+/** Member @p key: RFC 3339; nothing for 0. */
+void ask_write_time(struct ask *ask, const char *key, int64_t ms);
+/** Ids of jobs by name or NAMESPACE/NAME, those to be seen. */
+OL_NODISCARD ol_status ask_find_jobs(struct ask *ask, struct ol__span text);
+
+/* ---- Edges (ask_edges.c) ---- */
+#define ASK_ANY_VERSION ((int64_t)-1)
+/** An edge between a dataset and a run, or with run 0 a job's static one. */
+struct ask_edge {
+    int64_t job, run, version, at, status;
+};
+struct ask_window {
+    int64_t dataset, side; /* side 1: writers */
+    int64_t version;       /* or 0: without one; or ASK_ANY_VERSION */
+    int64_t since, until;  /* event times, both included */
+    int64_t except_run;
+};
+/** Of each job the edge that counts: the latest of a complete run, else the latest. Calls @p each.
+ *  @return OL_OK or a failure, also that of @p each. */
+typedef ol_status ask_edge_handler(void *arg, const struct ask_edge *edge);
+OL_NODISCARD ol_status ask_edges(struct ask *ask, const struct ask_window *window,
+                                 ask_edge_handler *each, void *arg);
+/** The run that made @p version of @p dataset (0: the latest) as a reader at @p as_of found it. run
+ * and job 0: none is known. */
+OL_NODISCARD ol_status ask_writer(struct ask *ask, int64_t dataset, int64_t version, int64_t as_of,
+                                  int64_t except_run, struct ask_edge *ret);
+/** When @p dataset was next written after @p at; INT64_MAX: not yet. */
+OL_NODISCARD ol_status ask_next_write(struct ask *ask, int64_t dataset, int64_t at, int64_t *ret);
+#endif

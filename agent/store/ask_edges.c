@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Promises:
+ *  1. A dataset's runs are never all looked at: one seek a job, then at most JOB_ROWS runs of it
+ * from the newest.
+ *  2. Of several runs that wrote the same thing, a complete one is preferred to any other, then the
+ * later one. */
+#include "ask.h"
+
+#define JOB_ROWS 64
+
+/* The next job behind @p after with an edge in the window; 0: none. */
+static ol_status next_job(struct ask *ask, const struct ask_window *w, int64_t after, int64_t *ret)
+{
+    sqlite3_stmt *stmt =
+        w->version == ASK_ANY_VERSION
+            ? store_bind(ask->store, SQL_ASK_IO_JOB, ask->err, "iii", w->dataset, w->side, after)
+            : store_bind(ask->store, SQL_ASK_IO_JOB_VERSION, ask->err, "iiii", w->dataset, w->side,
+                         after, w->version);
+    ol_status status = store_step(ask->store, stmt, ask->err);
+    *ret = status == OL_OK ? sqlite3_column_int64(stmt, 0) : 0;
+    sqlite3_reset(stmt);
+    return status < 0 ? status : OL_OK;
+}
+
+/* Whether the edge may be seen, and in what state its run is. */
+static ol_status look(struct ask *ask, struct ask_edge *edge, bool *ret_is_visible)
+{
+    struct ask_run run;
+    ol_status status;
+    if (edge->run == 0) { /* static */
+        edge->status = RUN_COMPLETE;
+        sqlite3_stmt *stmt = store_bind(ask->store, SQL_JOB_GET, ask->err, "i", edge->job);
+        status = store_step(ask->store, stmt, ask->err);
+        *ret_is_visible = status == OL_OK && ask_may_see(ask, sqlite3_column_int64(stmt, 1));
+        sqlite3_reset(stmt);
+        return status < 0 ? status : OL_OK;
+    }
+    status = ask_run(ask, edge->run, false, &run);
+    *ret_is_visible = status == OL_OK;
+    if (status == OL_OK)
+        edge->status = run.row.status;
+    return status == OL_NOT_FOUND ? OL_OK : status;
+}
+
+/* The edge of @p job that counts; ret->job 0: none. */
+static ol_status pick(struct ask *ask, const struct ask_window *w, int64_t job,
+                      struct ask_edge *ret)
+{
+    enum store_sql sql =
+        w->version == ASK_ANY_VERSION ? SQL_ASK_IO_LATEST : SQL_ASK_IO_LATEST_VERSION;
+    sqlite3_stmt *stmt =
+        store_bind(ask->store, sql, ask->err, w->version == ASK_ANY_VERSION ? "iiiii" : "iiiiii",
+                   w->dataset, w->side, job, w->since, w->until, w->version);
+    ol_status status = OL_OK;
+    *ret = (struct ask_edge){0};
+    for (int rows = 0; rows < JOB_ROWS; rows++) {
+        status = store_step(ask->store, stmt, ask->err);
+        if (status != OL_OK)
+            break;
+        struct ask_edge edge = {.job = job,
+                                .at = sqlite3_column_int64(stmt, 0),
+                                .run = sqlite3_column_int64(stmt, 1),
+                                .version = sqlite3_column_int64(stmt, 2)};
+        bool is_visible = false;
+        if (edge.run != 0 && edge.run == w->except_run)
+            continue;
+        status = look(ask, &edge, &is_visible);
+        if (status != OL_OK)
+            break;
+        if (!is_visible || (edge.run == 0 && ret->job != 0))
+            continue;
+        if (ret->job == 0 || edge.status == RUN_COMPLETE)
+            *ret = edge;
+        if (edge.status == RUN_COMPLETE)
+            break; /* promise 2 */
+    }
+    sqlite3_reset(stmt);
+    return status < 0 ? status : OL_OK;
+}
+
+ol_status ask_edges(struct ask *ask, const struct ask_window *window, ask_edge_handler *each,
+                    void *arg)
+{
+    int64_t job = 0;
+    for (;;) {
+        struct ask_edge edge;
+        ol_status status = next_job(ask, window, job, &job);
+        if (status != OL_OK || job == 0)
+            return status;
+        status = pick(ask, window, job, &edge);
+        if (status == OL_OK && edge.job != 0)
+            status = each(arg, &edge);
+        if (status != OL_OK)
+            return status == OL_END ? OL_OK : status;
+    }
+}
+
+static ol_status keep_best(void *arg, const struct ask_edge *edge)
+{
+    struct ask_edge *best = arg;
+    bool is_complete = edge->status == RUN_COMPLETE, was_complete = best->status == RUN_COMPLETE;
+    if (best->job == 0 || (is_complete && !was_complete) ||
+        (is_complete == was_complete && edge->at > best->at))
+        *best = *edge;
+    return OL_OK;
+}
+
+ol_status ask_writer(struct ask *ask, int64_t dataset, int64_t version, int64_t as_of,
+                     int64_t except_run, struct ask_edge *ret)
+{
+    struct ask_window w = {.dataset = dataset,
+                           .side = 1,
+                           .version = version != 0 ? version : ASK_ANY_VERSION,
+                           .until = as_of,
+                           .except_run = except_run};
+    w.since = INT64_MIN;
+    *ret = (struct ask_edge){0};
+    ol_status status = ask_edges(ask, &w, keep_best, ret);
+    if (status != OL_OK || ret->job != 0 || version == 0)
+        return status;
+    w.until = INT64_MAX; /* the very bytes: then the clocks differ */
+    status = ask_edges(ask, &w, keep_best, ret);
+    if (status != OL_OK || ret->job != 0)
+        return status;
+    w.until = as_of; /* a producer that tells no versions */
+    w.version = 0;
+    return ask_edges(ask, &w, keep_best, ret);
+}
+
+ol_status ask_next_write(struct ask *ask, int64_t dataset, int64_t at, int64_t *ret)
+{
+    struct ask_window w = {.dataset = dataset, .side = 1, .version = ASK_ANY_VERSION};
+    int64_t job = 0;
+    *ret = INT64_MAX;
+    for (;;) {
+        ol_status status = next_job(ask, &w, job, &job);
+        if (status != OL_OK || job == 0)
+            return status;
+        sqlite3_stmt *stmt =
+            store_bind(ask->store, SQL_ASK_IO_FIRST, ask->err, "iiii", dataset, w.side, job, at);
+        for (int rows = 0; rows < JOB_ROWS; rows++) {
+            status = store_step(ask->store, stmt, ask->err);
+            if (status != OL_OK)
+                break;
+            struct ask_edge edge = {.job = job,
+                                    .at = sqlite3_column_int64(stmt, 0),
+                                    .run = sqlite3_column_int64(stmt, 1)};
+            bool is_visible = false;
+            status = look(ask, &edge, &is_visible);
+            if (status != OL_OK)
+                break;
+            if (is_visible && edge.status == RUN_COMPLETE) {
+                *ret = OL_MIN(*ret, edge.at);
+                break;
+            }
+        }
+        sqlite3_reset(stmt);
+        if (status < 0)
+            return status;
+    }
+}
