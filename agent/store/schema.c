@@ -56,7 +56,8 @@ static const char ddl[] =
     "texts, run INTEGER NOT NULL REFERENCES runs, PRIMARY KEY(value, run, key)) WITHOUT ROWID;"
     "CREATE TABLE events(id INTEGER PRIMARY KEY, run INTEGER NOT NULL, hash INTEGER NOT NULL, "
     "data TEXT NOT NULL);"
-    "CREATE INDEX events_run ON events(run, hash);";
+    "CREATE INDEX events_run ON events(run);"
+    "CREATE INDEX events_hash ON events(hash);";
 
 static ol_status execute(struct store *store, const char *sql, struct ol_error *err)
 {

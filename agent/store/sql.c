@@ -61,7 +61,7 @@ const char *const store_sql_texts[SQL_COUNT] = {
                       "AND run = ?5 AND version = ?6",
     [SQL_ID_ADD] = "INSERT OR IGNORE INTO ids(value, key, run) VALUES(?1, ?2, ?3)",
     [SQL_ID_REMOVE] = "DELETE FROM ids WHERE value = ?1 AND key = ?2 AND run = ?3",
-    [SQL_EVENT_FIND] = "SELECT 1 FROM events WHERE run = ?1 AND hash = ?2 AND data = ?3",
+    [SQL_EVENT_FIND] = "SELECT 1 FROM events WHERE +run = ?1 AND hash = ?2 AND data = ?3",
     [SQL_EVENT_ADD] = "INSERT INTO events(run, hash, data) VALUES(?1, ?2, ?3)",
 
     [SQL_EXPIRE_NEXT] = "SELECT " RUN_COLUMNS " FROM runs WHERE (seen_day, id) > (?1, ?2) "

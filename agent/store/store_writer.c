@@ -1,0 +1,388 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The store's thread: reads the spool, adds to the store in batches, lets the spool go on.
+ * Promises:
+ *  1. The spool may let go of a record only after the commit that holds it (S19): the mark follows the cursor that
+ *     stands in the same transaction.
+ *  2. No event is skipped because the store failed: it is closed, opened anew, and read from its own cursor, for as
+ *     long as it takes. Skipped are only events that can never be read; they are counted.
+ *  3. A batch is at most BATCH_EVENTS events or BATCH_MS, so that a question sees what came a moment ago.
+ *  4. Nothing expires for a day after the wall clock was set by more than an hour. */
+#include "agent.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+#include "store.h"
+#include "times.h"
+
+#define BATCH_EVENTS 512
+#define BATCH_MS 200
+#define BACKOFF_FIRST_MS 200
+#define BACKOFF_MAX_MS 30000
+#define FAILED_WAIT_MS 60000
+#define EXPIRE_EVERY_MS 60000
+#define EXPIRE_RUNS 50
+#define CLOCK_STEP_MS (60 * 60 * 1000)
+#define CLOCK_HOLD_MS (24 * 60 * 60 * 1000)
+
+struct store_writer {
+    const struct agent *agent;
+    const struct route_config *config;
+    struct route_metrics *metrics;
+    char area[80];
+    /* the thread's own */
+    struct store *store;         /* NULL after a failure */
+    struct spool_reader *reader; /* NULL after a failure */
+    struct spool_cursor *cursor;
+    uint64_t seq;                /* of the last record in the store */
+    int64_t backoff_ms, expire_at, clock_offset, clock_hold_until;
+    bool has_logged_unreadable, is_expiring;
+    /* shared */
+    int wake_fd; /* eventfd: the spool grew, or stop */
+    pthread_t thread;
+    bool is_started;
+    pthread_mutex_t lock; /* of what follows */
+    pthread_cond_t changed;
+    uint64_t done;          /* as seq, after its commit */
+    uint64_t failures;      /* goes up with every failed try */
+    bool must_stop;
+    int64_t stop_deadline;  /* monotonic */
+};
+
+/* ---- Opening, again and again ---- */
+
+static void close_store(struct store_writer *w)
+{
+    spool_reader_close(w->reader);
+    w->reader = NULL;
+    store_close(w->store);
+    w->store = NULL;
+}
+
+static ol_status open_store(struct store_writer *w, struct ol_error *err)
+{
+    const struct ol__uuid *uuid = spool_uuid(w->agent->spool);
+    ol_status status = store_open(w->config->path, STORE_WRITE, &w->store, err);
+    if (status == OL_OK)
+        status = store_cursor(w->store, uuid, &w->seq, err);
+    if (status == OL_OK)
+        status = spool_reader_open(w->agent->spool, w->seq, &w->reader, err);
+    if (status != OL_OK)
+        close_store(w);
+    return status;
+}
+
+/* ---- What others see ---- */
+
+static void publish(struct store_writer *w)
+{
+    pthread_mutex_lock(&w->lock);
+    w->done = w->seq;
+    pthread_cond_broadcast(&w->changed);
+    pthread_mutex_unlock(&w->lock);
+    metric_set(&w->metrics->low, w->seq);
+    uint64_t synced = spool_synced(w->agent->spool);
+    metric_set(&w->metrics->waiting, synced > w->seq ? synced - w->seq : 0);
+}
+
+static void succeeded(struct store_writer *w)
+{
+    metric_set(&w->metrics->last_success, (uint64_t)ol__time_now_ms());
+    if (metric_get(&w->metrics->state) != ROUTE_OK)
+        route_metrics_set_state(w->metrics, ROUTE_OK);
+    if (w->backoff_ms != 0)
+        log_write(LOG_LEVEL_INFO, w->area, "works again");
+    w->backoff_ms = 0;
+}
+
+/* Nothing that waiting heals by itself; yet someone may put it right, so it is tried once a minute. */
+static bool is_hopeless(ol_status status)
+{
+    return status == OL_CORRUPT || status == OL_VERSION_NEWER || status == OL_DENIED;
+}
+
+static void failed(struct store_writer *w, ol_status status, const struct ol_error *err)
+{
+    bool is_first = w->backoff_ms == 0;
+    close_store(w); /* promise 2 */
+    w->backoff_ms = is_first ? BACKOFF_FIRST_MS : OL_MIN(w->backoff_ms * 2, BACKOFF_MAX_MS);
+    if (is_hopeless(status))
+        w->backoff_ms = FAILED_WAIT_MS;
+    if (is_first)
+        log_write(LOG_LEVEL_ERROR, w->area, "%s", err->message);
+    metric_add(&w->metrics->retries, 1);
+    route_metrics_set_error(w->metrics, err->message);
+    route_metrics_set_state(w->metrics, is_hopeless(status) ? ROUTE_FAILED : ROUTE_CIRCUIT_OPEN);
+    pthread_mutex_lock(&w->lock);
+    w->failures++;
+    pthread_cond_broadcast(&w->changed);
+    pthread_mutex_unlock(&w->lock);
+}
+
+/* ---- One batch ---- */
+
+struct batch {
+    uint64_t seq, events, bytes, skipped;
+    int64_t until;
+    bool is_open, is_at_end;
+};
+
+static ol_status add_event(struct store_writer *w, const struct spool_record *record,
+                           struct batch *batch, struct ol_error *err)
+{
+    struct store_event event = {.seq = record->seq,
+                                .taken_ms = record->time_ms,
+                                .uid = record->uid,
+                                .is_inferred = record->source == SPOOL_FROM_AGENT,
+                                .data = record->data};
+    ol_status status = store_add(w->store, &event, w->config->raw_events, err);
+    if (status != OL_INVALID) {
+        batch->events += status == OL_OK;
+        batch->bytes += status == OL_OK ? record->data.size : 0;
+        return status;
+    }
+    batch->skipped++;
+    if (!w->has_logged_unreadable)
+        log_write(LOG_LEVEL_WARNING, w->area,
+                  "event %llu cannot be read and is skipped (this is said once, then counted): %s",
+                  (unsigned long long)record->seq, err->message);
+    w->has_logged_unreadable = true;
+    return OL_OK;
+}
+
+/* Take one record. @return OL_OK, OL_END: no more for now, or the store's failure. */
+static ol_status take(struct store_writer *w, struct batch *batch, struct ol_error *err)
+{
+    struct spool_record record = {0};
+    ol_status found = spool_reader_next(w->reader, &record, err), status = OL_OK;
+    if (found == OL_END || found < 0)
+        return found;
+    if (!batch->is_open) {
+        status = store_begin(w->store, err);
+        if (status != OL_OK)
+            return status;
+        batch->is_open = true;
+        batch->until = ol__time_monotonic_ms() + BATCH_MS;
+    }
+    if (found == OL_GAP) {
+        log_write(LOG_LEVEL_WARNING, w->area, "records %llu to %llu are gone from the spool",
+                  (unsigned long long)record.seq, (unsigned long long)record.offset);
+        status = store_gap(w->store, spool_uuid(w->agent->spool), record.seq, record.offset, err);
+        batch->seq = record.offset;
+        return status;
+    }
+    if (record.type == SPOOL_EVENT)
+        status = add_event(w, &record, batch, err);
+    batch->seq = record.seq;
+    return status;
+}
+
+static ol_status run_batch(struct store_writer *w, struct batch *batch, struct ol_error *err)
+{
+    *batch = (struct batch){.seq = w->seq};
+    ol_status status = OL_OK;
+    for (int n = 0; n < BATCH_EVENTS && status == OL_OK; n++) {
+        if (batch->is_open && ol__time_monotonic_ms() >= batch->until)
+            break; /* promise 3 */
+        status = take(w, batch, err);
+    }
+    batch->is_at_end = status == OL_END;
+    if (status < 0 || !batch->is_open)
+        return status < 0 ? status : OL_OK;
+    status = store_commit(w->store, spool_uuid(w->agent->spool), batch->seq, err);
+    if (status != OL_OK)
+        return status;
+    w->seq = batch->seq;
+    spool_cursor_set_external(w->cursor, w->seq); /* promise 1 */
+    metric_add(&w->metrics->delivered_events, batch->events);
+    metric_add(&w->metrics->delivered_bytes, batch->bytes);
+    metric_add(&w->metrics->skipped, batch->skipped);
+    metric_add(&w->metrics->requests, 1);
+    return OL_OK;
+}
+
+/* ---- Expiry ---- */
+
+static bool may_expire(struct store_writer *w, int64_t now)
+{
+    int64_t offset = ol__time_now_ms() - now, step = offset - w->clock_offset;
+    if (step > CLOCK_STEP_MS || step < -CLOCK_STEP_MS)
+        w->clock_hold_until = now + CLOCK_HOLD_MS; /* promise 4 */
+    w->clock_offset = offset;
+    return now >= w->clock_hold_until;
+}
+
+static ol_status expire(struct store_writer *w, struct ol_error *err)
+{
+    int64_t now = ol__time_monotonic_ms();
+    if (now < w->expire_at && !w->is_expiring)
+        return OL_OK;
+    if (!w->is_expiring)
+        w->expire_at = now + EXPIRE_EVERY_MS;
+    if (!may_expire(w, now))
+        return OL_OK;
+    int64_t before =
+        w->config->retention_ms > 0 ? ol__time_now_ms() - w->config->retention_ms : INT64_MIN;
+    ol_status status =
+        store_expire(w->store, before, w->config->retention_bytes, EXPIRE_RUNS, err);
+    w->is_expiring = status == OL_AGAIN;
+    return status < 0 ? status : OL_OK;
+}
+
+/* ---- The thread ---- */
+
+/* Whether to go on: not once stop is asked for and all is done, or its time is over, or it fails. */
+static bool goes_on(struct store_writer *w, bool is_at_end, bool is_failing)
+{
+    pthread_mutex_lock(&w->lock);
+    bool is_over = w->must_stop && (is_at_end || is_failing ||
+                                    ol__time_monotonic_ms() >= w->stop_deadline);
+    pthread_mutex_unlock(&w->lock);
+    return !is_over;
+}
+
+static void sleep_until_woken(struct store_writer *w, int64_t ms)
+{
+    struct pollfd fd = {.fd = w->wake_fd, .events = POLLIN};
+    uint64_t count;
+    if (poll(&fd, 1, (int)ms) > 0)
+        OL_IGNORE(read(w->wake_fd, &count, sizeof count) < 0, "another wake-up took it");
+}
+
+/* A backoff ends early for a stop only, not because the spool grew. */
+static void back_off(struct store_writer *w)
+{
+    int64_t until = ol__time_monotonic_ms() + w->backoff_ms, left;
+    while ((left = until - ol__time_monotonic_ms()) > 0 && goes_on(w, false, true))
+        sleep_until_woken(w, left);
+}
+
+static void *writer_main(void *arg)
+{
+    struct store_writer *w = arg;
+    for (bool is_at_end = false, is_failing = false; goes_on(w, is_at_end, is_failing);) {
+        struct ol_error err = {0};
+        struct batch batch = {0};
+        ol_status status = w->store == NULL ? open_store(w, &err) : OL_OK;
+        if (status == OL_OK)
+            status = run_batch(w, &batch, &err);
+        is_at_end = status == OL_OK && batch.is_at_end;
+        is_failing = status != OL_OK;
+        if (status == OL_OK) {
+            succeeded(w);
+            publish(w);
+            if (is_at_end)
+                status = expire(w, &err);
+        }
+        if (status != OL_OK) {
+            failed(w, status, &err);
+            back_off(w);
+        } else if (is_at_end && !w->is_expiring && goes_on(w, true, false)) {
+            sleep_until_woken(
+                w, OL_MAX(w->expire_at - ol__time_monotonic_ms(), INT64_C(1)));
+        }
+    }
+    return NULL;
+}
+
+/* ---- What agent.h offers ---- */
+
+ol_status store_writer_open(const struct agent *agent, int route_index, struct store_writer **ret,
+                            struct ol_error *err)
+{
+    struct store_writer *w = calloc(1, sizeof *w);
+    if (w == NULL)
+        return ol__error_set(err, OL_NOMEM, "store route: out of memory");
+    pthread_condattr_t attributes;
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_mutex_init(&w->lock, NULL);
+    pthread_cond_init(&w->changed, &attributes);
+    pthread_condattr_destroy(&attributes);
+    w->agent = agent;
+    w->config = (const struct route_config *)agent->config->routes.items + route_index;
+    w->metrics = &agent->metrics->routes[route_index];
+    OL_IGNORE(snprintf(w->area, sizeof w->area, "route %s", w->config->name) < 0, "a log's area");
+    w->clock_offset = ol__time_now_ms() - ol__time_monotonic_ms();
+    w->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    ol_status status = w->wake_fd < 0 ? ol__error_set_errno(err, errno, "store route: eventfd")
+                                      : open_store(w, err);
+    bool is_pinned = w->config->on_lag == ON_LAG_PIN ||
+                     (w->config->on_lag == ON_LAG_DEFAULT && route_index == 0);
+    if (status == OL_OK)
+        status = spool_cursor_open_external(agent->spool, w->config->name, is_pinned, w->seq,
+                                            &w->cursor, err);
+    if (status == OL_OK)
+        status = spool_subscribe(agent->spool, w->wake_fd);
+    if (status != OL_OK) {
+        store_writer_close(w);
+        return status;
+    }
+    publish(w);
+    *ret = w;
+    return OL_OK;
+}
+
+ol_status store_writer_start(struct store_writer *w, struct ol_error *err)
+{
+    int code = pthread_create(&w->thread, NULL, writer_main, w);
+    if (code != 0)
+        return ol__error_set_errno(err, code, "store route: start a thread");
+    w->is_started = true;
+    return OL_OK;
+}
+
+ol_status store_writer_wait(struct store_writer *w, struct ol_error *err)
+{
+    pthread_mutex_lock(&w->lock);
+    uint64_t failures = w->failures;
+    while (w->done < spool_synced(w->agent->spool) && w->failures == failures) {
+        struct timespec until; /* the spool may grow without a change here */
+        clock_gettime(CLOCK_MONOTONIC, &until);
+        until.tv_sec++;
+        pthread_cond_timedwait(&w->changed, &w->lock, &until);
+    }
+    bool is_done = w->done >= spool_synced(w->agent->spool);
+    pthread_mutex_unlock(&w->lock);
+    char text[ROUTE_ERROR_MAX];
+    if (is_done)
+        return OL_OK;
+    route_metrics_get_error(w->metrics, text);
+    return ol__error_set(err, OL_AGAIN, "%s", text);
+}
+
+void store_writer_stop(struct store_writer *w, int64_t timeout_ms, uint64_t *ret_left)
+{
+    if (w->is_started) {
+        uint64_t one = 1;
+        pthread_mutex_lock(&w->lock);
+        w->must_stop = true;
+        w->stop_deadline = ol__time_monotonic_ms() + timeout_ms;
+        pthread_mutex_unlock(&w->lock);
+        OL_IGNORE(write(w->wake_fd, &one, sizeof one) < 0, "full: then it is awake");
+        pthread_join(w->thread, NULL);
+        w->is_started = false;
+    }
+    uint64_t synced = spool_synced(w->agent->spool);
+    if (ret_left != NULL)
+        *ret_left = synced > w->seq ? synced - w->seq : 0;
+}
+
+void store_writer_close(struct store_writer *w)
+{
+    if (w == NULL)
+        return;
+    store_writer_stop(w, 0, NULL);
+    if (w->wake_fd >= 0) {
+        spool_unsubscribe(w->agent->spool, w->wake_fd);
+        close(w->wake_fd);
+    }
+    close_store(w);
+    spool_cursor_close(w->cursor);
+    pthread_cond_destroy(&w->changed);
+    pthread_mutex_destroy(&w->lock);
+    free(w);
+}
