@@ -12,7 +12,7 @@
 #define DAY_MS 86400000
 #define SWEEP_ROWS 2000
 #define LOOK_MAX 1000
-#define SWEEP_AFTER 1000 /* runs removed, or a twentieth of all if that is more */
+#define SWEEP_AFTER 50 /* runs removed, or a twentieth of all if that is more */
 
 enum { MAP_JOBS, MAP_DATASETS, MAP_VERSIONS, MAP_FACETS, MAP_TEXTS, MAP_COUNT };
 

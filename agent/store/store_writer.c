@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The store's thread: reads the spool, adds to the store in batches, lets the spool go on.
  * Promises:
- *  1. The spool may let go of a record only after the commit that holds it (S19): the mark follows the cursor that
- *     stands in the same transaction.
- *  2. No event is skipped because the store failed: it is closed, opened anew, and read from its own cursor, for as
- *     long as it takes. Skipped are only events that can never be read; they are counted.
- *  3. A batch is at most BATCH_EVENTS events or BATCH_MS, so that a question sees what came a moment ago.
+ *  1. The spool may let go of a record only after the commit that holds it (S19): the mark follows
+ * the cursor that stands in the same transaction.
+ *  2. No event is skipped because the store failed: it is closed, opened anew, and read from its
+ * own cursor, for as long as it takes. Skipped are only events that can never be read; they are
+ * counted.
+ *  3. A batch is at most BATCH_EVENTS events or BATCH_MS, so that a question sees what came a
+ * moment ago.
  *  4. Nothing expires for a day after the wall clock was set by more than an hour. */
 #include "agent.h"
 
@@ -13,6 +15,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <stdio.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 #include "store.h"
@@ -37,7 +40,7 @@ struct store_writer {
     struct store *store;         /* NULL after a failure */
     struct spool_reader *reader; /* NULL after a failure */
     struct spool_cursor *cursor;
-    uint64_t seq;                /* of the last record in the store */
+    uint64_t seq; /* of the last record in the store */
     int64_t backoff_ms, expire_at, clock_offset, clock_hold_until;
     bool has_logged_unreadable, is_expiring;
     /* shared */
@@ -46,10 +49,10 @@ struct store_writer {
     bool is_started;
     pthread_mutex_t lock; /* of what follows */
     pthread_cond_t changed;
-    uint64_t done;          /* as seq, after its commit */
-    uint64_t failures;      /* goes up with every failed try */
+    uint64_t done;     /* as seq, after its commit */
+    uint64_t failures; /* goes up with every failed try */
     bool must_stop;
-    int64_t stop_deadline;  /* monotonic */
+    int64_t stop_deadline; /* monotonic */
 };
 
 /* ---- Opening, again and again ---- */
@@ -98,7 +101,8 @@ static void succeeded(struct store_writer *w)
     w->backoff_ms = 0;
 }
 
-/* Nothing that waiting heals by itself; yet someone may put it right, so it is tried once a minute. */
+/* Nothing that waiting heals by itself; yet someone may put it right, so it is tried once a minute.
+ */
 static bool is_hopeless(ol_status status)
 {
     return status == OL_CORRUPT || status == OL_VERSION_NEWER || status == OL_DENIED;
@@ -226,20 +230,20 @@ static ol_status expire(struct store_writer *w, struct ol_error *err)
         return OL_OK;
     int64_t before =
         w->config->retention_ms > 0 ? ol__time_now_ms() - w->config->retention_ms : INT64_MIN;
-    ol_status status =
-        store_expire(w->store, before, w->config->retention_bytes, EXPIRE_RUNS, err);
+    ol_status status = store_expire(w->store, before, w->config->retention_bytes, EXPIRE_RUNS, err);
     w->is_expiring = status == OL_AGAIN;
     return status < 0 ? status : OL_OK;
 }
 
 /* ---- The thread ---- */
 
-/* Whether to go on: not once stop is asked for and all is done, or its time is over, or it fails. */
+/* Whether to go on: not once stop is asked for and all is done, or its time is over, or it fails.
+ */
 static bool goes_on(struct store_writer *w, bool is_at_end, bool is_failing)
 {
     pthread_mutex_lock(&w->lock);
-    bool is_over = w->must_stop && (is_at_end || is_failing ||
-                                    ol__time_monotonic_ms() >= w->stop_deadline);
+    bool is_over =
+        w->must_stop && (is_at_end || is_failing || ol__time_monotonic_ms() >= w->stop_deadline);
     pthread_mutex_unlock(&w->lock);
     return !is_over;
 }
@@ -281,8 +285,7 @@ static void *writer_main(void *arg)
             failed(w, status, &err);
             back_off(w);
         } else if (is_at_end && !w->is_expiring && goes_on(w, true, false)) {
-            sleep_until_woken(
-                w, OL_MAX(w->expire_at - ol__time_monotonic_ms(), INT64_C(1)));
+            sleep_until_woken(w, OL_MAX(w->expire_at - ol__time_monotonic_ms(), INT64_C(1)));
         }
     }
     return NULL;
