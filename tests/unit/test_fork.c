@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <openlineage/openlineage.h>
@@ -175,10 +176,23 @@ static int emit_as_daemon(struct fixture *f, int count)
     for (int fd = 3; fd < 64; fd++)
         close(fd);
     snprintf(path, sizeof path, "%s/precious", f->directory);
-    for (int i = 0; i < 20; i++)
-        if (fopen(path, "w") == NULL)
+    FILE *own[20];
+    for (int i = 0; i < 20; i++) {
+        own[i] = fopen(path, "w");
+        if (own[i] == NULL)
             return 1;
-    return emit_some(f, count);
+    }
+    if (emit_some(f, count) != 0)
+        return 2;
+    struct stat st, precious;
+    if (stat(path, &precious) != 0)
+        return 3;
+    for (int i = 0; i < 20; i++)
+        if (fstat(fileno(own[i]), &st) != 0 || st.st_ino != precious.st_ino)
+            return 4; /* closed behind the host's back, and the number taken */
+    for (int i = 0; i < 20; i++)
+        fclose(own[i]);
+    return 0;
 }
 
 static void daemons_files_are_left_alone(void **state)
