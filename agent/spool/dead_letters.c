@@ -26,8 +26,9 @@ struct dead_letters {
     char *route;
     char name[96];
     int dirfd;
-    int fd;        /* -1: the next line makes a new file (promise 2) */
-    uint64_t size; /* synced bytes of the file under `name` */
+    int fd;                        /* -1: the next line makes a new file (promise 2) */
+    uint64_t size;                 /* synced bytes of the file under `name` */
+    uint64_t last_line, next_line; /* while it is opened: where lines start */
     uint64_t max_bytes;
     uint64_t *open_seqs; /* owned, in the order they came; of letters that have not ended */
     size_t cap;
@@ -90,7 +91,8 @@ static ol_status take_line(void *arg, struct ol__span line, const struct dead_li
                            struct ol_error *err)
 {
     struct dead_letters *l = arg;
-    (void)line;
+    l->last_line = l->next_line;
+    l->next_line += line.size;
     if (what->kind == DEAD_LINE_END) {
         drop_seq(l, what->seq);
         l->has_waste = true;
@@ -105,6 +107,26 @@ static ol_status take_line(void *arg, struct ol__span line, const struct dead_li
 
 /* ---- opening ---- */
 
+/* The cursor will pass an event whose letter is here, so it must be on disk: a kill may have come
+ * before the sync of the last line, or that sync may have failed, and then the kernel shows what
+ * the disk does not have. All lines before it were synced. */
+static ol_status write_last_again(struct dead_letters *l, struct ol_error *err)
+{
+    if (l->size == 0)
+        return OL_OK;
+    size_t size = (size_t)(l->size - l->last_line), got = 0;
+    char *bytes = malloc(size);
+    if (bytes == NULL)
+        return ol__error_set(err, OL_NOMEM, "dead letters of '%s': out of memory", l->route);
+    ol_status status = ol__fs_read_at(l->fs, l->fd, bytes, size, (off_t)l->last_line, &got, err);
+    if (status == OL_OK)
+        status = ol__fs_write_at(l->fs, l->fd, bytes, got, (off_t)l->last_line, err);
+    if (status == OL_OK && l->fs->fdatasync(l->fd) != 0)
+        status = ol__error_set_errno(err, errno, "file 'dead/%s': sync", l->name);
+    free(bytes);
+    return status;
+}
+
 static ol_status open_file(struct dead_letters *l, struct ol_error *err)
 {
     int fd = l->fs->openat(l->dirfd, l->name, O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0);
@@ -117,11 +139,10 @@ static ol_status open_file(struct dead_letters *l, struct ol_error *err)
     ol_status status = dead_file_read(l->fs, fd, l->route, take_line, l, &whole, &size, err);
     if (status != OL_OK)
         return status;
-    /* Promise 3. Synced, so that a later line cannot come to stand behind half of another one. */
-    if (size > whole && (l->fs->ftruncate(fd, (off_t)whole) != 0 || l->fs->fdatasync(fd) != 0))
+    if (size > whole && l->fs->ftruncate(fd, (off_t)whole) != 0) /* promise 3 */
         return ol__error_set_errno(err, errno, "file 'dead/%s': cut a torn line", l->name);
     l->size = whole;
-    return OL_OK;
+    return write_last_again(l, err);
 }
 
 ol_status dead_letters_open(const char *spool_directory, const char *route, int64_t max_bytes,

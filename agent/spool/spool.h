@@ -173,9 +173,9 @@ OL_NODISCARD ol_status spool_cursor_open_external(struct spool *spool, const cha
                                                   struct spool_cursor **ret, struct ol_error *err);
 void spool_cursor_set_external(struct spool_cursor *cursor, uint64_t low);
 
-/** Remove or recycle segments that nobody needs (S8); for a `detach` route past half of max_bytes,
- * give up its backlog: record the gap (`.gaps`), move its mark. Call about once a second from one
- * housekeeping thread. */
+/** Remove or recycle segments that nobody needs (S8; of cursors counts what spool_cursor_sync()
+ * saved); for a `detach` route past half of max_bytes, give up its backlog: record the gap
+ * (`.gaps`), move its mark. Call about once a second from one housekeeping thread. */
 ol_status spool_reap(struct spool *spool, struct ol_error *err);
 
 /* ---- Looking ---- */

@@ -119,6 +119,15 @@ uint64_t spool_cursor_mark(const struct spool_cursor *cursor)
     return OL_MAX(low, give_up);
 }
 
+uint64_t spool_cursor_saved(const struct spool_cursor *cursor)
+{
+    if (cursor->is_external)
+        return spool_cursor_mark(cursor);
+    uint64_t saved = atomic_load(&cursor->saved_low);
+    uint64_t give_up = atomic_load(&cursor->give_up);
+    return OL_MAX(saved, give_up);
+}
+
 bool spool_cursor_is_done(const struct spool_cursor *cursor, uint64_t seq)
 {
     if (seq <= spool_cursor_mark(cursor))
@@ -221,6 +230,7 @@ ol_status spool_cursor_sync(struct spool_cursor *cursor, struct ol_error *err)
     OL_CRASHPOINT("cursor.saved");
     c->generation = generation;
     c->is_dirty = false;
+    atomic_store(&c->saved_low, ol__get_le64(slot + 24));
     return OL_OK;
 }
 
@@ -248,8 +258,8 @@ static bool load_slots(struct spool_cursor *c, const uint8_t *bytes, size_t size
     return true;
 }
 
-/* Open `.saved`; tell its state. A file that is not there, or not whole, is written anew by the
- * first sync. */
+/* What `.saved` tells. It may be bytes whose sync failed before a restart, so the first sync writes
+ * it anew. */
 static ol_status load_saved(struct spool_cursor *c, uint8_t *map, uint64_t *ret_low,
                             bool *ret_found, struct ol_error *err)
 {
@@ -257,7 +267,7 @@ static ol_status load_saved(struct spool_cursor *c, uint8_t *map, uint64_t *ret_
     char name[SPOOL_NAME_MAX + 16];
     snprintf(name, sizeof name, "%s.saved", c->name);
     *ret_found = false;
-    int fd = fs->openat(c->spool->cursor_fd, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0);
+    int fd = fs->openat(c->spool->cursor_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW, 0);
     if (fd < 0)
         return errno == ENOENT ? OL_OK : ol__error_set_errno(err, errno, "cursor '%s': open", name);
     uint8_t *bytes = calloc(1, SAVED_SIZE);
@@ -268,10 +278,7 @@ static ol_status load_saved(struct spool_cursor *c, uint8_t *map, uint64_t *ret_
     if (status == OL_OK)
         *ret_found = load_slots(c, bytes, got, map, ret_low);
     free(bytes);
-    if (status == OL_OK && *ret_found && got == SAVED_SIZE)
-        c->saved_fd = fd;
-    else
-        OL_IGNORE(fs->close(fd), "it was only read");
+    OL_IGNORE(fs->close(fd), "it was only read");
     return status;
 }
 
@@ -385,7 +392,7 @@ static ol_status load(struct spool_cursor *c, struct ol_error *err)
         status = try_live(c, name, boot, image, &has_live, err);
     if (!has_live)
         memset(image, 0, LIVE_SIZE);
-    if (status == OL_OK) /* also beside a good live file: for the generation and the descriptor */
+    if (status == OL_OK) /* also beside a good live file: for the generation */
         status = load_saved(c, image, &saved_low, &has_saved, err);
     if (status == OL_OK) {
         if (has_live)

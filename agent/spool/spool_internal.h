@@ -54,7 +54,7 @@ struct spool_cursor {
     uint8_t *map;             /**< LIVE_SIZE bytes, shared with the kernel; NULL when external */
     int saved_fd;             /**< -1: `.saved` is to be written anew */
     uint64_t generation;
-    uint64_t saved_low; /**< as far as `.saved` knows */
+    _Atomic uint64_t saved_low; /**< as far as a power loss may take it back */
     bool is_dirty;
 };
 
@@ -135,6 +135,9 @@ void spool_quarantine_file(struct spool *spool, uint64_t number, uint64_t size);
 /* spool_cursor.c */
 /** As far as the spool may go for this cursor. Any thread. */
 uint64_t spool_cursor_mark(const struct spool_cursor *cursor);
+/** As spool_cursor_mark(), but what is on disk: a segment that leaves earlier would be missed after
+ * power loss. */
+uint64_t spool_cursor_saved(const struct spool_cursor *cursor);
 
 /* spool.c */
 bool spool_name_is_valid(const char *name);

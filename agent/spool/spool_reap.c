@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Promises:
- *  1. A segment leaves only when every open cursor is past it (S8), and never the newest: it holds
- * the positions.
+ *  1. A segment leaves only when every open cursor is past it (S8), as it was last saved, and never
+ * the newest: it holds the positions.
  *  2. A route's backlog is given up only after the gap was synced in `.gaps`; a pinned route's
  * never.
  *  3. Oldest first; the name is gone for good (directory synced) before its file is put to another
@@ -118,15 +118,16 @@ static bool may_leave(const struct spool *spool)
     const struct spool_segment *oldest = &spool->segments[0];
     bool is_given_up = false;
     for (const struct spool_cursor *c = spool->cursors; c != NULL; c = c->next) {
-        if (spool_cursor_mark(c) < oldest->last_seq)
+        if (spool_cursor_saved(c) < oldest->last_seq)
             return false;
         is_given_up = is_given_up || atomic_load(&c->give_up) >= oldest->last_seq;
     }
     return oldest->readers == 0 || is_given_up;
 }
 
-static ol_status take_away(struct spool *spool, const struct spool_segment *segment, bool *ret_kept,
-                           uint64_t *ret_free, struct ol_error *err)
+/* *ret_gone: its name is, whatever is returned. *ret_kept: as `free-` file *ret_free. */
+static ol_status take_away(struct spool *spool, const struct spool_segment *segment, bool *ret_gone,
+                           bool *ret_kept, uint64_t *ret_free, struct ol_error *err)
 {
     char from[SEGMENT_NAME_SIZE], to[SEGMENT_NAME_SIZE];
     segment_name(segment->number, false, from);
@@ -138,12 +139,18 @@ static ol_status take_away(struct spool *spool, const struct spool_segment *segm
     segment_name(*ret_free, true, to);
     int result = *ret_kept ? spool->fs->renameat(spool->dirfd, from, spool->dirfd, to)
                            : spool->fs->unlinkat(spool->dirfd, from, 0);
-    if (result != 0 && errno != ENOENT)
+    *ret_gone = result == 0 || errno == ENOENT;
+    *ret_kept = *ret_kept && result == 0;
+    if (!*ret_gone)
         return ol__error_set_errno(err, errno, "segment '%s/%s': remove", spool->directory, from);
-    if (result != 0)
-        *ret_kept = false;
     OL_CRASHPOINT("spool.reap.renamed");
-    return spool_sync_directory(spool, err); /* promise 3 */
+    ol_status status = spool_sync_directory(spool, err);
+    if (status != OL_OK &&
+        *ret_kept) { /* promise 3: the name may come back, so the file is not for another use */
+        OL_IGNORE(spool->fs->unlinkat(spool->dirfd, to, 0), "the next start removes it");
+        *ret_kept = false;
+    }
+    return status;
 }
 
 ol_status spool_reap(struct spool *spool, struct ol_error *err)
@@ -163,12 +170,12 @@ ol_status spool_reap(struct spool *spool, struct ol_error *err)
         pthread_mutex_unlock(&spool->lock);
         if (!may)
             break;
-        bool is_kept = false;
+        bool is_gone = false, is_kept = false;
         uint64_t free_number = 0;
-        ol_status removed = take_away(spool, &oldest, &is_kept, &free_number, err);
+        ol_status removed = take_away(spool, &oldest, &is_gone, &is_kept, &free_number, err);
         bool is_listed = false;
         pthread_mutex_lock(&spool->lock);
-        if (removed == OL_OK) {
+        if (is_gone) {
             memmove(spool->segments, spool->segments + 1,
                     (spool->count - 1) * sizeof *spool->segments);
             spool->count--;
@@ -181,7 +188,7 @@ ol_status spool_reap(struct spool *spool, struct ol_error *err)
             spool->segments[0].is_leaving = false;
         }
         pthread_mutex_unlock(&spool->lock);
-        if (removed == OL_OK && is_kept && !is_listed) /* one was prepared meanwhile */
+        if (is_kept && !is_listed) /* one was prepared meanwhile */
             spool_free_drop(spool, free_number);
         if (removed != OL_OK)
             return removed;

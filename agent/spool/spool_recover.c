@@ -9,7 +9,12 @@
  *  3. Positions are those of the last complete snapshot plus the records behind it. Each segment
  * begins with one, so this too is the newest segment alone, unless its snapshot went bad.
  *  4. The sequences of the log that is found are never given again; the next one is one higher.
- *  5. With is_read_only nothing on disk changes. */
+ *  5. The last group found in the newest segment is written again in its place and synced before it
+ * is believed: a kill may have come between its write and its sync, or its sync may have failed,
+ * after which the kernel shows bytes that the disk does not have and calls them clean. What is
+ * built on these records (a journal unlinked, a cursor moved) must not outlive them. All groups
+ * before it are proven synced (S2).
+ *  6. With is_read_only nothing on disk changes. */
 #include "spool_internal.h"
 
 #include <dirent.h>
@@ -152,24 +157,51 @@ static void walk_init(const struct spool *spool, const struct spool_segment *seg
                                   .is_newest = is_newest};
 }
 
+/* Promise 5: @p from..@p to of the file, again. */
+static ol_status write_again(const struct spool *spool, int fd, uint64_t from, uint64_t to,
+                             struct ol_error *err)
+{
+    size_t size = (size_t)(to - from), got = 0; /* at most a segment, as a rule one group */
+    if (size == 0)
+        return OL_OK;
+    uint8_t *bytes = malloc(size);
+    if (bytes == NULL)
+        return ol__error_set(err, OL_NOMEM, "spool: out of memory for %zu bytes", size);
+    ol_status status = ol__fs_read_at(spool->fs, fd, bytes, size, (off_t)from, &got, err);
+    if (status == OL_OK)
+        status = ol__fs_write_at(spool->fs, fd, bytes, got, (off_t)from, err);
+    free(bytes);
+    if (status == OL_OK && spool->fs->fdatasync(fd) != 0)
+        status =
+            ol__error_set_errno(err, errno, "spool '%s': sync the last group", spool->directory);
+    return status;
+}
+
 /* Find where a segment ends that no header speaks of (S11). Its last_seq is the most it can be. */
 static ol_status find_end(struct spool *spool, struct spool_segment *segment, struct ol_error *err)
 {
     int fd = -1;
-    ol_status status = spool_segment_open(spool, segment->number, O_RDONLY, &fd, err);
+    int flags = spool->is_read_only ? O_RDONLY : O_RDWR;
+    uint64_t last_group = SEGMENT_HEADER_SIZE;
+    ol_status status = spool_segment_open(spool, segment->number, flags, &fd, err);
     if (status != OL_OK)
         return status;
     struct segment_walk walk;
     walk_init(spool, segment, fd, true, &walk);
-    do {
+    while (status == OL_OK || status == OL_GAP) {
         struct spool_record record;
         status = segment_walk_next(&walk, &record, err);
-    } while (status == OL_OK || status == OL_GAP); /* rot is counted by the readers that pass it */
-    if (status == OL_END) {
+        if (status == OL_OK && (walk.record_flags & SEGMENT_STARTS_GROUP) != 0)
+            last_group = walk.record_offset;
+    }
+    if (status == OL_END && !spool->is_read_only)
+        status = write_again(spool, fd, last_group, OL_MAX(walk.offset, last_group), err);
+    else if (status == OL_END)
+        status = OL_OK;
+    if (status == OL_OK) {
         segment->end = OL_MAX(walk.offset, (uint64_t)SEGMENT_HEADER_SIZE);
         segment->last_seq = OL_MAX(walk.last_seq, segment->first_seq - 1);
         spool->torn_bytes += walk.torn;
-        status = OL_OK;
     }
     segment_walk_release(&walk);
     OL_IGNORE(spool->fs->close(fd), "read only");

@@ -178,6 +178,7 @@ static void test_full(void **state)
          round++) { /* recycled files hold stale records of the same size */
         for (uint64_t seq = spool_cursor_low(cursor) + 1; seq <= n; seq++)
             spool_cursor_done(cursor, seq);
+        assert_int_equal(spool_cursor_sync(cursor, NULL), OL_OK);
         assert_int_equal(spool_reap(spool, NULL), OL_OK);
         assert_false(stats_of(spool).is_full);
         assert_true(count_files("", "free-", ".seg") <= 2);
@@ -222,6 +223,7 @@ static void test_detach(void **state)
     assert_int_equal(spool_reader_next(reader, &record, NULL), OL_OK);
     for (uint64_t seq = 1; seq <= n; seq++)
         spool_cursor_done(pinned, seq);
+    assert_int_equal(spool_cursor_sync(pinned, NULL), OL_OK);
     assert_int_equal(spool_reap(spool, NULL), OL_OK);
     assert_int_equal(spool_oldest(spool), 1); /* slow and outside hold it */
     spool_cursor_set_external(outside, n);
