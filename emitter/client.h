@@ -11,7 +11,7 @@
 #include "transport.h"
 
 #define OL_SPARE_BUFFERS 8
-#define OL_SPARE_MAX (1024u * 1024u) /* bytes; a line that grew larger is not kept */
+#define OL_SPARE_MAX ((size_t)1024 * 1024) /* bytes; a line that grew larger is not kept */
 
 struct ol_client {
     struct ol__transport *transport; /**< owned */

@@ -70,7 +70,8 @@ static bool reserve(struct ol__dataset_set *set)
 {
     if (set->count == set->cap) {
         size_t cap = set->cap == 0 ? 4 : set->cap * 2;
-        struct ol_dataset **items = realloc(set->items, cap * sizeof *items);
+        struct ol_dataset **items = realloc(
+            set->items, cap * sizeof *items); /* NOLINT(bugprone-sizeof-expression): of pointers */
         if (items == NULL)
             return false;
         set->items = items;

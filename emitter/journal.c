@@ -232,8 +232,9 @@ static ol_status journal_emit(struct ol__transport *transport, const struct ol__
 {
     struct ol__journal *j = (struct ol__journal *)transport;
     if (line->size > OL_LINE_MAX)
-        return ol__error_set(err, OL_TOO_LARGE, "event: %zu bytes; a journal line holds at most %u",
-                             line->size - 2, OL_LINE_MAX - 1);
+        return ol__error_set(err, OL_TOO_LARGE,
+                             "event: %zu bytes; a journal line holds at most %zu", line->size - 2,
+                             OL_LINE_MAX - 1);
     if (ol__fork_lock_take(&j->lock))
         forget_inherited(j);
     ol_status status = emit_locked(j, line, err);

@@ -24,7 +24,7 @@ const struct ol__journal_limits ol__journal_limits_default = {
     .uid_bytes = 256 * MIB,
     .uid_files = 10000,
     .count_odds = 256,
-    .recount_ms = 10 * 1000,
+    .recount_ms = INT64_C(10) * 1000,
     .idle_ms = INT64_C(12) * 60 * 60 * 1000,
 };
 

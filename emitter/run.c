@@ -274,7 +274,7 @@ static ol_status emit(struct ol_run *run, enum ol_event type, int64_t time_ms, s
     ol_status status = line->status;
     if (status == OL_TOO_LARGE)
         status = ol__client_refused(
-            client, ol__error_set(&why, status, "event: larger than %u bytes", OL_LINE_MAX - 1),
+            client, ol__error_set(&why, status, "event: larger than %zu bytes", OL_LINE_MAX - 1),
             &why, err);
     else if (status != OL_OK)
         status = ol__client_refused(client, ol__error_set(&why, status, "event: out of memory"),

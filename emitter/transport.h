@@ -8,7 +8,7 @@
 #include "ol_base.h"
 
 /** Longest line with its newline (JOURNAL.md); the size limit of an event. */
-#define OL_LINE_MAX (16u * 1024u * 1024u)
+#define OL_LINE_MAX ((size_t)16 * 1024 * 1024)
 
 /** What a transport gets: a newline that a torn file may need in front, then control lines for the
  *  journal (maybe none), then one event, each ended by its newline. All in one piece, so that one
