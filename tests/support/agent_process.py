@@ -61,8 +61,12 @@ class Agent:
     def argv(self, *more):
         return [*self.wrap, str(self.program), "--config", str(self.config), *more]
 
-    def start(self, env=None):
+    def launch(self, env=None):
+        """Start it without waiting for it to answer."""
         self.process = self.runner.start(*self.argv(), name="lineaged", env=env)
+
+    def start(self, env=None):
+        self.launch(env)
 
         def ready():
             if not self.process.is_running():
