@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Journals as a source of intake: which file next, what a commit and a roll-back mean.
  *
- *  1. file->synced moves only in journal_intake_committed(), to what the group held; a roll-back goes back to it,
- *     so each line is taken again (JOURNAL.md P2).
- *  2. inotify is a hint: behind it every file is looked at once a poll, whatever it said.
+ *  1. file->synced moves past an event only in journal_intake_committed(); a roll-back goes back to
+ * it, so each line is taken again (JOURNAL.md P2).
+ *  2. inotify is a hint: behind it every file is looked at by polling, whatever it said.
+ *  3. The trouble of one file or directory holds up no other; the spool's trouble holds up all.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -14,6 +15,7 @@
 #include "times.h"
 
 #define RETRY_MS 1000
+#define LINES_KEEP (1u << 20) /* a larger buffer goes back after its run */
 
 static void read_host(struct journal_intake *ji)
 {
@@ -28,11 +30,11 @@ static void read_host(struct journal_intake *ji)
         ji->host[0] = '\0';
 }
 
+/* ---- Positions whose files left just before the last end ---- */
+
 struct known {
-    struct journal_intake *ji;
     struct ol__uuid *keys;
     size_t count, cap;
-    bool is_complete;
 };
 
 static void note_position(void *arg, const struct ol__uuid *journal, uint64_t position)
@@ -42,44 +44,65 @@ static void note_position(void *arg, const struct ol__uuid *journal, uint64_t po
     if (known->count == known->cap) {
         size_t cap = known->cap == 0 ? 256 : known->cap * 2;
         struct ol__uuid *keys = realloc(known->keys, cap * sizeof *keys);
-        if (keys == NULL) {
-            known->is_complete = false;
-            return;
-        }
+        if (keys == NULL)
+            return; /* the rest at the next start */
         known->keys = keys;
         known->cap = cap;
     }
     known->keys[known->count++] = *journal;
 }
 
-static bool has_file(const struct journal_intake *ji, const struct ol__uuid *key)
+static int by_key(const void *a, const void *b)
 {
-    for (size_t d = 0; d < ji->dir_count; d++) {
-        for (size_t i = 0; i < ji->dirs[d].count; i++) {
-            const struct journal_file *file = ji->dirs[d].files[i];
-            if (file->is_opened && memcmp(file->key.bytes, key->bytes, sizeof key->bytes) == 0)
-                return true;
-        }
-    }
-    return false;
+    return memcmp(a, b, sizeof(struct ol__uuid));
 }
 
-/** Positions of files that were unlinked before the last end, whose forgetting did not reach the disk. */
+/** Keys of all files, sorted; false: not all of them are known, or out of memory. */
+static bool gather_keys(const struct journal_intake *ji, struct known *known)
+{
+    for (size_t d = 0; d < ji->dir_count; d++) {
+        const struct journal_dir *dir = &ji->dirs[d];
+        if (dir->fd < 0 || dir->must_scan || dir->is_cut || dir->is_failing)
+            return false;
+        for (size_t i = 0; i < dir->count; i++) {
+            size_t before = known->count;
+            if (!dir->files[i]->is_opened)
+                return false;
+            note_position(known, &dir->files[i]->key, 0);
+            if (known->count == before)
+                return false;
+        }
+    }
+    if (known->count > 0)
+        qsort(known->keys, known->count, sizeof *known->keys, by_key);
+    return true;
+}
+
+/** Positions of files that were unlinked before the last end, whose forgetting did not reach the
+ * disk. Only when every file is known: a position too few doubles events. */
 static void forget_lost(struct journal_intake *ji)
 {
-    struct known known = {.ji = ji, .is_complete = true};
+    struct known files = {.keys = NULL}, positions = {.keys = NULL};
+    if (!gather_keys(ji, &files))
+        goto out;
     for (size_t d = 0; d < ji->dir_count; d++) {
         if (fsync(ji->dirs[d].fd) < 0)
-            return; /* an unlink may still come undone: keep them all */
+            goto out; /* an unlink may still come undone: keep them all */
     }
-    spool_positions(ji->agent->spool, note_position, &known);
-    for (size_t i = 0; i < known.count; i++) {
-        if (!has_file(ji, &known.keys[i]))
-            OL_IGNORE(spool_group_forget(ji->agent->spool, &known.keys[i]) != OL_OK,
+    ji->has_forgotten = true;
+    spool_positions(ji->agent->spool, note_position, &positions);
+    for (size_t i = 0; i < positions.count; i++) {
+        if (files.count == 0 || bsearch(&positions.keys[i], files.keys, files.count,
+                                        sizeof *files.keys, by_key) == NULL)
+            OL_IGNORE(spool_group_forget(ji->agent->spool, &positions.keys[i]) != OL_OK,
                       "kept until the next start");
     }
-    free(known.keys);
+out:
+    free(files.keys);
+    free(positions.keys);
 }
+
+/* ---- Life ---- */
 
 ol_status journal_intake_open(const struct agent *agent, struct intake_taker *taker,
                               struct journal_intake **ret, struct ol_error *err)
@@ -96,7 +119,8 @@ ol_status journal_intake_open(const struct agent *agent, struct intake_taker *ta
     ji->inotify = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
     ol_status st = ol__json_reader_new(&ji->reader, err);
     size_t count = config->journal_directories.count;
-    ji->dirs = calloc(count + 1, sizeof *ji->dirs);
+    if (st == OL_OK)
+        ji->dirs = calloc(count + 1, sizeof *ji->dirs);
     if (st == OL_OK && ji->dirs == NULL)
         st = ol__error_set(err, OL_NOMEM, "journals: out of memory");
     while (st == OL_OK && ji->dir_count < count) {
@@ -128,41 +152,88 @@ int64_t journal_intake_deadline(const struct journal_intake *ji)
     return due;
 }
 
-static void mark_all_dirty(struct journal_intake *ji)
+void journal_intake_rescan(struct journal_intake *ji)
 {
     for (size_t d = 0; d < ji->dir_count; d++) {
-        for (size_t i = 0; i < ji->dirs[d].count; i++)
-            ji->dirs[d].files[i]->is_dirty = true;
+        struct journal_dir *dir = &ji->dirs[d];
+        dir->must_scan = true;
+        for (size_t i = 0; i < dir->count; i++)
+            journal_dir_mark(dir, dir->files[i]);
     }
 }
 
-void journal_intake_rescan(struct journal_intake *ji)
-{
-    for (size_t d = 0; d < ji->dir_count; d++)
-        ji->dirs[d].must_scan = true;
-    mark_all_dirty(ji);
-}
+/* ---- Taking ---- */
 
-/** One turn over the dirty files of a directory, oldest first. */
+/** One turn over the dirty files of a directory, oldest first, from where the last one stopped. */
 static ol_status take_directory(struct journal_intake *ji, struct journal_dir *dir, size_t *budget,
                                 struct ol_error *err)
 {
     ol_status result = OL_OK;
-    for (size_t i = 0; i < dir->count; i++) {
-        struct journal_file *file = dir->files[i];
-        size_t bytes;
-        if (!file->is_dirty || file->is_left || file->is_ended)
+    size_t begin = dir->turn_next[0] != '\0' ? journal_dir_index(dir, dir->turn_next) : 0;
+    size_t bytes;
+    if (!dir->has_dirty)
+        return OL_OK;
+    for (size_t n = 0; n < dir->count; n++) {
+        struct journal_file *file = dir->files[(begin + n) % dir->count];
+        if (!file->is_dirty || file->is_left || file->is_ended || file->is_orphan)
             continue;
-        if (*budget == 0)
+        if (*budget == 0) {
+            memcpy(dir->turn_next, file->name, sizeof dir->turn_next);
             return OL_AGAIN;
+        }
         ol_status st = journal_file_take(ji, dir, file, &bytes, err);
         *budget -= OL_MIN(*budget, bytes);
         if (st == OL_AGAIN)
             result = OL_AGAIN;
-        else if (st != OL_OK)
-            return st;
-        else
+        else if (st == OL_OK)
             file->is_dirty = false;
+        else
+            return st;
+    }
+    dir->turn_next[0] = '\0';
+    if (result == OL_OK)
+        dir->has_dirty = false;
+    return result;
+}
+
+static ol_status scan_directory(struct journal_intake *ji, struct journal_dir *dir,
+                                struct ol_error *err)
+{
+    struct ol_error why = {.status = OL_OK};
+    ol_status st = journal_dir_scan(ji, dir, &why);
+    if (st == OL_NOMEM) {
+        if (err != NULL)
+            *err = why;
+        return st;
+    }
+    if (st != OL_OK && !dir->is_failing) /* promise 3 */
+        log_write(LOG_LEVEL_ERROR, "intake", "%s; tried again", why.message);
+    dir->is_failing = st != OL_OK;
+    return OL_OK;
+}
+
+static ol_status take_all(struct journal_intake *ji, size_t budget, struct ol_error *err)
+{
+    ol_status result = OL_OK;
+    size_t begin = ji->dir_next;
+    ji->dir_next = 0;
+    for (size_t n = 0; n < ji->dir_count; n++) {
+        size_t d = (begin + n) % ji->dir_count;
+        struct journal_dir *dir = &ji->dirs[d];
+        if (dir->fd < 0)
+            continue;
+        ol_status st = dir->must_scan ? scan_directory(ji, dir, err) : OL_OK;
+        if (st == OL_OK)
+            st = take_directory(ji, dir, &budget, err);
+        if (st == OL_OK)
+            continue;
+        if (st != OL_AGAIN)
+            return st;
+        result = OL_AGAIN;
+        if (budget == 0) {
+            ji->dir_next = d;
+            break;
+        }
     }
     return result;
 }
@@ -170,55 +241,59 @@ static ol_status take_directory(struct journal_intake *ji, struct journal_dir *d
 ol_status journal_intake_run(struct journal_intake *ji, size_t budget_bytes, struct ol_error *err)
 {
     int64_t now = ol__time_monotonic_ms();
-    ol_status result = OL_OK;
     uint64_t files = 0;
-    bool is_first = ji->poll_due == 0;
     journal_dir_watch(ji);
     if (now >= ji->poll_due) { /* promise 2 */
-        mark_all_dirty(ji);
+        for (size_t d = 0; d < ji->dir_count; d++)
+            journal_dir_poll(ji, &ji->dirs[d]);
         ji->poll_due = now + ji->agent->config->journal_poll_ms;
     }
+    ol_status st = take_all(ji, budget_bytes, err);
+    if (ji->lines.cap > LINES_KEEP)
+        ol__buf_release(&ji->lines);
     for (size_t d = 0; d < ji->dir_count; d++) {
-        struct journal_dir *dir = &ji->dirs[d];
-        ol_status st = dir->must_scan ? journal_dir_scan(ji, dir, err) : OL_OK;
-        if (st == OL_OK)
-            st = take_directory(ji, dir, &budget_bytes, err);
-        if (st == OL_AGAIN)
-            result = OL_AGAIN;
-        else if (st != OL_OK) {
-            ji->poll_due = now + RETRY_MS;
-            return st;
-        }
-        files += dir->count;
+        journal_dir_tidy(ji, &ji->dirs[d], false); /* what ended with no event in the group */
+        files += ji->dirs[d].count;
     }
     metric_set(&ji->agent->metrics->intake.journal_files, files);
-    if (is_first && result == OL_OK)
+    if (st == OL_OK && !ji->has_forgotten)
         forget_lost(ji);
-    else if (is_first)
-        ji->poll_due = 0; /* the first look is not over */
-    return result;
+    if (st == OL_FULL && spool_group_size(ji->agent->spool) > 0)
+        return OL_AGAIN; /* the group may be what is full; if it is the spool, the next call says so
+                          */
+    if (st < 0)
+        ji->poll_due = now + RETRY_MS;
+    OL_CRASHPOINT("journal.taken");
+    return st;
 }
 
 void journal_intake_committed(struct journal_intake *ji)
 {
+    OL_CRASHPOINT("journal.committed");
     for (size_t d = 0; d < ji->dir_count; d++) {
-        for (size_t i = 0; i < ji->dirs[d].count; i++)
-            ji->dirs[d].files[i]->synced = ji->dirs[d].files[i]->taken; /* promise 1 */
-        journal_dir_tidy(ji, &ji->dirs[d], false);
+        struct journal_dir *dir = &ji->dirs[d];
+        for (size_t i = 0; dir->has_group && i < dir->count; i++) {
+            dir->files[i]->synced = dir->files[i]->taken; /* promise 1 */
+            dir->files[i]->is_in_group = false;
+        }
+        dir->has_group = false;
+        journal_dir_tidy(ji, dir, false);
     }
 }
 
 void journal_intake_rolled_back(struct journal_intake *ji)
 {
     for (size_t d = 0; d < ji->dir_count; d++) {
-        for (size_t i = 0; i < ji->dirs[d].count; i++) {
-            struct journal_file *file = ji->dirs[d].files[i];
-            if (file->taken == file->synced && !file->is_dirty)
-                continue;
-            file->taken = file->synced;
-            file->has_end = file->is_ended = file->is_orphan = file->is_skipping = false;
-            file->is_dirty = true;
+        struct journal_dir *dir = &ji->dirs[d];
+        for (size_t i = 0; i < dir->count; i++) {
+            struct journal_file *file = dir->files[i];
+            file->is_in_order = false; /* an earlier part may have gone back */
+            if (file->is_in_group) {
+                journal_file_roll_back(file);
+                journal_dir_mark(dir, file);
+            }
         }
+        dir->has_group = false;
     }
     ji->poll_due = ol__time_monotonic_ms() + RETRY_MS;
 }
@@ -227,11 +302,8 @@ void journal_intake_close(struct journal_intake *ji)
 {
     if (ji == NULL)
         return;
-    for (size_t d = 0; d < ji->dir_count; d++) {
-        if (ji->dirs[d].fd >= 0 && ji->dirs[d].must_sync)
-            journal_dir_tidy(ji, &ji->dirs[d], true);
-        journal_dir_close(&ji->dirs[d]);
-    }
+    for (size_t d = 0; d < ji->dir_count; d++)
+        journal_dir_close(ji, &ji->dirs[d], true);
     free(ji->dirs);
     if (ji->inotify >= 0)
         close(ji->inotify);

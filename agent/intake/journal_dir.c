@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Journal directories: who drains them, what stands in them, what may leave.
+/* A journal directory: who drains it, what stands in it, what has changed.
  *
- *  1. Nothing is unlinked or moved before every line of it is in the spool and synced (J11): file->taken ==
- *     file->synced, and the end was judged.
- *  2. A position is forgotten only after the directory's fsync behind the unlink (J17). If that fails it is
- *     kept and tried again.
+ *  1. The list is sorted by name, each name once; what a scan misses a later one finds.
+ *  2. One poll costs a bounded number of system calls, however many files there are.
+ *  3. A directory that was replaced is opened, locked and listed anew; positions stay.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -18,12 +17,13 @@
 #include "journal_impl.h"
 #include "times.h"
 
-#define SYNC_DELAY_MS 1000
-#define CLEAN_DELAY_MS 60000
+#define FULL_LOOK_POLLS 10 /* polls between two looks at a file that does not seem to change */
+#define SETTLED_MS 2000    /* a directory's mtime younger than this may hide a later change */
+#define DRAIN_TRIES 50
 
 /* ---- The sorted list ---- */
 
-static size_t lower_bound(const struct journal_dir *dir, const char *name)
+size_t journal_dir_index(const struct journal_dir *dir, const char *name)
 {
     size_t low = 0, high = dir->count;
     while (low < high) {
@@ -38,16 +38,14 @@ static size_t lower_bound(const struct journal_dir *dir, const char *name)
 
 static struct journal_file *find(const struct journal_dir *dir, const char *name)
 {
-    size_t at = lower_bound(dir, name);
+    size_t at = journal_dir_index(dir, name);
     return at < dir->count && strcmp(dir->files[at]->name, name) == 0 ? dir->files[at] : NULL;
 }
 
-/** Find or add; NULL: out of memory. */
-static struct journal_file *list(struct journal_dir *dir, const char *name)
+/** A new file at index @p at; NULL: out of memory. */
+static struct journal_file *insert(struct journal_intake *ji, struct journal_dir *dir,
+                                   const char *name, size_t at)
 {
-    size_t at = lower_bound(dir, name);
-    if (at < dir->count && strcmp(dir->files[at]->name, name) == 0)
-        return dir->files[at];
     if (dir->count == dir->cap) {
         size_t cap = dir->cap == 0 ? 64 : dir->cap * 2;
         struct journal_file **files = realloc(dir->files, cap * sizeof(struct journal_file *));
@@ -60,67 +58,72 @@ static struct journal_file *list(struct journal_dir *dir, const char *name)
     if (file == NULL)
         return NULL;
     memcpy(file->name, name, JOURNAL_NAME_SIZE + 1);
-    file->is_dirty = true;
-    memmove(dir->files + at + 1, dir->files + at, (dir->count - at) * sizeof(struct journal_file *));
+    file->listed_scan = dir->scans;
+    file->listed_look = ji->looks;
+    journal_dir_mark(dir, file);
+    memmove(dir->files + at + 1, dir->files + at,
+            (dir->count - at) * sizeof(struct journal_file *));
     dir->files[at] = file;
     dir->count++;
     return file;
 }
 
-/** Remember that the position of @p file may be forgotten after the next fsync. Out of memory: it is kept
- *  until the next start, which looks for positions without a file. */
-static void add_gone(struct journal_dir *dir, const struct journal_file *file)
+static int by_name(const void *a, const void *b)
 {
-    dir->must_sync = true;
-    if (!file->is_opened)
-        return;
-    if (dir->gone_count == dir->gone_cap) {
-        size_t cap = dir->gone_cap == 0 ? 64 : dir->gone_cap * 2;
-        struct ol__uuid *gone = realloc(dir->gone, cap * sizeof *gone);
-        if (gone == NULL)
-            return;
-        dir->gone = gone;
-        dir->gone_cap = cap;
-    }
-    dir->gone[dir->gone_count++] = file->key;
+    const struct journal_file *const *x = a, *const *y = b;
+    return strcmp((*x)->name, (*y)->name);
 }
 
 /* ---- Set-up ---- */
 
-static void name_of_uid(uid_t uid, char *out, size_t size)
+static ol_status foreign_drain(const struct journal_dir *dir, const struct stat *st,
+                               struct ol_error *err)
 {
-    snprintf(out, size, "uid %u", (unsigned)uid);
+    return ol__error_set(
+        err, OL_DENIED,
+        "journal directory '%s': .drain belongs to uid %u, not to this agent's user; "
+        "remove it if no agent of that user drains here",
+        dir->path, (unsigned)st->st_uid);
 }
 
 static ol_status take_drain_lock(struct journal_dir *dir, struct ol_error *err)
 {
     struct stat st;
-    char owner[32], holder[64] = "";
+    char holder[64] = "";
     dir->drain_fd = openat(dir->fd, ".drain", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (dir->drain_fd < 0 || fstat(dir->drain_fd, &st) < 0)
-        return ol__error_set_errno(err, errno, "journal directory '%s': .drain", dir->path);
-    if (st.st_uid != geteuid() || !S_ISREG(st.st_mode)) {
-        name_of_uid(st.st_uid, owner, sizeof owner);
-        return ol__error_set(err, OL_DENIED,
-                             "journal directory '%s': .drain belongs to %s, not to this agent's "
-                             "user; remove it if no agent of that user drains here",
-                             dir->path, owner);
+    if (dir->drain_fd < 0) {
+        int reason = errno; /* EACCES also from the kernel's fs.protected_regular */
+        if (reason == EACCES && fstatat(dir->fd, ".drain", &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+            st.st_uid != geteuid())
+            return foreign_drain(dir, &st, err);
+        return ol__error_set_errno(err, reason, "journal directory '%s': .drain", dir->path);
     }
-    /* An emitter that asks whether anybody drains here holds a shared lock for some microseconds. */
+    if (fstat(dir->drain_fd, &st) < 0)
+        return ol__error_set_errno(err, errno, "journal directory '%s': .drain", dir->path);
+    if (st.st_uid != geteuid() || !S_ISREG(st.st_mode))
+        return foreign_drain(dir, &st, err);
+    /* An emitter that asks whether anybody drains here holds a shared lock for some microseconds.
+     */
     int tries = 0;
-    while (flock(dir->drain_fd, LOCK_EX | LOCK_NB) < 0 && errno == EWOULDBLOCK && ++tries < 50)
-        usleep(2000);
-    if (tries == 50) {
+    while (flock(dir->drain_fd, LOCK_EX | LOCK_NB) < 0) {
+        if (errno != EWOULDBLOCK && errno != EINTR)
+            return ol__error_set_errno(err, errno, "journal directory '%s': lock of .drain",
+                                       dir->path);
+        if (++tries < DRAIN_TRIES) {
+            usleep(2000);
+            continue;
+        }
         ssize_t n = pread(dir->drain_fd, holder, sizeof holder - 1, 0);
         holder[n > 0 ? n : 0] = '\0';
         holder[strcspn(holder, "\n")] = '\0';
-        return ol__error_set(err, OL_BUSY, "journal directory '%s' is drained by another agent (pid %s)",
+        return ol__error_set(err, OL_BUSY,
+                             "journal directory '%s' is drained by another agent (pid %s)",
                              dir->path, holder[0] != '\0' ? holder : "unknown");
     }
     int n = snprintf(holder, sizeof holder, "%ld\n", (long)getpid());
     if (ftruncate(dir->drain_fd, 0) < 0 || pwrite(dir->drain_fd, holder, (size_t)n, 0) != n)
-        log_write(LOG_LEVEL_WARNING, "intake", "journal directory '%s': cannot note our pid in .drain",
-                  dir->path);
+        log_write(LOG_LEVEL_WARNING, "intake",
+                  "journal directory '%s': cannot note our pid in .drain", dir->path);
     return OL_OK;
 }
 
@@ -143,53 +146,89 @@ static ol_status make_directory(const struct journal_intake *ji, const char *pat
     return OL_OK;
 }
 
+/** done/ must be ours: others may make names in the system directory. */
+static ol_status open_done(struct journal_dir *dir, struct ol_error *err)
+{
+    struct stat st;
+    if (mkdirat(dir->fd, "done", 0700) < 0 && errno != EEXIST)
+        return ol__error_set_errno(err, errno, "journal directory '%s': mkdir done", dir->path);
+    dir->done_fd = openat(dir->fd, "done", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    if (dir->done_fd < 0 || fstat(dir->done_fd, &st) < 0)
+        return ol__error_set_errno(err, errno, "journal directory '%s': done", dir->path);
+    if (st.st_uid != geteuid())
+        return ol__error_set(
+            err, OL_DENIED,
+            "journal directory '%s': done belongs to uid %u, not to this agent's user", dir->path,
+            (unsigned)st.st_uid);
+    return OL_OK;
+}
+
+static ol_status open_parts(struct journal_intake *ji, struct journal_dir *dir,
+                            struct ol_error *err)
+{
+    ol_status st = make_directory(ji, dir->path, err);
+    if (st == OL_OK)
+        st = ol__fs_open_directory(dir->path, &dir->fd, err);
+    if (st == OL_OK)
+        st = take_drain_lock(dir, err);
+    if (st == OL_OK)
+        st = open_done(dir, err);
+    return st;
+}
+
 ol_status journal_dir_open(struct journal_intake *ji, struct journal_dir *dir, const char *path,
                            struct ol_error *err)
 {
-    *dir = (struct journal_dir){.fd = -1, .drain_fd = -1, .done_fd = -1, .watch = -1};
-    dir->path = strdup(path);
-    if (dir->path == NULL)
+    char *copy = strdup(path);
+    if (copy == NULL)
         return ol__error_set(err, OL_NOMEM, "journal directory '%s': out of memory", path);
-    ol_status st = make_directory(ji, path, err);
-    if (st == OL_OK)
-        st = ol__fs_open_directory(path, &dir->fd, err);
-    if (st == OL_OK)
-        st = take_drain_lock(dir, err);
-    if (st != OL_OK)
+    *dir = (struct journal_dir){
+        .path = copy, .fd = -1, .drain_fd = -1, .done_fd = -1, .watch = -1, .must_scan = true};
+    ol_status st = open_parts(ji, dir, err);
+    if (st != OL_OK) {
+        journal_dir_close(ji, dir, false);
         return st;
-    if (mkdirat(dir->fd, "done", 0700) < 0 && errno != EEXIST)
-        return ol__error_set_errno(err, errno, "journal directory '%s': mkdir done", path);
-    dir->done_fd = openat(dir->fd, "done", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
-    if (dir->done_fd < 0)
-        return ol__error_set_errno(err, errno, "journal directory '%s': done", path);
+    }
     if (ji->inotify >= 0)
         dir->watch = inotify_add_watch(ji->inotify, path,
                                        IN_MODIFY | IN_CLOSE_WRITE | IN_MOVED_TO | IN_CREATE |
                                            IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR);
     if (dir->watch < 0)
-        log_write(LOG_LEVEL_WARNING, "intake", "journal directory '%s' cannot be watched (%s): polled",
-                  path, strerror(errno));
-    dir->must_scan = true;
+        log_write(LOG_LEVEL_WARNING, "intake",
+                  "journal directory '%s' cannot be watched (%s): polled", path, strerror(errno));
     return OL_OK;
 }
 
-void journal_dir_close(struct journal_dir *dir)
+static void close_fd(int *fd)
 {
+    if (*fd >= 0)
+        close(*fd);
+    *fd = -1;
+}
+
+void journal_dir_close(struct journal_intake *ji, struct journal_dir *dir, bool is_final)
+{
+    if (dir->fd >= 0)
+        journal_dir_tidy(ji, dir, true);
     for (size_t i = 0; i < dir->count; i++)
         free(dir->files[i]);
     free(dir->files);
     free(dir->gone);
-    if (dir->done_fd >= 0)
-        close(dir->done_fd);
-    if (dir->drain_fd >= 0)
-        close(dir->drain_fd); /* unlocks */
-    if (dir->fd >= 0)
-        close(dir->fd);
-    free(dir->path);
-    *dir = (struct journal_dir){.fd = -1, .drain_fd = -1, .done_fd = -1, .watch = -1};
+    if (dir->watch >= 0)
+        OL_IGNORE(inotify_rm_watch(ji->inotify, dir->watch) < 0, "it may have gone by itself");
+    close_fd(&dir->done_fd);
+    close_fd(&dir->drain_fd); /* unlocks */
+    close_fd(&dir->fd);
+    char *path = dir->path;
+    if (is_final) {
+        free(path);
+        path = NULL;
+    }
+    *dir = (struct journal_dir){
+        .path = path, .fd = -1, .drain_fd = -1, .done_fd = -1, .watch = -1, .is_failing = true};
 }
 
-/* ---- Looking ---- */
+/* ---- Scanning ---- */
 
 /** J4: the remains of a birth whose writer is long gone. */
 static void sweep_unborn(struct journal_intake *ji, struct journal_dir *dir, const char *name)
@@ -198,103 +237,180 @@ static void sweep_unborn(struct journal_intake *ji, struct journal_dir *dir, con
     size_t length = strlen(name);
     if (length < 5 || strcmp(name + length - 4, ".new") != 0)
         return;
-    int fd = openat(dir->fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    int fd = openat(dir->fd, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
     if (fd < 0)
         return;
     if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
         ol__time_now_ms() - (int64_t)st.st_mtim.tv_sec * 1000 > ji->orphan_after_ms &&
         flock(fd, LOCK_SH | LOCK_NB) == 0)
-        OL_IGNORE(unlinkat(dir->fd, name, 0) < 0, "tried again at the next start");
+        OL_IGNORE(unlinkat(dir->fd, name, 0) < 0, "tried again at the next scan");
     close(fd);
 }
 
-static void drop_vanished(struct journal_dir *dir, const bool *seen, size_t seen_count)
+/** Append what is not among the first @p known files. */
+static ol_status read_names(struct journal_intake *ji, struct journal_dir *dir, DIR *stream,
+                            struct ol_error *err)
 {
+    struct journal_dir known = *dir; /* its sorted part, for find() */
+    const struct dirent *entry;
+    struct ol__uuid id;
+    errno = 0;
+    while ((entry = readdir(stream)) != NULL) {
+        known.files = dir->files;
+        if (strncmp(entry->d_name, ".full-", 6) == 0)
+            dir->has_full_marker = true;
+        else if (entry->d_name[0] == '.')
+            sweep_unborn(ji, dir, entry->d_name);
+        else if (journal_name_is_valid(entry->d_name, &id)) {
+            struct journal_file *file = find(&known, entry->d_name);
+            if (file == NULL && dir->count < JOURNAL_LISTED) {
+                file = insert(ji, dir, entry->d_name, dir->count);
+                if (file == NULL)
+                    return ol__error_set(err, OL_NOMEM, "journal directory '%s': out of memory",
+                                         dir->path);
+            }
+            if (file != NULL)
+                file->seen_scan = dir->scans;
+            else
+                dir->is_cut = true;
+        }
+        errno = 0;
+    }
+    if (errno != 0)
+        return ol__error_set_errno(err, errno, "journal directory '%s': list", dir->path);
+    return OL_OK;
+}
+
+#define OWNERS_MAX 256
+
+struct owners {
+    uid_t uid[OWNERS_MAX];
+    uint32_t count[OWNERS_MAX];
+    size_t used;
+};
+
+/** @return whether @p uid may have one more file. Past OWNERS_MAX owners, those share one count. */
+static bool count_owner(struct owners *owners, uid_t uid)
+{
+    size_t i = 0;
+    while (i < owners->used && owners->uid[i] != uid)
+        i++;
+    if (i == OWNERS_MAX)
+        i = OWNERS_MAX - 1;
+    else if (i == owners->used) {
+        owners->uid[owners->used++] = uid;
+        owners->count[i] = 0;
+    }
+    return owners->count[i]++ < JOURNAL_UID_LISTED;
+}
+
+/** Drop what has vanished, and the newest files of an owner who has too many. */
+static void weed(struct journal_dir *dir)
+{
+    struct owners owners;
     size_t kept = 0;
+    owners.used = 0;
     for (size_t i = 0; i < dir->count; i++) {
-        if (i < seen_count && !seen[i]) {
-            add_gone(dir, dir->files[i]);
-            free(dir->files[i]);
-        } else
-            dir->files[kept++] = dir->files[i];
+        struct journal_file *file = dir->files[i];
+        struct stat st = {.st_uid = file->uid};
+        bool is_known = file->is_opened && file->seen_scan == dir->scans;
+        /* A name that came while we read the directory may not be among what it returned: asked one
+         * by one. */
+        if (!is_known && fstatat(dir->fd, file->name, &st, AT_SYMLINK_NOFOLLOW) < 0) {
+            if (errno == ENOENT) {
+                journal_dir_add_gone(dir, file);
+                free(file);
+                continue;
+            }
+            st.st_uid = file->uid;
+        }
+        if (!count_owner(&owners, st.st_uid) && !file->is_in_group) {
+            dir->is_cut = true;
+            free(file);
+            continue;
+        }
+        dir->files[kept++] = file;
     }
     dir->count = kept;
 }
 
 ol_status journal_dir_scan(struct journal_intake *ji, struct journal_dir *dir, struct ol_error *err)
 {
-    struct ol__uuid id;
-    const struct dirent *entry;
+    struct stat before;
+    bool was_cut = dir->is_cut;
     int fd = openat(dir->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *stream = fd >= 0 ? fdopendir(fd) : NULL;
+    if (fd < 0 || fstat(fd, &before) < 0) {
+        int reason = errno;
+        close_fd(&fd);
+        return ol__error_set_errno(err, reason, "journal directory '%s': list", dir->path);
+    }
+    DIR *stream = fdopendir(fd);
     if (stream == NULL) {
-        if (fd >= 0)
-            close(fd);
-        return ol__error_set_errno(err, errno, "journal directory '%s': list", dir->path);
-    }
-    ol_status st = OL_OK;
-    errno = 0;
-    while (st == OL_OK && (entry = readdir(stream)) != NULL) {
-        if (strncmp(entry->d_name, ".full-", 6) == 0)
-            dir->has_full_marker = true;
-        else if (entry->d_name[0] == '.')
-            sweep_unborn(ji, dir, entry->d_name);
-        else if (journal_name_is_valid(entry->d_name, &id)) {
-            struct journal_file *file = list(dir, entry->d_name);
-            if (file == NULL)
-                st = ol__error_set(err, OL_NOMEM, "journal directory '%s': out of memory", dir->path);
-            else
-                file->is_dirty = true;
-        }
-        errno = 0;
-    }
-    if (st == OL_OK && errno != 0)
-        st = ol__error_set_errno(err, errno, "journal directory '%s': list", dir->path);
-    closedir(stream);
-    if (st != OL_OK)
-        return st;
-    /* What we list and is no longer there: asked one by one, since names that came while we read the directory
-     * may not have been among what it returned. */
-    bool *seen = calloc(dir->count + 1, sizeof *seen);
-    if (seen == NULL)
+        close_fd(&fd);
         return ol__error_set(err, OL_NOMEM, "journal directory '%s': out of memory", dir->path);
-    for (size_t i = 0; i < dir->count; i++) {
-        struct stat unused;
-        seen[i] = fstatat(dir->fd, dir->files[i]->name, &unused, AT_SYMLINK_NOFOLLOW) == 0 ||
-                  errno != ENOENT;
     }
-    drop_vanished(dir, seen, dir->count);
-    free(seen);
+    dir->scans++;
+    dir->is_cut = false;
+    ol_status st = read_names(ji, dir, stream, err);
+    closedir(stream);
+    if (dir->count > 1)
+        qsort(dir->files, dir->count, sizeof *dir->files, by_name);
+    if (st != OL_OK) {
+        dir->is_cut |= was_cut;
+        return st;
+    }
+    weed(dir);
+    if (dir->is_cut && !was_cut)
+        log_write(
+            LOG_LEVEL_WARNING, "intake",
+            "journal directory '%s': an owner has more than %d files, or there are more than %d in "
+            "all: the newest wait",
+            dir->path, JOURNAL_UID_LISTED, JOURNAL_LISTED);
+    dir->modified = before.st_mtim;
     dir->must_scan = false;
     return OL_OK;
 }
 
-static void note_event(struct journal_intake *ji, const struct inotify_event *event)
+/* ---- Watching ---- */
+
+static void note_name(struct journal_intake *ji, struct journal_dir *dir,
+                      const struct inotify_event *event)
 {
     struct ol__uuid id;
+    if (strncmp(event->name, ".full-", 6) == 0)
+        dir->has_full_marker = true;
+    if (!journal_name_is_valid(event->name, &id))
+        return;
+    struct journal_file *file = find(dir, event->name);
+    if (file == NULL && (event->mask & (IN_MOVED_TO | IN_CREATE)) != 0) {
+        if (dir->must_scan || dir->count >= JOURNAL_UID_LISTED) {
+            dir->must_scan = true; /* which counts owners */
+            return;
+        }
+        file = insert(ji, dir, event->name, journal_dir_index(dir, event->name));
+        dir->must_scan = file == NULL; /* out of memory: later */
+    }
+    if (file != NULL)
+        journal_dir_mark(dir, file);
+}
+
+static void note_event(struct journal_intake *ji, const struct inotify_event *event)
+{
     for (size_t i = 0; i < ji->dir_count; i++) {
         struct journal_dir *dir = &ji->dirs[i];
-        if (event->mask & IN_Q_OVERFLOW)
+        if (event->mask & IN_Q_OVERFLOW) {
             dir->must_scan = true;
-        if (event->wd != dir->watch)
-            continue;
-        if (event->mask & (IN_DELETE_SELF | IN_MOVE_SELF | IN_IGNORED)) {
-            dir->must_scan = true; /* fails, and says so, until it is there again */
-            continue;
+            for (size_t f = 0; f < dir->count; f++)
+                journal_dir_mark(dir, dir->files[f]);
         }
-        if (event->len == 0)
+        if (event->wd != dir->watch || dir->watch < 0)
             continue;
-        if (strncmp(event->name, ".full-", 6) == 0)
-            dir->has_full_marker = true;
-        else if (journal_name_is_valid(event->name, &id)) {
-            struct journal_file *file = (event->mask & (IN_MOVED_TO | IN_CREATE)) != 0
-                                            ? list(dir, event->name)
-                                            : find(dir, event->name);
-            if (file != NULL)
-                file->is_dirty = true;
-            else if ((event->mask & (IN_MOVED_TO | IN_CREATE)) != 0)
-                dir->must_scan = true; /* out of memory: later */
-        }
+        if (event->mask & IN_IGNORED)
+            dir->watch = -1;
+        if (event->mask & (IN_DELETE_SELF | IN_MOVE_SELF | IN_IGNORED))
+            ji->poll_due = 0; /* journal_dir_poll() looks what has become of it */
+        else if (event->len > 0)
+            note_name(ji, dir, event);
     }
 }
 
@@ -315,156 +431,84 @@ void journal_dir_watch(struct journal_intake *ji)
     }
 }
 
-/* ---- Leaving ---- */
+/* ---- Polling ---- */
 
-/** @return whether @p file has left the directory. */
-static bool remove_ended(struct journal_intake *ji, struct journal_dir *dir,
-                         const struct journal_file *file)
+/** Promise 3. @return whether there is a directory to look at. */
+static bool refresh(struct journal_intake *ji, struct journal_dir *dir)
 {
-    bool is_kept = file->parked > 0 || file->is_orphan;
-    int result = is_kept ? renameat(dir->fd, file->name, dir->done_fd, file->name)
-                         : unlinkat(dir->fd, file->name, 0);
-    if (result < 0 && errno != ENOENT) {
-        log_write(LOG_LEVEL_ERROR, "intake", "journal '%s/%s': %s: %s", dir->path, file->name,
-                  is_kept ? "move to done/" : "unlink", strerror(errno));
-        return false;
+    struct stat there, held;
+    struct ol_error err = {.status = OL_OK};
+    if (dir->fd >= 0) {
+        if (stat(dir->path, &there) == 0 && fstat(dir->fd, &held) == 0 &&
+            there.st_ino == held.st_ino && there.st_dev == held.st_dev)
+            return true;
+        if (dir->has_group)
+            return true; /* what was taken from it is settled first */
+        log_write(LOG_LEVEL_WARNING, "intake", "journal directory '%s' was removed or replaced",
+                  dir->path);
+        journal_dir_close(ji, dir, false);
     }
-    metric_add(is_kept ? &ji->agent->metrics->intake.journal_moved
-                       : &ji->agent->metrics->intake.journal_unlinked,
-               1);
-    if (is_kept)
-        dir->clean_due = 0;
-    return true;
+    char *path = dir->path;
+    bool was_told = dir->is_failing && dir->polls > 0;
+    unsigned polls = dir->polls + 1;
+    ol_status st = journal_dir_open(ji, dir, path, &err);
+    if (dir->path != path)
+        free(path);
+    if (st == OL_OK) {
+        log_write(LOG_LEVEL_INFO, "intake", "journal directory '%s' is drained again", dir->path);
+        return true;
+    }
+    if (!was_told)
+        log_write(LOG_LEVEL_ERROR, "intake", "%s; tried again", err.message);
+    dir->polls = polls;
+    return false;
 }
 
-struct done_entry {
-    char name[JOURNAL_NAME_SIZE + 1];
-    int64_t changed_ms, size;
-};
-
-static int by_age(const void *a, const void *b)
+static bool is_changed(const struct journal_dir *dir, const struct journal_file *file)
 {
-    const struct done_entry *x = a, *y = b;
-    return (x->changed_ms > y->changed_ms) - (x->changed_ms < y->changed_ms);
+    struct stat st;
+    if (fstatat(dir->fd, file->name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+        return true;
+    return (uint64_t)st.st_size != file->size || st.st_ino != file->inode ||
+           st.st_dev != file->device || st.st_ctim.tv_sec != file->changed.tv_sec ||
+           st.st_ctim.tv_nsec != file->changed.tv_nsec;
 }
 
-/** J12: at most 7 days and 256 MiB, oldest out first. */
-static void clean_done(struct journal_dir *dir)
+/** Promise 2: of up to JOURNAL_POLL_FILES files, in turn, each is dirty if it changed; and in any
+ * case (a lock may have gone) about once in FULL_LOOK_POLLS polls. */
+static void poll_files(struct journal_dir *dir)
 {
-    struct done_entry *entries = NULL;
-    size_t count = 0, cap = 0;
-    int64_t bytes = 0, now = ol__time_now_ms();
-    const struct dirent *entry;
-    int fd = openat(dir->done_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *stream = fd >= 0 ? fdopendir(fd) : NULL;
-    if (stream == NULL) {
-        if (fd >= 0)
-            close(fd);
-        return; /* said when something is moved there */
-    }
-    while ((entry = readdir(stream)) != NULL) {
-        struct stat st;
-        struct ol__uuid id;
-        if (!journal_name_is_valid(entry->d_name, &id) ||
-            fstatat(dir->done_fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+    size_t count = OL_MIN(dir->count, (size_t)JOURNAL_POLL_FILES);
+    size_t rounds = (size_t)FULL_LOOK_POLLS * JOURNAL_POLL_FILES / dir->count;
+    rounds = OL_MAX((size_t)1, OL_MIN(rounds, (size_t)FULL_LOOK_POLLS));
+    for (size_t n = 0; n < count; n++) {
+        size_t at = dir->poll_next % dir->count;
+        struct journal_file *file = dir->files[at];
+        bool is_full_look = (at + dir->poll_next++ / dir->count) % rounds == 0 && !file->is_left;
+        if (file->is_dirty || file->is_ended || file->is_orphan)
             continue;
-        if (count == cap) {
-            cap = cap == 0 ? 64 : cap * 2;
-            struct done_entry *more = realloc(entries, cap * sizeof *entries);
-            if (more == NULL)
-                break; /* the rest next time */
-            entries = more;
+        if (is_full_look || is_changed(dir, file)) {
+            file->is_left = false;
+            journal_dir_mark(dir, file);
         }
-        memcpy(entries[count].name, entry->d_name, JOURNAL_NAME_SIZE + 1);
-        entries[count].changed_ms = (int64_t)st.st_mtim.tv_sec * 1000;
-        entries[count].size = (int64_t)st.st_size;
-        bytes += entries[count++].size;
     }
-    closedir(stream);
-    if (count > 0)
-        qsort(entries, count, sizeof *entries, by_age);
-    for (size_t i = 0; i < count; i++) {
-        if (bytes <= JOURNAL_DONE_BYTES && now - entries[i].changed_ms <= JOURNAL_DONE_AGE_MS)
-            break;
-        if (unlinkat(dir->done_fd, entries[i].name, 0) == 0)
-            bytes -= entries[i].size;
-    }
-    free(entries);
 }
 
-/** J15: take away the marker of a uid whose journals are drained to below half of both ceilings. */
-static void clear_full_markers(struct journal_dir *dir)
+void journal_dir_poll(struct journal_intake *ji, struct journal_dir *dir)
 {
-    const struct dirent *entry;
-    int fd = openat(dir->fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *stream = fd >= 0 ? fdopendir(fd) : NULL;
-    bool is_left = false;
-    if (stream == NULL) {
-        if (fd >= 0)
-            close(fd);
+    struct stat st;
+    if (!refresh(ji, dir))
         return;
+    dir->polls++;
+    /* Without a watch names are found here; with one this is the second look that a hint needs. */
+    if ((dir->watch < 0 || dir->polls % FULL_LOOK_POLLS == 0) && fstat(dir->fd, &st) == 0) {
+        int64_t age = ol__time_now_ms() - (int64_t)dir->modified.tv_sec * 1000;
+        if (st.st_mtim.tv_sec != dir->modified.tv_sec ||
+            st.st_mtim.tv_nsec != dir->modified.tv_nsec || (age >= 0 && age < SETTLED_MS))
+            dir->must_scan = true;
     }
-    while ((entry = readdir(stream)) != NULL) {
-        char *end;
-        if (strncmp(entry->d_name, ".full-", 6) != 0)
-            continue;
-        unsigned long uid = strtoul(entry->d_name + 6, &end, 10);
-        if (*end != '\0')
-            continue;
-        int64_t bytes = 0, files = 0;
-        for (size_t i = 0; i < dir->count; i++) {
-            if (dir->files[i]->uid == uid) {
-                bytes += (int64_t)(dir->files[i]->size - dir->files[i]->synced);
-                files++;
-            }
-        }
-        if (bytes > JOURNAL_UID_BYTES / 2 || files > JOURNAL_UID_FILES / 2 ||
-            (unlinkat(dir->fd, entry->d_name, 0) < 0 && errno != ENOENT))
-            is_left = true;
-    }
-    closedir(stream);
-    dir->has_full_marker = is_left;
-}
-
-static void sync_and_forget(struct journal_intake *ji, struct journal_dir *dir)
-{
-    if (fsync(dir->fd) < 0) {
-        log_write(LOG_LEVEL_ERROR, "intake", "journal directory '%s': fsync: %s", dir->path,
-                  strerror(errno));
-        return; /* promise 2 */
-    }
-    for (size_t i = 0; i < dir->gone_count; i++)
-        OL_IGNORE(spool_group_forget(ji->agent->spool, &dir->gone[i]) != OL_OK,
-                  "kept until the next start");
-    dir->gone_count = 0;
-    dir->must_sync = false;
-}
-
-void journal_dir_tidy(struct journal_intake *ji, struct journal_dir *dir, bool is_closing)
-{
-    int64_t now = ol__time_monotonic_ms();
-    size_t kept = 0;
-    bool had_sync = dir->must_sync;
-    for (size_t i = 0; i < dir->count; i++) {
-        struct journal_file *file = dir->files[i];
-        if ((file->is_ended || file->is_orphan) && file->taken == file->synced && /* promise 1 */
-            remove_ended(ji, dir, file)) {
-            add_gone(dir, file);
-            free(file);
-        } else
-            dir->files[kept++] = file;
-    }
-    dir->count = kept;
-    if (dir->must_sync && !had_sync)
-        dir->sync_due = now + SYNC_DELAY_MS;
-    if (dir->must_sync && (is_closing || now >= dir->sync_due)) {
-        sync_and_forget(ji, dir);
-        dir->sync_due = now + SYNC_DELAY_MS;
-    }
-    if (now >= dir->clean_due) {
-        clean_done(dir);
-        dir->clean_due = now + CLEAN_DELAY_MS;
-    }
-    if (dir->has_full_marker)
-        clear_full_markers(dir);
+    if (dir->is_failing)
+        dir->must_scan = true;
+    if (dir->count > 0)
+        poll_files(dir);
 }

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* One journal: who wrote it, how far it was taken, where it ends. Rules: spec/JOURNAL.md.
  *
- *  1. A line is taken only with its newline (J5); what is behind the last newline waits, or is torn once
- *     the writer is gone (J9).
- *  2. The lock is probed before the file is read to its end, never after: what a writer added before it
- *     went is then always seen (J10).
+ *  1. A line is taken only with its newline (J5), a run note only with the line behind it (J6);
+ * what is behind the last newline waits, or is torn once the writer is gone (J9).
+ *  2. The lock is probed before the file is read to its end, never after: what a writer added
+ * before it went is then always seen (J10).
  *  3. A line that is no event is counted and passed; the file is then kept in done/ (J8).
+ *  4. No line of a later part of a chain is taken before every line of the earlier ones (J19).
+ *  5. Trouble with the file itself is logged once and tried again later; it stops nobody else.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -16,6 +18,8 @@
 #include "times.h"
 
 #define READ_SIZE (256u * 1024u)
+
+/* ---- Who it is ---- */
 
 bool journal_name_is_valid(const char *name, struct ol__uuid *ret_id)
 {
@@ -29,34 +33,13 @@ bool journal_name_is_valid(const char *name, struct ol__uuid *ret_id)
     return ol__uuid_parse((struct ol__span){.data = name + 21, .size = OL_UUID_TEXT}, ret_id);
 }
 
-struct header {
-    int64_t format;
-    bool is_control; /* its first key begins with ol_journal */
-    char boot[OL_UUID_TEXT + 1], host[256];
-};
-
-static void copy_text(struct ol__span text, char *out, size_t size)
+static void remember(struct journal_file *file, const struct stat *st)
 {
-    size_t n = OL_MIN(text.size, size - 1);
-    memcpy(out, text.data, n);
-    out[n] = '\0';
-}
-
-static ol_status header_value(void *arg, const struct ol__json_value *value, struct ol_error *err)
-{
-    struct header *h = arg;
-    (void)err;
-    if (value->depth != 1 || value->path[0].is_index)
-        return OL_OK;
-    struct ol__span key = value->path[0].key;
-    if (value->type == OL_JSON_NUMBER && ol__span_equal(key, OL_SPAN_LIT("ol_journal"))) {
-        h->is_control = true;
-        h->format = value->text.size == 1 ? value->text.data[0] - '0' : INT64_MAX;
-    } else if (value->type == OL_JSON_STRING && ol__span_equal(key, OL_SPAN_LIT("boot")))
-        copy_text(value->text, h->boot, sizeof h->boot);
-    else if (value->type == OL_JSON_STRING && ol__span_equal(key, OL_SPAN_LIT("host")))
-        copy_text(value->text, h->host, sizeof h->host);
-    return OL_OK;
+    file->device = st->st_dev;
+    file->inode = st->st_ino;
+    file->size = (uint64_t)st->st_size;
+    file->changed = st->st_ctim;
+    file->modified = st->st_mtim;
 }
 
 /** First look at a file: its owner, and with it the key of its position (J17). */
@@ -74,16 +57,129 @@ static void identify(struct journal_intake *ji, struct journal_file *file, const
         file->synced = 0;
     file->taken = file->synced;
     file->is_opened = true;
+    file->has_header = file->is_local = file->has_end = file->is_skipping = false;
+    file->is_in_order = false;
+    file->part = 0;
+    file->parked = 0;
+    file->end_look = 0;
 }
 
 static void leave(struct journal_dir *dir, struct journal_file *file, const char *why)
 {
     file->is_left = true;
-    log_write(LOG_LEVEL_WARNING, "intake", "journal '%s/%s' is left alone: %s", dir->path, file->name,
-              why);
+    if (!file->is_told)
+        log_write(LOG_LEVEL_WARNING, "intake", "journal '%s/%s' is left alone: %s", dir->path,
+                  file->name, why);
+    file->is_told = true;
 }
 
-/** @return OL_OK: read, or there is none and the writer is gone; OL_AGAIN: not there yet. */
+static void note_failure(const struct journal_dir *dir, struct journal_file *file, const char *what)
+{
+    if (!file->is_failing)
+        log_write(LOG_LEVEL_ERROR, "intake", "journal '%s/%s': %s; tried again", dir->path,
+                  file->name, what);
+    file->is_failing = true;
+}
+
+/** @return OL_OK; OL_END: the file cannot be read now, and that was seen to; OL_NOMEM: nothing can
+ * be opened now. */
+static ol_status open_file(struct journal_intake *ji, struct journal_dir *dir,
+                           struct journal_file *file, int *ret, struct ol_error *err)
+{
+    struct stat st;
+    int fd = openat(dir->fd, file->name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    int reason = errno;
+    if (fd >= 0) {
+        *ret = fd;
+        return OL_OK;
+    }
+    if (reason == EMFILE || reason == ENFILE || reason == ENOMEM)
+        return ol__error_set(err, OL_NOMEM, "journal '%s/%s': open: %s", dir->path, file->name,
+                             strerror(reason));
+    if (reason == ENOENT) {
+        dir->must_scan = true; /* somebody took it away; the scan drops it */
+    } else if (reason == ELOOP || reason == EACCES || reason == EPERM || reason == ENXIO) {
+        if (fstatat(dir->fd, file->name, &st, AT_SYMLINK_NOFOLLOW) == 0) {
+            if (!file->is_opened) /* its position must not pass for one without a file */
+                identify(ji, file, &st);
+            remember(file, &st);
+        }
+        leave(dir, file, strerror(reason));
+    } else {
+        note_failure(dir, file, strerror(reason));
+    }
+    return OL_END;
+}
+
+/** @return OL_OK, or OL_END as open_file(). */
+static ol_status read_piece(const struct journal_dir *dir, struct journal_file *file, int fd,
+                            char *out, size_t size, uint64_t offset, size_t *ret_size)
+{
+    struct ol_error why = {.status = OL_OK};
+    if (ol__fs_read_at(&ol__fs_real, fd, out, size, (off_t)offset, ret_size, &why) == OL_OK)
+        return OL_OK;
+    note_failure(dir, file, why.message);
+    return OL_END;
+}
+
+/* ---- The header ---- */
+
+struct header {
+    int64_t format, part;
+    struct ol__uuid chain;
+    char boot[OL_UUID_TEXT + 1], host[256];
+};
+
+static void copy_text(struct ol__span text, char *out, size_t size)
+{
+    size_t n = OL_MIN(text.size, size - 1);
+    memcpy(out, text.data, n);
+    out[n] = '\0';
+}
+
+/** A whole number from 0 to 999,999,999, else -1. */
+static int64_t small_number(struct ol__span text)
+{
+    int64_t n = 0;
+    if (text.size == 0 || text.size > 9)
+        return -1;
+    for (size_t i = 0; i < text.size; i++) {
+        if (text.data[i] < '0' || text.data[i] > '9')
+            return -1;
+        n = n * 10 + (text.data[i] - '0');
+    }
+    return n;
+}
+
+static ol_status header_value(void *arg, const struct ol__json_value *value, struct ol_error *err)
+{
+    struct header *h = arg;
+    (void)err;
+    if (value->depth != 1 || value->path[0].is_index)
+        return OL_OK;
+    struct ol__span key = value->path[0].key;
+    if (value->type == OL_JSON_NUMBER && ol__span_equal(key, OL_SPAN_LIT("ol_journal")))
+        h->format = small_number(value->text);
+    else if (value->type == OL_JSON_NUMBER && ol__span_equal(key, OL_SPAN_LIT("part")))
+        h->part = OL_MAX(small_number(value->text), 0);
+    else if (value->type != OL_JSON_STRING)
+        return OL_OK;
+    else if (ol__span_equal(key, OL_SPAN_LIT("boot")))
+        copy_text(value->text, h->boot, sizeof h->boot);
+    else if (ol__span_equal(key, OL_SPAN_LIT("host")))
+        copy_text(value->text, h->host, sizeof h->host);
+    else if (ol__span_equal(key, OL_SPAN_LIT("chain")) && !ol__uuid_parse(value->text, &h->chain))
+        h->chain = (struct ol__uuid){.bytes = {0}};
+    return OL_OK;
+}
+
+static bool begins_with(struct ol__span line, struct ol__span what)
+{
+    return line.size >= what.size && memcmp(line.data, what.data, what.size) == 0;
+}
+
+/** @return OL_OK: read, or there is none; OL_AGAIN: not there yet; OL_END: as open_file();
+ * OL_NOMEM. */
 static ol_status read_header(struct journal_intake *ji, struct journal_dir *dir,
                              struct journal_file *file, int fd, bool is_free, struct ol_error *err)
 {
@@ -91,7 +187,7 @@ static ol_status read_header(struct journal_intake *ji, struct journal_dir *dir,
     size_t size;
     struct header h = {.format = 0};
     static const struct ol__json_limits limits = {.size_max = JOURNAL_HEADER_MAX, .depth_max = 4};
-    ol_status st = ol__fs_read_at(&ol__fs_real, fd, text, sizeof text, 0, &size, err);
+    ol_status st = read_piece(dir, file, fd, text, sizeof text, 0, &size);
     if (st != OL_OK)
         return st;
     const char *end = memchr(text, '\n', size);
@@ -100,25 +196,61 @@ static ol_status read_header(struct journal_intake *ji, struct journal_dir *dir,
     if (end == NULL)
         return OL_OK; /* no header: the lines below say what to make of the bytes */
     struct ol__span line = {.data = text, .size = (size_t)(end - text)};
+    file->has_header = true; /* or a line that is treated like any other */
+    if (!begins_with(line, OL_SPAN_LIT("{\"ol_journal\":")))
+        return OL_OK;
     st = ol__json_read(ji->reader, line, &limits, header_value, &h, NULL);
-    if (st == OL_NOMEM)
+    if (st == OL_NOMEM) {
+        file->has_header = false;
         return ol__error_set(err, OL_NOMEM, "journal '%s': out of memory", file->name);
-    if (st == OL_OK && h.is_control && h.format > 1) {
+    }
+    if (st != OL_OK)
+        return OL_OK;
+    if (h.format < 0 || h.format > 1) {
+        file->has_header = false;
         leave(dir, file, "written in a newer format");
         return OL_OK;
     }
-    if (st == OL_OK && h.is_control) {
-        file->is_local = strcmp(h.boot, ji->boot) == 0 && strcmp(h.host, ji->host) == 0;
-        file->taken = OL_MAX(file->taken, line.size + 1);
-    }
-    file->has_header = true; /* or a line that will be parked like any other */
+    /* A boot id or host that cannot be read says nothing about where the writer ran. */
+    file->is_local = ji->boot[0] != '\0' && ji->host[0] != '\0' && strcmp(h.boot, ji->boot) == 0 &&
+                     strcmp(h.host, ji->host) == 0;
+    file->chain = h.chain;
+    file->part = h.part;
+    file->taken = OL_MAX(file->taken, line.size + 1);
     return OL_OK;
 }
 
-static bool begins_with(struct ol__span line, struct ol__span what)
+/** Promise 4. @return whether all that this part follows has been taken. */
+static bool may_follow(struct journal_dir *dir, struct journal_file *file)
 {
-    return line.size >= what.size && memcmp(line.data, what.data, what.size) == 0;
+    if (file->part <= 1 || file->is_in_order)
+        return true;
+    if (dir->scans <= file->listed_scan) { /* the one before may have been missed so far */
+        dir->must_scan = true;
+        return false;
+    }
+    for (size_t i = journal_dir_index(dir, file->name); i-- > 0;) {
+        struct journal_file *before = dir->files[i];
+        if (!before->is_looked_at) {
+            journal_dir_mark(dir, before);
+            return false;
+        }
+        if (before->part == 0 || before->part >= file->part || before->uid != file->uid ||
+            memcmp(before->chain.bytes, file->chain.bytes, sizeof file->chain.bytes) != 0)
+            continue;
+        /* Its events were all written before we saw this name: read to its end since then, it has
+         * none left. */
+        if (before->is_left || before->is_failing || before->is_ended || before->is_orphan ||
+            before->end_look > file->listed_look)
+            break;
+        journal_dir_mark(dir, before);
+        return false;
+    }
+    file->is_in_order = true;
+    return true;
 }
+
+/* ---- Lines ---- */
 
 static void park(struct journal_intake *ji, struct journal_dir *dir, struct journal_file *file,
                  const char *reason)
@@ -129,23 +261,22 @@ static void park(struct journal_intake *ji, struct journal_dir *dir, struct jour
     metric_add(&ji->agent->metrics->intake.journal_parked_lines, 1);
 }
 
-/** One line without its newline; @p end is the offset behind it. @return OL_OK: passed; else not. */
+/** One line without its newline; @p end is the offset behind it. @return OL_OK: passed; else not.
+ */
 static ol_status take_line(struct journal_intake *ji, struct journal_dir *dir,
                            struct journal_file *file, struct ol__span line, uint64_t end,
                            struct ol_error *err)
 {
+    if (line.size == 0)
+        return OL_OK;
     if (begins_with(line, OL_SPAN_LIT("{\"ol_journal"))) {
         file->has_end = begins_with(line, OL_SPAN_LIT("{\"ol_journal_end\""));
         return OL_OK;
     }
-    if (line.size == 0)
-        return OL_OK;
-    struct spool_record record = {.source = SPOOL_FROM_JOURNAL,
-                                  .source_position = end,
-                                  .uid = file->uid,
-                                  .data = line};
+    struct spool_record record = {
+        .source = SPOOL_FROM_JOURNAL, .source_position = end, .uid = file->uid, .data = line};
     memcpy(record.source_id, file->key.bytes, sizeof record.source_id);
-    struct ol_error why;
+    struct ol_error why = {.status = OL_OK};
     ol_status st = intake_take(ji->taker, &record, NULL, &why);
     if (st == OL_INVALID || st == OL_TOO_LARGE) {
         park(ji, dir, file, why.message);
@@ -154,6 +285,8 @@ static ol_status take_line(struct journal_intake *ji, struct journal_dir *dir,
             *err = why;
         return st;
     } else {
+        file->is_in_group = true;
+        dir->has_group = true;
         metric_add(&ji->agent->metrics->intake.journal_events, 1);
         metric_add(&ji->agent->metrics->intake.journal_bytes, line.size + 1);
     }
@@ -161,26 +294,41 @@ static ol_status take_line(struct journal_intake *ji, struct journal_dir *dir,
     return OL_OK;
 }
 
-/** Take the whole lines in the buffer, which starts at file->taken. */
-static ol_status take_lines(struct journal_intake *ji, struct journal_dir *dir,
-                            struct journal_file *file, struct ol_error *err)
+/** Promise 1: a writer that cannot write the whole of note and event cuts both off again. Together
+ * they are no longer than a line may be. */
+static bool is_note_alone(const char *begin, const char *newline, const char *end)
 {
-    size_t at = 0;
+    struct ol__span line = {.data = begin, .size = (size_t)(newline - begin)};
+    return begins_with(line, OL_SPAN_LIT("{\"ol_journal_run\"")) &&
+           (size_t)(end - begin) < JOURNAL_LINE_MAX &&
+           memchr(newline + 1, '\n', (size_t)(end - newline - 1)) == NULL;
+}
+
+/** Take the whole lines in the buffer, which starts at file->taken. @p searched: so many bytes at
+ * its front hold no newline, before and after. */
+static ol_status take_lines(struct journal_intake *ji, struct journal_dir *dir,
+                            struct journal_file *file, size_t *searched, struct ol_error *err)
+{
+    size_t at = 0, skip = *searched;
+    *searched = 0;
     while (at < ji->lines.size) {
-        const char *begin = ji->lines.data + at;
-        const char *newline = memchr(begin, '\n', ji->lines.size - at);
+        const char *begin = ji->lines.data + at, *end = ji->lines.data + ji->lines.size;
+        const char *newline = memchr(begin + skip, '\n', (size_t)(end - begin) - skip);
+        skip = 0;
         if (newline == NULL)
+            *searched = (size_t)(end - begin);
+        if (newline == NULL || is_note_alone(begin, newline, end))
             break;
         struct ol__span line = {.data = begin, .size = (size_t)(newline - begin)};
-        uint64_t end = file->taken + line.size + 1;
+        uint64_t line_end = file->taken + line.size + 1;
         if (file->is_skipping) {
             file->is_skipping = false; /* the rest of the long line, counted at its start */
         } else {
-            ol_status st = take_line(ji, dir, file, line, end, err);
+            ol_status st = take_line(ji, dir, file, line, line_end, err);
             if (st != OL_OK)
                 return st; /* the caller reads anew from file->taken */
         }
-        file->taken = end;
+        file->taken = line_end;
         at += line.size + 1;
     }
     ol__buf_consume(&ji->lines, at);
@@ -191,27 +339,30 @@ static ol_status take_lines(struct journal_intake *ji, struct journal_dir *dir,
         file->has_end = false;
         file->taken += ji->lines.size;
         ol__buf_reset(&ji->lines);
+        *searched = 0;
     }
     return OL_OK;
 }
 
-/** Read on from file->taken. @return OL_OK at the end of the file, OL_AGAIN after a turn, or why not. */
+/** Read on from file->taken. @return OL_OK at the end of the file, OL_AGAIN after a turn, or why
+ * not. */
 static ol_status take_turn(struct journal_intake *ji, struct journal_dir *dir,
                            struct journal_file *file, int fd, struct ol_error *err)
 {
     uint64_t begin = file->taken;
+    size_t searched = 0;
     ol__buf_reset(&ji->lines);
     for (;;) {
         size_t got;
         char *room = ol__buf_room(&ji->lines, READ_SIZE);
         if (room == NULL)
             return ol__error_set(err, OL_NOMEM, "journal '%s': out of memory", file->name);
-        ol_status st = ol__fs_read_at(&ol__fs_real, fd, room, READ_SIZE,
-                                      (off_t)(file->taken + ji->lines.size), &got, err);
+        ol_status st =
+            read_piece(dir, file, fd, room, READ_SIZE, file->taken + ji->lines.size, &got);
         if (st != OL_OK)
             return st;
         ol__buf_grow(&ji->lines, got);
-        st = take_lines(ji, dir, file, err);
+        st = take_lines(ji, dir, file, &searched, err);
         if (st != OL_OK)
             return st;
         if (got < READ_SIZE)
@@ -221,74 +372,106 @@ static ol_status take_turn(struct journal_intake *ji, struct journal_dir *dir,
     }
 }
 
+/* ---- The end ---- */
+
 /** At the end of the file: has the writer ended (J10), or is nobody to say so (J12)? */
 static void judge_end(struct journal_intake *ji, struct journal_dir *dir, struct journal_file *file,
                       bool is_free)
 {
     size_t rest = ji->lines.size;
-    bool is_old = ol__time_now_ms() - file->changed_ms >= ji->orphan_after_ms;
+    int64_t changed_ms = (int64_t)file->modified.tv_sec * 1000 + file->modified.tv_nsec / 1000000;
     if (file->has_end && rest == 0)
         file->is_ended = true;
     else if (is_free && file->is_local) {
         if (rest > 0)
             park(ji, dir, file, "torn: no newline, and its writer is gone");
         file->is_ended = true;
-    } else if (is_free && is_old)
+    } else if (is_free && ol__time_now_ms() - changed_ms >= ji->orphan_after_ms)
         file->is_orphan = true;
+    dir->has_ended |= file->is_ended || file->is_orphan;
+}
+
+/* ---- One look ---- */
+
+/** What may be read, by whom it is and how it stands. @return OL_OK; OL_END: not now; OL_AGAIN:
+ * after the commit. */
+static ol_status check_file(struct journal_intake *ji, struct journal_dir *dir,
+                            struct journal_file *file, int fd)
+{
+    struct stat st;
+    if (fstat(fd, &st) < 0) {
+        note_failure(dir, file, strerror(errno));
+        return OL_END;
+    }
+    if (file->is_opened && (st.st_ino != file->inode || st.st_dev != file->device)) {
+        if (file->is_in_group)
+            return OL_AGAIN; /* what was taken from the one before is settled first */
+        file->is_opened = false;
+    }
+    if (!file->is_opened)
+        identify(ji, file, &st);
+    remember(file, &st);
+    if (!S_ISREG(st.st_mode) || st.st_nlink != 1) { /* J20 */
+        leave(dir, file, S_ISREG(st.st_mode) ? "it has other links" : "no regular file");
+        return OL_END;
+    }
+    if (file->taken > (uint64_t)st.st_size) /* J17: it was consumed; power loss cut it back */
+        file->taken = (uint64_t)st.st_size;
+    return OL_OK;
+}
+
+static ol_status take_open_file(struct journal_intake *ji, struct journal_dir *dir,
+                                struct journal_file *file, int fd, struct ol_error *err)
+{
+    uint64_t look = ++ji->looks;
+    ol_status st = check_file(ji, dir, file, fd);
+    if (st != OL_OK)
+        return st;
+    bool is_free = flock(fd, LOCK_SH | LOCK_NB) == 0; /* promise 2 */
+    if (is_free)
+        OL_IGNORE(flock(fd, LOCK_UN) < 0, "closing unlocks as well");
+    st = OL_OK;
+    if (!file->has_header)
+        st = read_header(ji, dir, file, fd, is_free, err);
+    file->is_looked_at = true;
+    if (st != OL_OK || file->is_left)
+        return st == OL_AGAIN ? OL_END : st;
+    if (!may_follow(dir, file))
+        return dir->is_failing ? OL_END
+                               : OL_AGAIN; /* a directory that cannot be listed now: later */
+    st = take_turn(ji, dir, file, fd, err);
+    if (st == OL_OK) {
+        file->end_look = look;
+        file->is_failing = false;
+        judge_end(ji, dir, file, is_free);
+    }
+    return st;
 }
 
 ol_status journal_file_take(struct journal_intake *ji, struct journal_dir *dir,
                             struct journal_file *file, size_t *ret_bytes, struct ol_error *err)
 {
-    struct stat st;
-    ol_status result = OL_OK;
-    uint64_t begin;
+    int fd = -1;
     *ret_bytes = 0;
-    int fd = openat(dir->fd, file->name,
-                    O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-    if (fd < 0) {
-        if (errno == ENOENT) {
-            dir->must_scan = true; /* somebody took it away; the scan drops it */
-            return OL_OK;
-        }
-        if (errno == ELOOP || errno == EACCES || errno == ENXIO) {
-            leave(dir, file, strerror(errno));
-            return OL_OK;
-        }
-        return ol__error_set_errno(err, errno, "journal '%s/%s': open", dir->path, file->name);
+    ol_status st = open_file(ji, dir, file, &fd, err);
+    if (st == OL_NOMEM)
+        return st;
+    if (st == OL_OK) {
+        uint64_t begin = file->taken;
+        st = take_open_file(ji, dir, file, fd, err);
+        *ret_bytes = file->taken > begin ? (size_t)(file->taken - begin) : 0;
+        close(fd);
     }
-    if (fstat(fd, &st) < 0) {
-        result = ol__error_set_errno(err, errno, "journal '%s/%s': stat", dir->path, file->name);
-        goto out;
-    }
-    if (!S_ISREG(st.st_mode) || st.st_nlink != 1) { /* J20 */
-        leave(dir, file, S_ISREG(st.st_mode) ? "it has other links" : "no regular file");
-        goto out;
-    }
-    if (!file->is_opened)
-        identify(ji, file, &st);
-    bool is_free = flock(fd, LOCK_SH | LOCK_NB) == 0; /* promise 2 */
-    if (is_free)
-        OL_IGNORE(flock(fd, LOCK_UN) < 0, "closing unlocks as well");
-    begin = file->taken;
-    if (!file->has_header) {
-        result = read_header(ji, dir, file, fd, is_free, err);
-        if (result != OL_OK || file->is_left) {
-            result = result == OL_AGAIN ? OL_OK : result;
-            goto out;
-        }
-        begin = file->taken;
-    }
-    if (file->taken > (uint64_t)st.st_size) /* J17: it was consumed; power loss cut it back */
-        file->taken = (uint64_t)st.st_size;
-    begin = OL_MIN(begin, file->taken);
-    result = take_turn(ji, dir, file, fd, err);
-    *ret_bytes = (size_t)(file->taken - begin);
-    file->size = (uint64_t)st.st_size;
-    file->changed_ms = (int64_t)st.st_mtim.tv_sec * 1000 + st.st_mtim.tv_nsec / 1000000;
-    if (result == OL_OK)
-        judge_end(ji, dir, file, is_free);
-out:
-    close(fd);
-    return result;
+    file->is_looked_at |= st != OL_AGAIN;
+    if (!file->is_in_group)
+        file->synced = file->taken; /* nothing but lines that make no record: no sync to wait for */
+    return st == OL_END ? OL_OK : st;
+}
+
+void journal_file_roll_back(struct journal_file *file)
+{
+    file->taken = file->synced;
+    file->is_in_group = false;
+    file->has_end = file->is_ended = file->is_orphan = file->is_skipping = false;
+    file->end_look = 0;
 }

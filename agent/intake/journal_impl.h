@@ -2,8 +2,9 @@
 #ifndef INTAKE_JOURNAL_IMPL_H
 #define INTAKE_JOURNAL_IMPL_H
 /** @file
- * What journal.c (the intake object), journal_dir.c (directories, names, inotify) and journal_file.c (one
- * file: header, lines, end) share. Threads: the intake thread.
+ * What journal.c (the intake object), journal_dir.c (one directory: lock, watch, names),
+ * journal_leave.c (what may leave it) and journal_file.c (one file: header, lines, end) share.
+ * Threads: the intake thread.
  */
 #include "ids.h"
 #include "journal.h"
@@ -17,6 +18,9 @@
 #define JOURNAL_DONE_BYTES (INT64_C(256) * 1024 * 1024)
 #define JOURNAL_UID_BYTES (INT64_C(256) * 1024 * 1024) /**< J15 */
 #define JOURNAL_UID_FILES 10000
+#define JOURNAL_UID_LISTED 20000 /**< of one owner, in memory; the newest beyond wait (J19) */
+#define JOURNAL_LISTED 250000    /**< of all, while they are sorted */
+#define JOURNAL_POLL_FILES 1000  /**< looked at in one poll */
 
 struct journal_file {
     char name[JOURNAL_NAME_SIZE + 1];
@@ -24,31 +28,56 @@ struct journal_file {
     uint32_t uid;        /**< the file's owner */
     uint64_t synced;     /**< lines up to here are on the spool's disk */
     uint64_t taken;      /**< lines up to here are in the group or before it */
-    int64_t changed_ms;  /**< mtime */
-    uint64_t size;       /**< when last looked at */
-    bool is_dirty;       /**< something may have changed */
-    bool is_opened;      /**< owner, key and position are known */
+    /* As it was when last looked at: */
+    dev_t device;
+    ino_t inode;
+    uint64_t size;
+    struct timespec changed, modified; /**< ctime, mtime */
+    /* J19, the order of the parts of a chain: */
+    struct ol__uuid chain;
+    int64_t part;         /**< 0: not known */
+    uint64_t listed_scan; /**< dir->scans when it was listed */
+    uint64_t listed_look; /**< ji->looks when it was listed */
+    uint64_t end_look;    /**< the last look that read to its end; 0: none yet */
+    uint64_t seen_scan;   /**< the last scan that found it */
+    uint32_t parked;      /**< lines that no event came of */
+    bool is_dirty;        /**< something may have changed */
+    bool is_opened;       /**< owner, key and position are known */
+    bool is_looked_at;    /**< at least once */
     bool has_header;
-    bool is_left;        /**< not ours to read: a newer format, no regular file, other links */
-    bool is_local;       /**< its header names this boot and host: a free lock means the writer is gone */
-    bool has_end;        /**< the last line taken is an end line */
-    bool is_ended;       /**< J10, and taken reached its end */
-    bool is_orphan;      /**< J12 */
-    bool is_skipping;    /**< inside a line that is too long */
-    uint32_t parked;     /**< lines that no event came of */
+    bool is_left;    /**< not ours to read as it is: a newer format, no regular file, other links */
+    bool is_failing; /**< the last look ended with an error of the file's own */
+    bool is_told;    /**< why it is left, fails or stays was logged */
+    bool is_local; /**< its header names this boot and host: a free lock means the writer is gone */
+    bool has_end;  /**< the last line taken is an end line */
+    bool is_ended; /**< J10, and taken reached its end */
+    bool is_orphan;   /**< J12 */
+    bool is_skipping; /**< inside a line that is too long */
+    bool is_in_group; /**< the group being gathered has events of it */
+    bool is_in_order; /**< J19: nothing of an earlier part is missing */
 };
 
 struct journal_dir {
-    char *path; /**< owned */
-    int fd, drain_fd, done_fd, watch;
-    struct journal_file **files; /**< owned, sorted by name: oldest first (J4, J19) */
+    char *path;                       /**< owned */
+    int fd, drain_fd, done_fd, watch; /**< -1: none; fd: the directory is missing */
+    struct journal_file **files;      /**< owned, sorted by name: oldest first (J4, J19) */
     size_t count, cap;
+    uint64_t scans;           /**< begun so far */
+    struct timespec modified; /**< its mtime before the last scan */
+    unsigned polls;
+    size_t poll_next; /**< where the next poll goes on */
+    char turn_next[JOURNAL_NAME_SIZE +
+                   1]; /**< J19: where the next turn goes on; empty: the oldest */
     bool must_scan;
+    bool is_failing;      /**< and that was logged */
+    bool is_cut;          /**< some names are not listed, see JOURNAL_UID_LISTED */
+    bool has_dirty;       /**< some file is_dirty */
+    bool has_group;       /**< some file is_in_group */
+    bool has_ended;       /**< some file is_ended or is_orphan */
     bool has_full_marker; /**< J15: a `.full-UID` was seen */
     bool must_sync;       /**< something was unlinked since the last fsync */
-    int64_t sync_due;     /**< monotonic */
-    int64_t clean_due;    /**< done/, monotonic */
-    struct ol__uuid *gone; /**< owned: unlinked, waiting for that fsync */
+    int64_t sync_due, clean_due, marker_due; /**< monotonic */
+    struct ol__uuid *gone; /**< owned: keys of what was unlinked, waiting for that fsync */
     size_t gone_count, gone_cap;
 };
 
@@ -56,32 +85,55 @@ struct journal_intake {
     const struct agent *agent;
     struct intake_taker *taker;
     struct ol__json_reader *reader; /**< for headers */
-    int inotify;
-    struct journal_dir *dirs; /**< owned */
-    size_t dir_count;
+    int inotify;                    /**< -1: none */
+    struct journal_dir *dirs;       /**< owned */
+    size_t dir_count, dir_next;
     struct ol__buf lines; /**< the part of a file being read */
     char boot[OL_UUID_TEXT + 1];
     char host[256];
+    uint64_t looks;
     int64_t poll_due, orphan_after_ms;
+    bool has_forgotten; /**< positions without a file were let go */
 };
 
 /* journal_dir.c */
+/** @p path is copied. On failure @p dir holds the path only, for another try. */
 OL_NODISCARD ol_status journal_dir_open(struct journal_intake *ji, struct journal_dir *dir,
                                         const char *path, struct ol_error *err);
-void journal_dir_close(struct journal_dir *dir);
-/** Bring the list up to date with what stands in the directory. */
+/** Let go of lock, watch and files; the path stays unless @p is_final. */
+void journal_dir_close(struct journal_intake *ji, struct journal_dir *dir, bool is_final);
+/** Bring the list up to date with what stands in the directory. @return OL_OK; OL_NOMEM; others:
+ * the directory's own trouble, tried again later. */
 OL_NODISCARD ol_status journal_dir_scan(struct journal_intake *ji, struct journal_dir *dir,
                                         struct ol_error *err);
 /** Empty the inotify descriptor into dirty marks. */
 void journal_dir_watch(struct journal_intake *ji);
-/** Remove or move what has ended (J11, J12), fsync and forget when due (J17), clean done/, markers (J15). */
+/** What is done once a poll: is the directory still there, has it new names, have files changed. */
+void journal_dir_poll(struct journal_intake *ji, struct journal_dir *dir);
+/** Index of the first file whose name is not before @p name. */
+size_t journal_dir_index(const struct journal_dir *dir, const char *name);
+static inline void journal_dir_mark(struct journal_dir *dir, struct journal_file *file)
+{
+    file->is_dirty = true;
+    dir->has_dirty = true;
+}
+
+/* journal_leave.c */
+/** Remove or move what has ended (J11, J12), fsync and forget when due (J17), clean done/, markers
+ *  (J15). Costs little when nothing is due. */
 void journal_dir_tidy(struct journal_intake *ji, struct journal_dir *dir, bool is_closing);
+/** Remember that the position of @p file may be forgotten after the next fsync. */
+void journal_dir_add_gone(struct journal_dir *dir, const struct journal_file *file);
 
 /* journal_file.c */
 bool journal_name_is_valid(const char *name, struct ol__uuid *ret_id);
-/** Take lines, at most JOURNAL_TURN bytes. @return OL_OK: at its end for now; OL_AGAIN: there is more; OL_FULL,
- *  OL_IO, OL_NOMEM: stopped before the line that file->taken points at. @p ret_bytes: taken by this turn. */
+/** Take lines, at most JOURNAL_TURN bytes. @return OL_OK: at its end for now, or it cannot be read
+ * (logged); OL_AGAIN: there is more, or it must wait for an earlier part; OL_FULL, OL_IO (of the
+ * spool), OL_NOMEM: stopped before the line that file->taken points at. @p ret_bytes: taken by this
+ * turn. */
 OL_NODISCARD ol_status journal_file_take(struct journal_intake *ji, struct journal_dir *dir,
                                          struct journal_file *file, size_t *ret_bytes,
                                          struct ol_error *err);
+/** Nothing of it in the group counts: as it was at the last commit. */
+void journal_file_roll_back(struct journal_file *file);
 #endif
