@@ -80,10 +80,13 @@ static bool is_time_equal(struct timespec a, struct timespec b)
     return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
 }
 
+/** Whether the content is as it was. Removing or renaming a file over it moves its ctime, too: then
+ * its mtime alone has to tell. */
 static bool is_same(const struct stat *a, const struct stat *b)
 {
     return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_size == b->st_size &&
-           is_time_equal(a->st_mtim, b->st_mtim) && is_time_equal(a->st_ctim, b->st_ctim);
+           is_time_equal(a->st_mtim, b->st_mtim) &&
+           (a->st_nlink != b->st_nlink || is_time_equal(a->st_ctim, b->st_ctim));
 }
 
 /** Wait until a change of a file last changed at @p changed would show (2). */
