@@ -24,31 +24,49 @@ int verb_deadletter(int argc, char **argv);
 int verb_status(int argc, char **argv);
 
 /* ---- client.c: the agent's admin socket ---- */
+#define CLIENT_ANSWER_MAX ((size_t)64 << 20)
 /** Where the agent of this user's place listens for questions: LINEAGED_SOCKET's neighbour, else
  * the system agent's where the system journal is, else the user's own. @return OL_OK, OL_TOO_LARGE.
  */
 OL_NODISCARD ol_status client_socket_path(char *out, size_t size, bool *ret_is_system,
                                           struct ol_error *err);
-/** GET @p target ("/v1/why?subject=..."). @return OL_OK with any HTTP status; OL_NOT_FOUND: no
- * agent listens there; OL_DENIED; OL_IO; OL_TOO_LARGE (body past @p body->max). Waits at most 30 s
- * for an answer. */
-OL_NODISCARD ol_status client_get(const char *target, int *ret_status, struct ol__buf *body,
-                                  struct ol_error *err);
+/** GET @p target ("/v1/why?subject=...") at the admin socket @p path. @return OL_OK with any HTTP
+ * status; OL_NOT_FOUND: no agent listens there; OL_DENIED; OL_IO; OL_TOO_LARGE (body past @p
+ * body->max). Waits at most 30 s for an answer. */
+OL_NODISCARD ol_status client_get(const char *path, const char *target, int *ret_status,
+                                  struct ol__buf *body, struct ol_error *err);
 /** Add `?key=value` or `&key=value`, percent-encoded; NULL value: nothing. */
 void client_add_query(struct ol__buf *target, const char *key, const char *value);
+
+/* ---- place.c: which agent, running or not ---- */
+struct agent_config;
+struct place {
+    bool is_system;
+    bool is_named; /**< LINEAGED_SOCKET says where */
+    char socket[1024];
+    struct agent_config *config; /**< owned; NULL: not read yet */
+};
+/** @return OL_OK, OL_CONFIG, OL_TOO_LARGE. place_release() in any case. */
+OL_NODISCARD ol_status place_find(struct place *place, struct ol_error *err);
+void place_release(struct place *place);
+/** Read the place's configuration, once. @return as config_load(). */
+OL_NODISCARD ol_status place_configure(struct place *place, struct ol_error *err);
+/** client_get() at this place; where nobody listens at the usual socket, at the configured one. */
+OL_NODISCARD ol_status place_get(struct place *place, const char *target, int *ret_status,
+                                 struct ol__buf *body, struct ol_error *err);
+/** Whether this user may look at the files of the place; false: its agent alone can answer. */
+bool place_is_ours(const struct place *place);
+/** What a verb exits with, after saying @p err. */
+int cli_fail(const struct place *place, ol_status status, const struct ol_error *err);
+/** The message in an answer of the agent that is no document, or @p fallback; owned. */
+char *cli_answer_message(struct ol__span body, const char *fallback);
 
 /* ---- offline.c: without an agent ---- */
 struct store_question;
 enum ask_verb { ASK_WHY, ASK_IMPACT, ASK_RUNS, ASK_SHOW, ASK_EVENTS };
 /** Let `lineaged --once` take in what waits, then ask the store file. @return as store_why() and
- * its like; OL_BUSY: somebody holds the spool yet answers nothing. */
-OL_NODISCARD ol_status offline_ask(enum ask_verb verb, const struct store_question *question,
-                                   struct ol__buf *out, struct ol_error *err);
-/** The spool directory of this place's configuration. */
-OL_NODISCARD ol_status offline_spool_directory(struct ol__buf *out, struct ol_error *err);
-
-/* ---- tree.c ---- */
-/** Print an answer document (agent/store/SCHEMA.md, "Answers") for people. @return CLI_YES, or
- * CLI_NO if it is no such document. */
-int tree_print(enum ask_verb verb, struct ol__span json);
+ * its like. */
+OL_NODISCARD ol_status offline_ask(struct place *place, enum ask_verb verb,
+                                   const struct store_question *question, struct ol__buf *out,
+                                   struct ol_error *err);
 #endif

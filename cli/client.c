@@ -144,19 +144,15 @@ static ol_status split(struct ol__buf *in, int *ret_status, struct ol__buf *body
     return ol__buf_add(body, in->data + head, in->size - head);
 }
 
-ol_status client_get(const char *target, int *ret_status, struct ol__buf *body,
+ol_status client_get(const char *path, const char *target, int *ret_status, struct ol__buf *body,
                      struct ol_error *err)
 {
-    char path[OL_PATH_MAX];
-    bool is_system;
     int fd = -1;
     int64_t deadline = ol__time_monotonic_ms() + ANSWER_TIMEOUT_MS;
     struct ol__buf request, answer;
     ol__buf_init(&request, 64 * 1024);
     ol__buf_init(&answer, body->max + HEAD_MAX);
-    ol_status st = client_socket_path(path, sizeof path, &is_system, err);
-    if (st == OL_OK)
-        st = connect_to(path, &fd, err);
+    ol_status st = connect_to(path, &fd, err);
     if (st != OL_OK)
         goto out;
     ol__buf_add_format(&request, "GET %s HTTP/1.0\r\nHost: lineaged\r\n\r\n", target);

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include "cli.h"
+#include "json_doc.h"
 
 /** One write a message, so that it stays whole beside what the command says. */
 static void say(const char *before, const char *format, va_list args, const char *after)
@@ -29,4 +31,29 @@ int cli_usage(const char *verb, const char *format, ...)
     say(before, format, args, after);
     va_end(args);
     return CLI_USAGE;
+}
+
+int cli_fail(const struct place *place, ol_status status, const struct ol_error *err)
+{
+    if (status == OL_DENIED && place->is_system) {
+        cli_say("the system agent is not running, and only it can answer you: %s", place->socket);
+        return CLI_NOT_KNOWN;
+    }
+    cli_say("%s", err->message);
+    return status == OL_CONFIG || status == OL_INVALID ? CLI_USAGE
+           : status == OL_NOT_FOUND                    ? CLI_NOT_KNOWN
+                                                       : CLI_NO;
+}
+
+char *cli_answer_message(struct ol__span body, const char *fallback)
+{
+    struct json_doc doc;
+    const char *text = NULL;
+    bool is_read = json_doc_read(&doc, body, NULL) == OL_OK;
+    if (is_read)
+        text = json_get_text(json_get_items(doc.root, "errors"), "message");
+    char *out = strdup(text != NULL ? text : fallback);
+    if (is_read)
+        json_doc_release(&doc);
+    return out;
 }

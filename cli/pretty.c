@@ -293,11 +293,12 @@ void pretty_sections(struct pretty *p, const struct json_node *object, int inden
 {
     size_t widest = 0;
     for (const struct json_node *n = object->first; n != NULL; n = n->next) {
-        if (n->key != NULL && is_scalar(n))
+        if (n->key != NULL && n->key[0] != '_' && is_scalar(n))
             widest = OL_MAX(widest, pretty_width(n->key));
     }
     for (const struct json_node *n = object->first; n != NULL; n = n->next) {
-        if (n->key == NULL || (!is_scalar(n) && n->count == 0))
+        /* _producer and _schemaURL stand in every facet; --json has them */
+        if (n->key == NULL || n->key[0] == '_' || (!is_scalar(n) && n->count == 0))
             continue;
         spaces(p, (size_t)indent);
         pretty_text(p, is_scalar(n) ? PRETTY_DIM : PRETTY_BOLD, n->key);

@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* lineage why, impact, runs, show, events: a question to the agent, or to its store where none
+ * runs. */
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include "cli.h"
+#include "run_files.h"
+#include "store.h"
+#include "tree.h"
+
+#define CONTENT_LIMIT ((uint64_t)1 << 30) /* bytes: larger files are found by name only */
+#define DEPTH_MAX 10000
+#define LIMIT_MAX 1000000
+
+static const struct ask {
+    const char *name;
+    const char *help;
+    bool needs_subject, has_depth, has_limit, has_filters, has_json;
+} asks[] = {
+    [ASK_WHY] =
+        {"why",
+         "Usage: lineage why [--depth N] [--limit N] [--json] X\n"
+         "Everything upstream of X: jobs and datasets, with the runs that made each step.\n",
+         true, true, true, false, true},
+    [ASK_IMPACT] = {"impact",
+                    "Usage: lineage impact [--depth N] [--limit N] [--json] X\n"
+                    "Everything downstream of X.\n",
+                    true, true, true, false, true},
+    [ASK_RUNS] =
+        {"runs",
+         "Usage: lineage runs [--job NAME] [--state STATE] [--limit N] [--json] [ID]\n"
+         "Runs, newest first; with ID those that carry it as a tag or id (run_id, task_id...).\n"
+         "STATE is RUNNING, COMPLETE, FAIL or ABORT.\n",
+         false, false, true, true, true},
+    [ASK_SHOW] = {"show",
+                  "Usage: lineage show [--json] X\n"
+                  "All that is recorded about a dataset, a job or a run.\n",
+                  true, false, false, false, true},
+    [ASK_EVENTS] = {"events",
+                    "Usage: lineage events [--limit N] RUN\n"
+                    "The events of a run as they came, one a line, where the store keeps them.\n",
+                    true, false, true, false, false},
+};
+
+struct ask_options {
+    enum ask_verb verb;
+    const char *subject, *job, *state;
+    const char *depth, *limit; /* as given: checked, then passed on */
+    bool is_json;
+};
+
+static void print_help(const struct ask *ask)
+{
+    fputs(ask->help, stdout);
+    if (ask->needs_subject)
+        puts("\nX is a dataset name, a URI, a file path, a job (NAME or NAMESPACE/NAME) or a run "
+             "id (eight\n"
+             "characters or more).");
+    puts("Exit status: 0 yes, 1 no or failed, 2 usage, 3 not known.");
+}
+
+/** @return whether @p text is a whole number from 1 to @p max. */
+static bool is_number(const char *text, long max)
+{
+    char *end;
+    errno = 0;
+    long value = strtol(text, &end, 10);
+    return errno == 0 && text[0] >= '0' && text[0] <= '9' && *end == '\0' && value >= 1 &&
+           value <= max;
+}
+
+/** @return 0: go on; -1: done; CLI_USAGE. */
+static int parse(int argc, char **argv, struct ask_options *o)
+{
+    enum { DEPTH = 256, LIMIT, JSON, JOB, STATE };
+    static const struct option options[] = {{"depth", required_argument, NULL, DEPTH},
+                                            {"limit", required_argument, NULL, LIMIT},
+                                            {"json", no_argument, NULL, JSON},
+                                            {"job", required_argument, NULL, JOB},
+                                            {"state", required_argument, NULL, STATE},
+                                            {"help", no_argument, NULL, 'h'},
+                                            {NULL, 0, NULL, 0}};
+    const struct ask *ask = &asks[o->verb];
+    int c;
+    while ((c = getopt_long(argc, argv, "h", options, NULL)) != -1) {
+        bool is_known = true;
+        switch (c) {
+        case DEPTH:
+            o->depth = optarg;
+            is_known = ask->has_depth;
+            break;
+        case LIMIT:
+            o->limit = optarg;
+            is_known = ask->has_limit;
+            break;
+        case JSON:
+            o->is_json = true;
+            is_known = ask->has_json;
+            break;
+        case JOB:
+            o->job = optarg;
+            is_known = ask->has_filters;
+            break;
+        case STATE:
+            o->state = optarg;
+            is_known = ask->has_filters;
+            break;
+        case 'h':
+            print_help(ask);
+            return -1;
+        default:
+            return cli_usage(ask->name, "see the message above");
+        }
+        if (!is_known)
+            return cli_usage(ask->name, "it has no such option");
+    }
+    if (o->depth != NULL && !is_number(o->depth, DEPTH_MAX))
+        return cli_usage(ask->name, "--depth: '%s' is no number from 1 to %d", o->depth, DEPTH_MAX);
+    if (o->limit != NULL && !is_number(o->limit, LIMIT_MAX))
+        return cli_usage(ask->name, "--limit: '%s' is no number from 1 to %d", o->limit, LIMIT_MAX);
+    if (optind < argc)
+        o->subject = argv[optind++];
+    if (optind < argc)
+        return cli_usage(ask->name, "'%s': only one at a time", argv[optind]);
+    if (ask->needs_subject && (o->subject == NULL || o->subject[0] == '\0'))
+        return cli_usage(ask->name, "of what? expected a dataset, file, job or run");
+    return 0;
+}
+
+/** How the store is asked for X: name space and name as the library would call it, then X as it was
+ * given (SCHEMA.md); and the content of a file, or the version that X names. */
+static ol_status resolve(const char *x, struct ol__buf *subject, char content[160])
+{
+    char name_space[1024], name[4096], version[144];
+    content[0] = '\0';
+    if (ol_dataset_name(x, name_space, sizeof name_space, name, sizeof name, version,
+                        sizeof version, NULL) == OL_OK) {
+        ol__buf_add_format(subject, "%s\x1f%s\x1f", name_space, name);
+        if (version[0] != '\0')
+            snprintf(content, 160, "%s", version[0] == '#' ? version + 1 : version);
+        else if (strcmp(name_space, "file") == 0)
+            OL_IGNORE(run_files_hash_path(name, CONTENT_LIMIT, content) != OL_OK,
+                      "no file, or none to be hashed: by name alone");
+    }
+    return ol__buf_add_text(subject, x);
+}
+
+static ol_status ask_agent(struct place *place, const struct ask_options *o, const char *subject,
+                           const char *content, int *ret_status, struct ol__buf *answer,
+                           struct ol_error *err)
+{
+    struct ol__buf target;
+    ol__buf_init(&target, 60000);
+    ol__buf_add_format(&target, "/v1/%s", asks[o->verb].name);
+    client_add_query(&target, "subject", subject);
+    client_add_query(&target, "content", content);
+    client_add_query(&target, "depth", o->depth);
+    client_add_query(&target, "limit", o->limit);
+    client_add_query(&target, "job", o->job);
+    client_add_query(&target, "state", o->state);
+    ol_status st = target.status == OL_OK
+                       ? place_get(place, target.data, ret_status, answer, err)
+                       : ol__error_set(err, target.status, "the question is too long");
+    ol__buf_release(&target);
+    return st;
+}
+
+/** Put the question, to the agent or without it. @p ret_status is as HTTP has it. */
+static ol_status ask(struct place *place, const struct ask_options *o, const char *subject,
+                     const char *content, int *ret_status, struct ol__buf *answer,
+                     struct ol_error *err)
+{
+    ol_status st = ask_agent(place, o, subject, content, ret_status, answer, err);
+    if (st != OL_NOT_FOUND)
+        return st;
+    struct store_question question = {
+        .subject = subject,
+        .content = content,
+        .depth = o->depth != NULL ? strtol(o->depth, NULL, 10) : 0,
+        .limit = o->limit != NULL ? strtol(o->limit, NULL, 10) : 0,
+        .uid = STORE_ANY_UID,
+        .job = o->job,
+        .state = o->state,
+    };
+    st = offline_ask(place, o->verb, &question, answer, err);
+    *ret_status = st == OL_NOT_FOUND ? 404 : 200;
+    return st == OL_NOT_FOUND && answer->size > 0 ? OL_OK : st;
+}
+
+static ol_status render(enum ask_verb verb, struct ol__span json, struct pretty *p,
+                        struct ol_error *err)
+{
+    struct json_doc doc;
+    ol_status st = json_doc_read(&doc, json, err);
+    if (st != OL_OK)
+        return st;
+    if (verb == ASK_RUNS)
+        st = tree_runs(p, doc.root, err);
+    else if (verb == ASK_SHOW)
+        st = tree_show(p, doc.root, err);
+    else
+        st = tree_graph(p, doc.root, err);
+    json_doc_release(&doc);
+    return st;
+}
+
+static int print_answer(const struct ask_options *o, int status, struct ol__buf *answer)
+{
+    struct ol__span body = {.data = answer->data, .size = answer->size};
+    struct ol__buf text;
+    struct pretty p;
+    struct ol_error err = {.message = ""};
+    if (status == 200 && !o->is_json && o->verb != ASK_EVENTS) {
+        ol__buf_init(&text, 4 * CLIENT_ANSWER_MAX);
+        pretty_init(&p, &text);
+        ol_status st = render(o->verb, body, &p, &err);
+        bool is_written = st == OL_OK && pretty_flush(&p);
+        ol__buf_release(&text);
+        if (st != OL_OK)
+            cli_say("%s", err.message);
+        return is_written ? CLI_YES : CLI_NO;
+    }
+    if (status == 200 || (status == 404 && o->is_json)) {
+        bool is_written = fwrite(body.data, 1, body.size, stdout) == body.size;
+        if (body.size > 0 && body.data[body.size - 1] != '\n')
+            is_written = putchar('\n') != EOF && is_written;
+        if (fflush(stdout) != 0 || !is_written)
+            return CLI_NO;
+    }
+    if (status == 200)
+        return CLI_YES;
+    char fallback[300];
+    snprintf(fallback, sizeof fallback,
+             status == 404 ? "nothing is recorded under '%.200s'"
+                           : "the agent answers '%.200s' with an error",
+             o->subject != NULL ? o->subject : asks[o->verb].name);
+    char *message = cli_answer_message(body, fallback);
+    cli_say("%s", message != NULL ? message : fallback);
+    free(message);
+    return status == 404 || status == 501 ? CLI_NOT_KNOWN : status == 400 ? CLI_USAGE : CLI_NO;
+}
+
+int verb_ask(int argc, char **argv)
+{
+    struct ask_options o = {.verb = ASK_WHY};
+    while (strcmp(asks[o.verb].name, argv[0]) != 0)
+        o.verb++;
+    int result = parse(argc, argv, &o);
+    if (result != 0)
+        return result < 0 ? CLI_YES : result;
+
+    char content[160] = "";
+    int status = 0;
+    struct place place;
+    struct ol_error err = {.message = ""};
+    struct ol__buf subject, answer;
+    ol__buf_init(&subject, 16384);
+    ol__buf_init(&answer, CLIENT_ANSWER_MAX);
+    ol_status st = place_find(&place, &err);
+    if (st == OL_OK && asks[o.verb].needs_subject)
+        st = resolve(o.subject, &subject, content);
+    else if (st == OL_OK && o.subject != NULL)
+        st = ol__buf_add_text(&subject, o.subject);
+    if (subject.status != OL_OK)
+        st = ol__error_set(&err, OL_INVALID, "the name is too long");
+    if (st == OL_OK)
+        st = ask(&place, &o, subject.data, content[0] != '\0' ? content : NULL, &status, &answer,
+                 &err);
+    result = st == OL_OK ? print_answer(&o, status, &answer) : cli_fail(&place, st, &err);
+    place_release(&place);
+    ol__buf_release(&subject);
+    ol__buf_release(&answer);
+    return result;
+}

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Which agent is asked. The socket of the place is tried first: the configuration is read only
+ * where nobody listens there, since reading it costs more than the question. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "cli.h"
+#include "config.h"
+
+ol_status place_find(struct place *place, struct ol_error *err)
+{
+    const char *named = getenv("LINEAGED_SOCKET");
+    *place = (struct place){.is_named = named != NULL && named[0] != '\0'};
+    return client_socket_path(place->socket, sizeof place->socket, &place->is_system, err);
+}
+
+void place_release(struct place *place)
+{
+    if (place->config != NULL)
+        config_release(place->config);
+    free(place->config);
+    place->config = NULL;
+}
+
+ol_status place_configure(struct place *place, struct ol_error *err)
+{
+    if (place->config != NULL)
+        return OL_OK;
+    struct agent_config *config = calloc(1, sizeof *config);
+    if (config == NULL)
+        return ol__error_set(err, OL_NOMEM, "configuration: out of memory");
+    ol_status st = config_load(config, NULL, place->is_system, err);
+    if (st != OL_OK) {
+        free(config);
+        return st;
+    }
+    place->config = config;
+    return OL_OK;
+}
+
+ol_status place_get(struct place *place, const char *target, int *ret_status, struct ol__buf *body,
+                    struct ol_error *err)
+{
+    struct ol_error ignored;
+    ol_status st = client_get(place->socket, target, ret_status, body, err);
+    if (st != OL_NOT_FOUND || place->is_named || place_configure(place, &ignored) != OL_OK ||
+        strcmp(place->config->admin_socket, place->socket) == 0)
+        return st;
+    snprintf(place->socket, sizeof place->socket, "%s", place->config->admin_socket);
+    return client_get(place->socket, target, ret_status, body, err);
+}
+
+bool place_is_ours(const struct place *place)
+{
+    struct stat st;
+    if (!place->is_system || geteuid() == 0)
+        return true;
+    return place->config != NULL && stat(place->config->spool_directory, &st) == 0 &&
+           st.st_uid == geteuid();
+}
