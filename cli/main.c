@@ -10,6 +10,13 @@ static const struct {
     const char *help;
 } verbs[] = {
     {"run", verb_run, "run a command and record what it read and wrote"},
+    {"why", verb_ask, "where did this come from"},
+    {"impact", verb_ask, "what does this affect"},
+    {"runs", verb_ask, "list runs, newest first"},
+    {"show", verb_ask, "all that is known about a dataset, job or run"},
+    {"events", verb_ask, "the events of a run as they came (where the store keeps them)"},
+    {"deadletter", verb_deadletter, "list or show events that a route refused"},
+    {"status", verb_status, "what the agent is doing"},
 };
 
 static void print_help(FILE *out)

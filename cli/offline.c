@@ -15,8 +15,9 @@
 #include "store.h"
 
 #define ERRORS_MAX 8192
-#define ONCE_SOME_WAIT 4 /* exit status of lineaged --once: something could not be delivered yet   \
-                          */
+#define ONCE_SOME_WAIT                                                                             \
+    4 /* exit status of lineaged --once: something could not be delivered yet                      \
+       */
 
 extern char **environ;
 

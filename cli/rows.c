@@ -28,7 +28,9 @@ void rows_duration(const char *begin, const char *end, char out[ROWS_TEXT])
         ol__time_parse(ol__span_text(end), &to, NULL) != OL_OK || to < from)
         return;
     int64_t ms = to - from, s = ms / 1000;
-    if (ms < 10000)
+    if (ms < 1000)
+        snprintf(out, ROWS_TEXT, "%" PRId64 " ms", ms);
+    else if (ms < 10000)
         snprintf(out, ROWS_TEXT, "%" PRId64 ".%" PRId64 " s", s, ms % 1000 / 100);
     else if (s < 60)
         snprintf(out, ROWS_TEXT, "%" PRId64 " s", s);

@@ -16,14 +16,18 @@ OL_NODISCARD ol_status tree_runs(struct pretty *p, const struct json_node *root,
 OL_NODISCARD ol_status tree_show(struct pretty *p, const struct json_node *root,
                                  struct ol_error *err);
 
+/** The agent's own status (status.c): a summary. @return as tree_graph(). */
+OL_NODISCARD ol_status tree_status(struct pretty *p, const struct json_node *root,
+                                   struct ol_error *err);
+
 /* ---- Parts, in rows.c ---- */
 #define ROWS_TEXT 48
 /** "2026-11-21 09:00:01Z" of an RFC 3339 time in UTC, "" for NULL. */
 void rows_time(const char *text, char out[ROWS_TEXT]);
-/** "0.8 s", "3 min 05 s": between two RFC 3339 times; "" unless both are there. */
+/** "12 ms", "1.8 s", "3 min 05 s": between two RFC 3339 times; "" unless both are there. */
 void rows_duration(const char *begin, const char *end, char out[ROWS_TEXT]);
 /** "file /x  sha256:12ab34cd…" */
 void rows_dataset(struct pretty *p, const struct json_node *dataset, enum pretty_colour colour);
-/** "report (demo)  run 01a1fdfa-029e…  COMPLETE  2026-11-21 09:00:01Z  0.8 s" */
+/** "report (demo)  run 01a1fdfa-029e…  COMPLETE  2026-11-21 09:00:01Z  1.8 s" */
 void rows_run(struct pretty *p, const struct json_node *run);
 #endif

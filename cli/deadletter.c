@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* lineage deadletter ls, show: through the agent, else from the spool's files, as the same
+ * documents. */
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+#include "cli.h"
+#include "config.h"
+#include "dead_letters.h"
+#include "json_write.h"
+#include "times.h"
+#include "tree.h"
+
+struct letter_options {
+    const char *route; /**< ls: only of this; NULL: of all */
+    const char *id;    /**< show */
+    bool is_json;
+};
+
+/* ---- Without an agent ---- */
+
+struct listing {
+    struct ol__json_writer writer;
+    const char *id; /**< NULL: list all */
+    uint64_t count;
+};
+
+static void member_time(struct ol__json_writer *w, const char *key, int64_t unix_ms)
+{
+    char text[OL_TIME_TEXT + 1];
+    ol__time_format(unix_ms, text);
+    ol__json_member_text(w, key, text);
+}
+
+static ol_status write_letter(void *arg, const struct dead_letter *letter)
+{
+    struct listing *l = arg;
+    struct ol__json_writer *w = &l->writer;
+    if (l->id != NULL && strcmp(l->id, letter->id) != 0)
+        return OL_OK;
+    l->count++;
+    ol__json_begin_object(w);
+    ol__json_member_text(w, "id", letter->id);
+    ol__json_member_text(w, "route", letter->route);
+    ol__json_member_uint(w, "seq", letter->seq);
+    member_time(w, "taken", letter->taken_ms);
+    member_time(w, "parked", letter->parked_ms);
+    ol__json_member_text(w, "reason", letter->reason);
+    if (letter->status != 0)
+        ol__json_member_int(w, "status", letter->status);
+    ol__json_member_span(w, "answer", letter->answer);
+    ol__json_member_int(w, "tries", letter->tries);
+    ol__json_member_text(w, "lane", letter->lane);
+    if (letter->uid != UINT32_MAX)
+        ol__json_member_uint(w, "uid", letter->uid);
+    ol__json_member_uint(w, "size", letter->event.size);
+    if (l->id != NULL)
+        ol__json_member_span(w, "event", letter->event);
+    ol__json_end_object(w);
+    return l->id != NULL ? OL_END : w->out->status;
+}
+
+/** The document that the agent would answer with. @return OL_OK, OL_NOT_FOUND (no such letter), ...
+ */
+static ol_status read_files(struct place *place, const struct letter_options *o,
+                            struct ol__buf *out, struct ol_error *err)
+{
+    struct listing l = {.id = o->id};
+    ol_status st = place_configure(place, err);
+    if (!place_is_ours(place))
+        return ol__error_set(err, OL_DENIED, "the system agent is not running");
+    if (st != OL_OK)
+        return st;
+    ol__json_writer_init(&l.writer, out);
+    if (o->id == NULL) {
+        ol__json_begin_object(&l.writer);
+        ol__json_key(&l.writer, "deadletters");
+        ol__json_begin_array(&l.writer);
+    }
+    st = dead_letters_each(place->config->spool_directory, o->route, write_letter, &l, err);
+    if (st != OL_OK && st != OL_END && st != OL_NOT_FOUND) /* no file: no letter */
+        return st;
+    if (o->id == NULL) {
+        ol__json_end_array(&l.writer);
+        ol__json_end_object(&l.writer);
+    } else if (l.count == 0) {
+        return ol__error_set(err, OL_NOT_FOUND, "no such dead letter: %s", o->id);
+    }
+    ol__buf_add_char(out, '\n');
+    return out->status == OL_OK ? OL_OK : ol__error_set(err, out->status, "too many dead letters");
+}
+
+/* ---- Printing ---- */
+
+static const char *text_or_empty(const struct json_node *node, const char *key)
+{
+    const char *text = json_get_text(node, key);
+    return text != NULL ? text : "";
+}
+
+static int print_list(const struct json_node *letters)
+{
+    enum { ID, PARKED, STATUS, TRIES, SIZE, REASON, COLUMNS };
+    struct ol__arena arena = {.first = NULL};
+    struct pretty_table table = {.arena = &arena,
+                                 .columns = COLUMNS,
+                                 .heads = {"ID", "PARKED", "STATUS", "TRIES", "SIZE", "REASON"},
+                                 .is_right = {[STATUS] = true, [TRIES] = true, [SIZE] = true},
+                                 .flexible = REASON};
+    struct ol__buf text;
+    struct pretty p;
+    bool is_whole = true;
+    ol__buf_init(&text, CLIENT_ANSWER_MAX);
+    pretty_init(&p, &text);
+    for (const struct json_node *n = letters->first; n != NULL && is_whole; n = n->next) {
+        const char **row = pretty_table_row(&table);
+        char *time = ol__arena_alloc(&arena, ROWS_TEXT);
+        is_whole = row != NULL && time != NULL;
+        if (!is_whole)
+            break;
+        rows_time(json_get_text(n, "parked"), time);
+        row[ID] = json_get_text(n, "id");
+        row[PARKED] = time;
+        row[STATUS] = json_get_text(n, "status");
+        row[TRIES] = json_get_text(n, "tries");
+        row[SIZE] = json_get_text(n, "size");
+        row[REASON] = json_get_text(n, "reason");
+    }
+    if (letters->count == 0)
+        ol__buf_add_text(&text, "no dead letters\n");
+    else
+        pretty_table_print(&p, &table, 0);
+    is_whole = is_whole && pretty_flush(&p);
+    if (!is_whole)
+        cli_say("the list could not be written");
+    pretty_table_release(&table);
+    ol__arena_reset(&arena, 0);
+    ol__buf_release(&text);
+    return is_whole ? CLI_YES : CLI_NO;
+}
+
+/** The event as it came, and why it is here. */
+static int print_letter(const struct json_node *letter)
+{
+    const char *event = json_get_text(letter, "event");
+    const char *status = json_get_text(letter, "status");
+    char parked[ROWS_TEXT];
+    if (event == NULL) {
+        cli_say("the agent's answer has no event");
+        return CLI_NO;
+    }
+    rows_time(json_get_text(letter, "parked"), parked);
+    cli_say("parked by route %s, %s, after %s tries: %s%s%s", text_or_empty(letter, "route"),
+            parked, text_or_empty(letter, "tries"), text_or_empty(letter, "reason"),
+            status != NULL ? ", status " : "", status != NULL ? status : "");
+    size_t size = strlen(event);
+    bool is_written = fwrite(event, 1, size, stdout) == size;
+    if (isatty(STDOUT_FILENO) == 1)
+        is_written = putchar('\n') != EOF && is_written;
+    return fflush(stdout) == 0 && is_written ? CLI_YES : CLI_NO;
+}
+
+static int print_answer(const struct letter_options *o, struct ol__span body)
+{
+    struct json_doc doc;
+    struct ol_error err = {.message = ""};
+    if (o->is_json)
+        return fwrite(body.data, 1, body.size, stdout) == body.size && fflush(stdout) == 0 ? CLI_YES
+                                                                                           : CLI_NO;
+    if (json_doc_read(&doc, body, &err) != OL_OK) {
+        cli_say("the agent's answer: %s", err.message);
+        return CLI_NO;
+    }
+    const struct json_node *letters = json_get(doc.root, "deadletters");
+    int result;
+    if (o->id != NULL) {
+        result = print_letter(doc.root);
+    } else if (letters != NULL) {
+        result = print_list(letters);
+    } else {
+        cli_say("the agent's answer has no list");
+        result = CLI_NO;
+    }
+    json_doc_release(&doc);
+    return result;
+}
+
+/* ---- The verb ---- */
+
+static ol_status ask(struct place *place, const struct letter_options *o, int *ret_status,
+                     struct ol__buf *body, struct ol_error *err)
+{
+    struct ol__buf target;
+    ol__buf_init(&target, 4096);
+    ol__buf_add_text(&target, "/v1/deadletters");
+    if (o->id != NULL)
+        ol__buf_add_format(&target, "/%s", o->id);
+    client_add_query(&target, "route", o->route);
+    ol_status st = target.status == OL_OK
+                       ? place_get(place, target.data, ret_status, body, err)
+                       : ol__error_set(err, target.status, "the name is too long");
+    ol__buf_release(&target);
+    if (st != OL_NOT_FOUND)
+        return st;
+    *ret_status = 200;
+    return read_files(place, o, body, err);
+}
+
+static int parse(int argc, char **argv, struct letter_options *o)
+{
+    static const struct option options[] = {{"route", required_argument, NULL, 'r'},
+                                            {"json", no_argument, NULL, 'j'},
+                                            {"help", no_argument, NULL, 'h'},
+                                            {NULL, 0, NULL, 0}};
+    int c;
+    while ((c = getopt_long(argc, argv, "h", options, NULL)) != -1) {
+        switch (c) {
+        case 'r':
+            o->route = optarg;
+            break;
+        case 'j':
+            o->is_json = true;
+            break;
+        case 'h':
+            puts("Usage: lineage deadletter ls [--route NAME] [--json]\n"
+                 "       lineage deadletter show [--json] ID\n"
+                 "Events that a route refused for good, with the reason; the exact bytes of one.\n"
+                 "Exit status: 0 yes, 1 failed, 2 usage, 3 not known.");
+            return -1;
+        default:
+            return cli_usage("deadletter", "see the message above");
+        }
+    }
+    const char *what = optind < argc ? argv[optind++] : "";
+    bool is_show = strcmp(what, "show") == 0;
+    if (!is_show && strcmp(what, "ls") != 0)
+        return cli_usage("deadletter", "'%s': expected ls or show", what);
+    if (is_show && optind < argc)
+        o->id = argv[optind++];
+    if (optind < argc)
+        return cli_usage("deadletter", "'%s': one argument too many", argv[optind]);
+    if (is_show && (o->id == NULL || o->route != NULL))
+        return cli_usage("deadletter", "show: expected the id of one letter");
+    return 0;
+}
+
+int verb_deadletter(int argc, char **argv)
+{
+    struct letter_options o = {.id = NULL};
+    int result = parse(argc, argv, &o);
+    if (result != 0)
+        return result < 0 ? CLI_YES : result;
+    if (o.id != NULL &&
+        (o.id[0] == '\0' || o.id[strspn(o.id, "abcdefghijklmnopqrstuvwxyz0123456789_-")] != '\0')) {
+        cli_say("no such dead letter: %s", o.id);
+        return CLI_NOT_KNOWN;
+    }
+    int status = 0;
+    struct place place;
+    struct ol__buf body;
+    struct ol_error err = {.message = ""};
+    ol__buf_init(&body, CLIENT_ANSWER_MAX);
+    ol_status st = place_find(&place, &err);
+    if (st == OL_OK)
+        st = ask(&place, &o, &status, &body, &err);
+    struct ol__span answer = {.data = body.data, .size = body.size};
+    if (st != OL_OK) {
+        result = cli_fail(&place, st, &err);
+    } else if (status != 200) {
+        char *message = cli_answer_message(answer, "the agent answers with an error");
+        cli_say("%s", message != NULL ? message : "out of memory");
+        free(message);
+        result = status == 404 ? CLI_NOT_KNOWN : CLI_NO;
+    } else {
+        result = print_answer(&o, answer);
+    }
+    place_release(&place);
+    ol__buf_release(&body);
+    return result;
+}

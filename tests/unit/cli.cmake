@@ -1,0 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
+ol_unit_test(run_files ol_cli)
+ol_unit_test(cli_client ol_cli)
+ol_unit_test(tree ol_cli ol_test_support)
