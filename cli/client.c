@@ -129,7 +129,7 @@ static ol_status split(struct ol__buf *in, int *ret_status, struct ol__buf *body
     if (end == NULL || in->size < 12 || memcmp(in->data, "HTTP/1.", 7) != 0 ||
         (size_t)(end - in->data) > HEAD_MAX)
         return ol__error_set(err, OL_IO, "what answers there speaks no HTTP");
-    *ret_status = (int)strtol(in->data + 9, NULL, 10);
+    int status = (int)strtol(in->data + 9, NULL, 10);
     size_t head = (size_t)(end - in->data) + 4;
     for (const char *line = in->data; line != NULL && line < end; line = strstr(line, "\r\n")) {
         if (*line == '\r')
@@ -141,7 +141,11 @@ static ol_status split(struct ol__buf *in, int *ret_status, struct ol__buf *body
             return ol__error_set(err, OL_IO,
                                  "the agent's answer has an encoding that was not asked for");
     }
-    return ol__buf_add(body, in->data + head, in->size - head);
+    ol_status st = ol__buf_add(body, in->data + head, in->size - head);
+    if (st != OL_OK)
+        return ol__error_set(err, st, "the agent's answer: more than %zu bytes", body->max);
+    *ret_status = status;
+    return OL_OK;
 }
 
 ol_status client_get(const char *path, const char *target, int *ret_status, struct ol__buf *body,

@@ -119,8 +119,8 @@ static void test_input_changes(void **state)
         if (change == LONGER)
             put("file", "abcd", 4);
         if (change == REPLACED) {
-            put("link", "xyz", 3);
-            assert_int_equal(rename("link", "file"), 0);
+            put("new", "xyz", 3);
+            assert_int_equal(rename("new", "file"), 0);
         }
         if (change == REMOVED)
             assert_int_equal(unlink("file"), 0);

@@ -131,9 +131,9 @@ static void test_runs(void **state)
 {
     (void)state;
     check(tree_runs, runs, true, 0,
-          "RUN   STATE     STARTED               TOOK         JOB\n"
-          "r1    COMPLETE  2026-11-21 09:00:01Z  2 min 02 s   demo/a-job-with-a-long-name\n"
-          "run2  FAIL                                         demo/\xc3\xbc\n"
+          "RUN   STATE     STARTED               TOOK        JOB\n"
+          "r1    COMPLETE  2026-11-21 09:00:01Z  2 min 02 s  demo/a-job-with-a-long-name\n"
+          "run2  FAIL                                        demo/\xc3\xbc\n"
           "(there are more: --limit N)\n" +
               0);
     check(tree_runs, "{\"runs\":[],\"truncated\":false}", true, 0, "no runs\n");
