@@ -6,6 +6,7 @@
 #include "ask.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include "times.h"
 
 #define SEPARATOR '\x1f'
@@ -24,8 +25,12 @@ ol_status ask_begin(struct ask *ask, struct store *store, const struct store_que
 {
     *ask = (struct ask){.store = store, .question = question, .err = err};
     ol__json_writer_init(&ask->json, out);
+    ask->runs = calloc(ASK_RUNS_CACHED, sizeof *ask->runs); /* untouched pages cost nothing */
     int code = sqlite3_exec(store->db, "BEGIN", NULL, NULL, NULL);
-    return code == SQLITE_OK ? OL_OK : store_db_error(store, code, "begin to read", err);
+    if (code == SQLITE_OK)
+        return OL_OK;
+    free(ask->runs);
+    return store_db_error(store, code, "begin to read", err);
 }
 
 ol_status ask_end(struct ask *ask, ol_status status)
@@ -34,6 +39,7 @@ ol_status ask_end(struct ask *ask, ol_status status)
         sqlite3_reset(ask->store->statements[i]);
     OL_IGNORE(sqlite3_exec(ask->store->db, "COMMIT", NULL, NULL, NULL), "it only read");
     state_release(&ask->state);
+    free(ask->runs);
     if (status >= 0 && ask->json.out->status != OL_OK)
         return ol__error_set(ask->err, ask->json.out->status, "the answer: %s",
                              ol__status_name(ask->json.out->status));
@@ -289,9 +295,29 @@ ol_status ask_resolve(struct ask *ask)
 
 /* ---- Rows ---- */
 
+static struct ask_cached_run *run_slot(const struct ask *ask, int64_t id)
+{
+    return ask->runs != NULL ? &ask->runs[id & (ASK_RUNS_CACHED - 1)] : NULL;
+}
+
+static void remember_run(struct ask *ask, const struct ask_run *run)
+{
+    struct ask_cached_run *slot = run_slot(ask, run->row.id);
+    if (slot == NULL || strlen(run->run_id) >= sizeof slot->run_id)
+        return;
+    slot->row = run->row;
+    memcpy(slot->run_id, run->run_id, strlen(run->run_id) + 1);
+}
+
 ol_status ask_run(struct ask *ask, int64_t id, bool want_state, struct ask_run *ret)
 {
     struct ol__span text, column;
+    const struct ask_cached_run *slot = want_state ? NULL : run_slot(ask, id);
+    if (slot != NULL && id > 0 && slot->row.id == id) { /* only what may be seen is in there */
+        ret->row = slot->row;
+        memcpy(ret->run_id, slot->run_id, sizeof slot->run_id);
+        return OL_OK;
+    }
     sqlite3_stmt *stmt = store_bind(ask->store, SQL_ASK_RUN, ask->err, "i", id);
     ol_status status = store_step(ask->store, stmt, ask->err);
     if (status != OL_OK)
@@ -304,6 +330,8 @@ ol_status ask_run(struct ask *ask, int64_t id, bool want_state, struct ask_run *
                  (int)OL_MIN(text.size, sizeof ret->run_id - 1), text.data);
     else
         ol__uuid_format(&ret->row.uuid, ret->run_id);
+    if (status == OL_OK)
+        remember_run(ask, ret);
     if (status == OL_OK && want_state)
         status = state_read(&ask->state, column, ask->err);
     sqlite3_reset(stmt);
@@ -373,10 +401,21 @@ static ol_status write_text(struct ask *ask, const char *key, int64_t text)
 {
     if (text == 0)
         return OL_OK;
+    struct ask_cached_text *slot = &ask->texts[text & (ASK_TEXTS_CACHED - 1)];
+    if (slot->id == text) {
+        ol__json_member_span(&ask->json, key, (struct ol__span){slot->text, slot->size});
+        return OL_OK;
+    }
     sqlite3_stmt *stmt = store_bind(ask->store, SQL_TEXT_GET, ask->err, "i", text);
     ol_status status = store_step(ask->store, stmt, ask->err);
+    struct ol__span value = status == OL_OK ? store_column(stmt, 0) : (struct ol__span){0};
     if (status == OL_OK)
-        ol__json_member_span(&ask->json, key, store_column(stmt, 0));
+        ol__json_member_span(&ask->json, key, value);
+    if (status == OL_OK && value.size > 0 && value.size <= sizeof slot->text) {
+        slot->id = text;
+        slot->size = value.size;
+        memcpy(slot->text, value.data, value.size);
+    }
     sqlite3_reset(stmt);
     return status < 0 ? status : OL_OK;
 }

@@ -12,12 +12,28 @@
 #define ASK_MATCHES 16
 enum ask_kind { ASK_NONE, ASK_DATASET, ASK_JOB, ASK_RUN };
 
+/* A walk comes back to the same runs and texts: what was read in this question's transaction stays
+ * true. */
+#define ASK_RUNS_CACHED 4096
+#define ASK_TEXTS_CACHED 16
+struct ask_cached_run {
+    struct run_row row; /* id 0: empty */
+    char run_id[40];
+};
+struct ask_cached_text {
+    int64_t id;
+    size_t size;
+    char text[240];
+};
+
 struct ask {
     struct store *store;
     const struct store_question *question;
     struct ol_error *err;
     struct ol__json_writer json;
-    struct state state; /* scratch */
+    struct state state;          /* scratch */
+    struct ask_cached_run *runs; /* owned; by id; NULL: none could be had, and all works without */
+    struct ask_cached_text texts[ASK_TEXTS_CACHED];
     /* the subject */
     struct ol__span name_space, name, raw; /* as asked */
     enum ask_kind kind;

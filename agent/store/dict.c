@@ -156,9 +156,15 @@ ol_status version_unpack(sqlite3_stmt *stmt, int column, struct ol__buf *out)
     struct ol__span value = store_column(stmt, column);
     if (sqlite3_column_type(stmt, column) != SQLITE_BLOB)
         return ol__buf_add(out, value.data, value.size);
-    ol__buf_add_text(out, "sha256:");
-    for (size_t i = 0; i < value.size; i++)
-        ol__buf_add_format(out, "%02x", (unsigned)(uint8_t)value.data[i]);
+    char *room = ol__buf_room(out, 7 + 2 * value.size);
+    if (room == NULL)
+        return out->status;
+    memcpy(room, "sha256:", 7);
+    for (size_t i = 0; i < value.size; i++) {
+        room[7 + 2 * i] = "0123456789abcdef"[(uint8_t)value.data[i] >> 4];
+        room[8 + 2 * i] = "0123456789abcdef"[value.data[i] & 15];
+    }
+    ol__buf_grow(out, 7 + 2 * value.size);
     return out->status;
 }
 

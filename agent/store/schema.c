@@ -199,7 +199,7 @@ ol_status schema_open(struct store *store, struct ol_error *err)
                        ? "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
                          "PRAGMA cache_size = -6000; PRAGMA cell_size_check = ON;"
                          "PRAGMA journal_size_limit = 16777216; PRAGMA temp_store = MEMORY;"
-                       : "PRAGMA cache_size = -2000; PRAGMA cell_size_check = ON;"
+                       : "PRAGMA cache_size = -8000; PRAGMA cell_size_check = ON;"
                          "PRAGMA temp_store = MEMORY; PRAGMA query_only = ON;",
                    err);
 }

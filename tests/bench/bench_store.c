@@ -182,6 +182,57 @@ static void ingest(const char *path, double *ret_cpu_us, double *ret_read_us, do
     ol__buf_release(&text);
 }
 
+static int compare_doubles(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return x < y ? -1 : x > y;
+}
+
+/* Median time of nine askings, and how many nodes were reached. */
+static double ask(struct store *store, bool is_why, long dataset, int64_t limit, long *ret_nodes)
+{
+    char name[64];
+    double times[9];
+    struct ol_error err = {0};
+    struct ol__buf out;
+    ol__buf_init(&out, 256u << 20);
+    snprintf(name, sizeof name, "layer%ld/table_%06ld", dataset / (dataset_count / LAYERS),
+             dataset);
+    struct store_question question = {.subject = name, .limit = limit, .uid = STORE_ANY_UID};
+    for (int i = 0; i < 9; i++) {
+        ol__buf_reset(&out);
+        int64_t t0 = ol__time_monotonic_us();
+        if ((is_why ? store_why : store_impact)(store, &question, &out, &err) != OL_OK)
+            die("ask", &err);
+        times[i] = (double)(ol__time_monotonic_us() - t0);
+    }
+    *ret_nodes = 0;
+    for (const char *p = out.data; (p = strstr(p, "\"kind\":\"")) != NULL; p++)
+        ++*ret_nodes;
+    *ret_nodes -= 1; /* the subject's own */
+    ol__buf_release(&out);
+    qsort(times, 9, sizeof *times, compare_doubles);
+    return times[4];
+}
+
+static void ask_all(const char *path)
+{
+    struct store *store = NULL;
+    struct ol_error err = {0};
+    if (store_open(path, STORE_READ, &store, &err) != OL_OK)
+        die("open", &err);
+    static const int64_t limits[] = {1000, 100000};
+    for (int is_why = 0; is_why < 2; is_why++)
+        for (int i = 0; i < 2; i++) {
+            long nodes = 0;
+            long subject = is_why ? dataset_count - 7 : 7;
+            double us = ask(store, is_why, subject, limits[i], &nodes);
+            printf(",\"%s_%ld_nodes_ms\":%.2f,\"%s_us_per_node\":%.2f", is_why ? "why" : "impact",
+                   nodes, us / 1e3, i == 0 ? "small" : "large", us / (double)nodes);
+        }
+    store_close(store);
+}
+
 int main(int argc, char **argv)
 {
     if (argc > 1)
@@ -199,8 +250,10 @@ int main(int argc, char **argv)
     bench_begin("bench_store", "what the store costs");
     ingest(path, &cpu_us, &make_us, &ratio);
     printf("{\"events\":%ld,\"datasets\":%ld,\"cpu_us_per_event\":%.1f,\"bytes_per_event_byte\":"
-           "%.3f}\n",
+           "%.3f",
            event_count, dataset_count, cpu_us, ratio);
+    ask_all(path);
+    printf("}\n");
     bench_say("store", cpu_us, " us", true, 30, "ingest: CPU per event of 2 KB");
     bench_say("store", ratio, "", true, 0.35, "bytes kept per event byte");
     if (getenv("BENCH_KEEP") == NULL) {
