@@ -155,7 +155,19 @@ static void test_full(void **state)
     (void)state;
     struct spool_options options = small_options();
     options.max_bytes = 6 * 64 * 1024;
+    uint8_t *stale = malloc(64 * 1024);
+    memset(stale, 0x5a, 64 * 1024);
+    char path[512];
+    assert_int_equal(mkdir(test_dir, 0700), 0);
+    for (int i = 1; i <= 3; i++) { /* files that an earlier start filled */
+        char name[SEGMENT_NAME_SIZE];
+        segment_name((uint64_t)i, true, name);
+        path_of(name, path);
+        write_bytes(path, stale, 64 * 1024);
+    }
+    free(stale);
     struct spool *spool = open_with(&options);
+    assert_int_equal(count_files("", "free-", ".seg"), 2);
     struct spool_cursor *cursor = NULL;
     assert_int_equal(spool_cursor_open(spool, "first", true, &cursor, NULL), OL_OK);
     uint64_t n = 0;
@@ -188,6 +200,7 @@ static void test_full(void **state)
         expect_events(spool, oldest, n);
     }
     assert_true(stats_of(spool).bytes_used <= (uint64_t)options.max_bytes);
+    assert_true(count_files("", "free-", ".seg") >= 1); /* kept for another use, not unlinked */
     spool_cursor_close(cursor);
     spool_close(spool);
     options.min_free_bytes = INT64_MAX / 2;
