@@ -171,6 +171,7 @@ static void test_full(void **state)
     struct spool_cursor *cursor = NULL;
     assert_int_equal(spool_cursor_open(spool, "first", true, &cursor, NULL), OL_OK);
     uint64_t n = 0;
+    bool was_kept = false;
     ol_status status = OL_OK;
     while (status == OL_OK && n < 1000) {
         status = try_add(spool, n + 1, 10000, NULL, NULL);
@@ -194,13 +195,14 @@ static void test_full(void **state)
         assert_int_equal(spool_reap(spool, NULL), OL_OK);
         assert_false(stats_of(spool).is_full);
         assert_true(count_files("", "free-", ".seg") <= 2);
+        was_kept = was_kept || count_files("", "free-", ".seg") > 0;
         uint64_t oldest = spool_oldest(spool);
         put_events(spool, n + 1, n + 7, 10000);
         n += 7;
         expect_events(spool, oldest, n);
     }
     assert_true(stats_of(spool).bytes_used <= (uint64_t)options.max_bytes);
-    assert_true(count_files("", "free-", ".seg") >= 1); /* kept for another use, not unlinked */
+    assert_true(was_kept);
     spool_cursor_close(cursor);
     spool_close(spool);
     options.min_free_bytes = INT64_MAX / 2;
