@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Proves who may see what (the rule, and that questions and dead letters obey it), and what the
+ * admin socket answers. The store is a double that notes what it was asked: its own answers are
+ * tested in its room. */
+#include "intake_fixture.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+#include "admin_impl.h"
+#include "spool/dead_letters.h"
+#include "times.h"
+
+static struct intake_fixture f;
+static struct http_answer answer;
+
+/* ---- The double ---- */
+
+static struct {
+    struct store_question question;
+    const char *verb;
+    ol_status open, answer;
+    int opened, closed;
+} asked;
+
+ol_status store_open(const char *path OL_UNUSED, enum store_mode mode, struct store **ret,
+                     struct ol_error *err)
+{
+    assert_int_equal(mode, STORE_READ);
+    if (asked.open != OL_OK)
+        return ol__error_set(err, asked.open, "no store");
+    *ret = (struct store *)&asked;
+    asked.opened++;
+    return OL_OK;
+}
+void store_close(struct store *store OL_UNUSED)
+{
+    asked.closed++;
+}
+static ol_status note(const char *verb, const struct store_question *question, struct ol__buf *out,
+                      struct ol_error *err)
+{
+    asked.verb = verb;
+    asked.question = *question;
+    if (asked.answer == OL_OK || asked.answer == OL_NOT_FOUND)
+        ol__buf_add_text(out, "{}\n");
+    else
+        ol__error_set(err, asked.answer, "cannot");
+    return asked.answer;
+}
+#define DOUBLE(verb)                                                                               \
+    ol_status store_##verb(struct store *store OL_UNUSED, const struct store_question *question,   \
+                           struct ol__buf *out, struct ol_error *err)                              \
+    {                                                                                              \
+        return note(#verb, question, out, err);                                                    \
+    }
+DOUBLE(why)
+DOUBLE(impact)
+DOUBLE(runs)
+DOUBLE(show)
+DOUBLE(events)
+
+/* ---- Rules ---- */
+
+static void who_sees_all(void **state OL_UNUSED)
+{
+    static const struct {
+        uint32_t uid, groups[3];
+        uint32_t own;
+        int64_t group;
+        bool expected;
+    } cases[] = {
+        {0, {1, 2, 3}, 500, ADMIN_NO_GROUP, true},
+        {500, {1, 2, 3}, 500, ADMIN_NO_GROUP, true},
+        {501, {1, 2, 3}, 500, ADMIN_NO_GROUP, false},
+        {501, {1, 2, 3}, 500, 3, true},
+        {501, {1, 2, 3}, 500, 4, false},
+        {501, {1, 2, UINT32_MAX}, 500, ADMIN_NO_GROUP, false}, /* -1 as a gid matches nothing */
+    };
+    for (size_t i = 0; i < OL_COUNT(cases); i++)
+        assert_int_equal(
+            admin_peer_sees_all(cases[i].uid, cases[i].groups, 3, cases[i].own, cases[i].group),
+            cases[i].expected);
+}
+
+static const char *parameters; /* "name=value&name=value" */
+static const char *parameter(const struct admin_request *request OL_UNUSED, const char *name)
+{
+    static char values[4][64];
+    static int next;
+    char key[32];
+    snprintf(key, sizeof key, "%s=", name);
+    const char *at = strstr(parameters, key);
+    if (at == NULL)
+        return NULL;
+    char *value = values[next++ % 4];
+    snprintf(value, sizeof values[0], "%.*s", (int)strcspn(at + strlen(key), "&"),
+             at + strlen(key));
+    return value;
+}
+
+static int ask(const char *path, const char *query, uint32_t uid, bool sees_all, char *out,
+               size_t size)
+{
+    struct admin_questions questions = {.agent = &f.agent};
+    struct admin_request request = {
+        .path = path, .parameter = parameter, .peer = {.uid = uid, .may_see_all = sees_all}};
+    struct admin_reply reply = {0};
+    parameters = query;
+    asked.verb = NULL;
+    ol__buf_init(&reply.body, 1 << 20);
+    admin_get(&questions, &request, &reply);
+    snprintf(out, size, "%s", reply.body.data != NULL ? reply.body.data : "");
+    ol__buf_release(&reply.body);
+    admin_questions_release(&questions);
+    return reply.status;
+}
+
+static void questions_carry_the_askers_uid(void **state OL_UNUSED)
+{
+    char text[1024];
+    assert_int_equal(ask("/v1/why", "subject=a&depth=3&uid=0", 501, false, text, sizeof text), 200);
+    assert_string_equal(asked.verb, "why");
+    assert_int_equal(asked.question.uid, 501);
+    assert_int_equal(asked.question.depth, 3);
+    assert_int_equal(ask("/v1/runs", "limit=7&state=FAIL", 501, true, text, sizeof text), 200);
+    assert_string_equal(asked.verb, "runs");
+    assert_true(asked.question.uid == STORE_ANY_UID);
+    assert_int_equal(asked.question.limit, 7);
+    assert_int_equal(asked.opened, asked.closed);
+}
+
+static void questions_that_are_wrong(void **state OL_UNUSED)
+{
+    char text[1024];
+    static const struct {
+        const char *path, *query;
+        ol_status open, answer;
+        int status;
+        const char *text;
+    } cases[] = {
+        {"/v1/why", "", OL_OK, OL_OK, 400, "subject: missing"},
+        {"/v1/why", "subject=a&depth=x", OL_OK, OL_OK, 400, "depth: expected"},
+        {"/v1/why", "subject=a&depth=-1", OL_OK, OL_OK, 400, "depth: expected"},
+        {"/v1/why", "subject=a&limit=99999999999999999999", OL_OK, OL_OK, 400, "limit: expected"},
+        {"/v1/nothing", "subject=a", OL_OK, OL_OK, 404, "no such question"},
+        {"/nothing", "", OL_OK, OL_OK, 404, "no such path"},
+        {"/v1/show", "subject=a", OL_NOT_FOUND, OL_OK, 404, "no store"},
+        {"/v1/show", "subject=a", OL_CORRUPT, OL_OK, 503, "no store"},
+        {"/v1/show", "subject=a", OL_OK, OL_NOT_FOUND, 404, "{}"},
+        {"/v1/show", "subject=a", OL_OK, OL_INVALID, 400, "cannot"},
+        {"/v1/show", "subject=a", OL_OK, OL_IO, 503, "cannot"},
+    };
+    for (size_t i = 0; i < OL_COUNT(cases); i++) {
+        asked.open = cases[i].open;
+        asked.answer = cases[i].answer;
+        assert_int_equal(ask(cases[i].path, cases[i].query, 1, false, text, sizeof text),
+                         cases[i].status);
+        assert_non_null(strstr(text, cases[i].text));
+    }
+    asked.open = asked.answer = OL_OK;
+    ((struct route_config *)f.config.routes.items)[0].type = ROUTE_HTTP;
+    assert_int_equal(ask("/v1/show", "subject=a", 1, false, text, sizeof text), 501);
+}
+
+static void letters_are_their_senders(void **state OL_UNUSED)
+{
+    struct dead_letters *letters = NULL;
+    struct ol_error err = {0};
+    char text[8192];
+    assert_int_equal(ask("/v1/deadletters", "", 0, true, text, sizeof text), 200);
+    assert_string_equal(text, "{\"deadletters\":[]}\n");
+    if (dead_letters_open(f.config.spool_directory, "local", 0, NULL, &letters, &err) != OL_OK)
+        fail_msg("%s", err.message);
+    for (unsigned i = 1; i <= 3; i++) {
+        char id[32];
+        snprintf(id, sizeof id, "local-%u", i);
+        const struct dead_letter letter = {.id = id,
+                                           .route = "local",
+                                           .seq = i,
+                                           .taken_ms = 1,
+                                           .parked_ms = 2,
+                                           .reason = "status 422",
+                                           .status = 422,
+                                           .answer = OL_SPAN_LIT("no"),
+                                           .tries = 1,
+                                           .lane = "r",
+                                           .uid = 500 + i,
+                                           .event = OL_SPAN_LIT("{\"a\":\"\\u0001\"}")};
+        assert_int_equal(dead_letters_add(letters, &letter, &err), OL_OK);
+    }
+    dead_letters_close(letters);
+    assert_int_equal(ask("/v1/deadletters", "", 0, true, text, sizeof text), 200);
+    assert_non_null(strstr(text, "local-1"));
+    assert_non_null(strstr(text, "local-3"));
+    assert_null(strstr(text, "\"event\""));
+    assert_int_equal(ask("/v1/deadletters", "route=local", 502, false, text, sizeof text), 200);
+    assert_null(strstr(text, "local-1"));
+    assert_non_null(strstr(text, "local-2"));
+    assert_int_equal(ask("/v1/deadletters/local-2", "", 502, false, text, sizeof text), 200);
+    assert_non_null(strstr(text, "\"event\":\"{\\\"a\\\":\\\"\\\\u0001\\\"}\""));
+    assert_int_equal(ask("/v1/deadletters/local-1", "", 502, false, text, sizeof text), 404);
+    assert_int_equal(ask("/v1/deadletters/local-9", "", 0, true, text, sizeof text), 404);
+    assert_int_equal(ask("/v1/deadletters/../../etc-1", "", 0, true, text, sizeof text), 404);
+    assert_int_equal(ask("/v1/deadletters", "route=other", 0, true, text, sizeof text), 404);
+}
+
+/* ---- The socket ---- */
+
+static int get(const char *method, const char *target)
+{
+    char wire[256], address[128];
+    snprintf(address, sizeof address, "unix:%s", f.config.admin_socket);
+    snprintf(wire, sizeof wire, "%s %s HTTP/1.1\r\nHost: x\r\n\r\n", method, target);
+    return http_client_once(address, wire, strlen(wire), &answer);
+}
+
+static void the_socket_answers(void **state OL_UNUSED)
+{
+    struct admin *admin = NULL;
+    struct ol_error err = {0};
+    const char *event = EVENT("");
+    if (admin_start(&f.agent, &admin, &err) != OL_OK)
+        fail_msg("%s", err.message);
+    assert_int_equal(intake_fixture_post(&f, "/lineage", "", event, strlen(event), &answer), 201);
+    route_metrics_set_state(&f.metrics->routes[0], ROUTE_CIRCUIT_OPEN);
+    route_metrics_set_error(&f.metrics->routes[0], "connection refused");
+    assert_int_equal(get("GET", "/healthz"), 200);
+    assert_string_equal(answer.body, "ok\n");
+    assert_int_equal(get("GET", "/status"), 200);
+    assert_non_null(strstr(answer.body, "\"state\":\"circuit_open\""));
+    assert_non_null(strstr(answer.body, "\"last_error\":\"connection refused\""));
+    assert_null(strstr(answer.body, "\"waiting\":0"));
+    assert_non_null(strstr(answer.body, "{\"who\":\"route local\",\"for\":\"its destination\","
+                                        "\"why\":\"connection refused\"}"));
+    assert_int_equal(get("GET", "/metrics"), 200);
+    assert_non_null(strstr(answer.body, "# TYPE lineaged_events_accepted_total counter\n"
+                                        "lineaged_events_accepted_total 1\n"));
+    assert_non_null(
+        strstr(answer.body, "lineaged_route_state{route=\"local\",state=\"circuit_open\"} 1\n"));
+    assert_int_equal(get("GET", "/v1/why?subject=a%20b"), 200);
+    assert_string_equal(answer.body, "{}\n");
+    assert_int_equal(get("POST", "/status"), 405);
+    assert_int_equal(get("GET", "/"), 404);
+    /* a second agent does not take the socket over */
+    struct admin *second = NULL;
+    assert_int_equal(admin_start(&f.agent, &second, &err), OL_BUSY);
+    assert_int_equal(get("GET", "/healthz"), 200);
+    admin_stop(admin);
+    assert_int_not_equal(access(f.config.admin_socket, F_OK), 0);
+}
+
+/* Every metric has its help and type once, before its first value (the format demands it). */
+static void exposition_is_well_formed(void **state OL_UNUSED)
+{
+    struct ol__buf text;
+    char name[128] = "", last[128] = "";
+    ol__buf_init(&text, 1 << 20);
+    assert_int_equal(admin_exposition(&f.agent, &text), OL_OK);
+    size_t lines = 0;
+    for (char *line = strtok(text.data, "\n"); line != NULL; line = strtok(NULL, "\n"), lines++) {
+        if (sscanf(line, "# HELP %127s", name) == 1) {
+            assert_string_not_equal(name, last);
+            continue;
+        }
+        if (strncmp(line, "# TYPE ", 7) == 0) {
+            assert_memory_equal(line + 7, name, strlen(name));
+            snprintf(last, sizeof last, "%s", name);
+            continue;
+        }
+        assert_memory_equal(line, name, strlen(name));
+        assert_true(line[strlen(name)] == ' ' || line[strlen(name)] == '{');
+        assert_non_null(strrchr(line, ' '));
+    }
+    assert_true(lines > 100);
+    ol__buf_release(&text);
+}
+
+static int set_up(void **state OL_UNUSED)
+{
+    char text[128];
+    struct ol_error err;
+    intake_fixture_init(&f);
+    struct route_config *route = calloc(1, sizeof *route);
+    if (route == NULL || ol__settings_defaults(route_settings, route, &err) != OL_OK)
+        return 1;
+    route->name = strdup("local");
+    route->type = ROUTE_STORE;
+    route->on_lag = ON_LAG_PIN;
+    route->path = strdup("/nowhere/lineage.db");
+    f.config.routes = (struct ol__setting_items){.items = route, .count = 1};
+    snprintf(text, sizeof text, "%s/a.sock", f.directory);
+    f.config.admin_socket = strdup(text);
+    f.metrics->route_count = 1;
+    f.metrics->routes[0].name = "local";
+    f.metrics->routes[0].type = "store";
+    memset(&asked, 0, sizeof asked);
+    intake_fixture_start(&f);
+    return 0;
+}
+
+static int tear_down(void **state OL_UNUSED)
+{
+    intake_fixture_release(&f);
+    return 0;
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(who_sees_all), TEST(questions_carry_the_askers_uid),
+        TEST(questions_that_are_wrong), TEST(letters_are_their_senders),
+        TEST(the_socket_answers),       TEST(exposition_is_well_formed),
+    };
+    return cmocka_run_group_tests_name("admin", tests, NULL, NULL);
+}
