@@ -145,8 +145,15 @@ static void test_runs_narrow(void **state)
     ol_status st;
     char *text = render(tree_runs, runs, false, false, 66, &st);
     assert_int_equal(st, OL_OK);
-    for (char *line = strtok_r(text, "\n", &(char *){NULL}); line != NULL; line = NULL)
-        assert_true(strlen(line) <= 66);
+    size_t lines = 0;
+    for (const char *line = text; *line != '\0'; lines++) {
+        size_t size = strcspn(line, "\n");
+        assert_true(size <= 66);
+        line += size + 1;
+    }
+    assert_int_equal(lines, 4);
+    assert_non_null(strstr(text, "demo/a-job-w"));
+    assert_null(strstr(text, "long-name"));
     assert_non_null(strstr(text, "RUN"));
     free(text);
 }
