@@ -142,7 +142,7 @@ bool version_pack(struct ol__span value, uint8_t bytes[32])
     if (value.size != sizeof prefix - 1 + 64 || memcmp(value.data, prefix, sizeof prefix - 1) != 0)
         return false;
     const char *digits = value.data + sizeof prefix - 1;
-    for (int i = 0; i < 32; i++) {
+    for (size_t i = 0; i < 32; i++) {
         int high = hex_digit(digits[2 * i]), low = hex_digit(digits[2 * i + 1]);
         if (high < 0 || low < 0)
             return false;
@@ -159,7 +159,8 @@ ol_status version_unpack(sqlite3_stmt *stmt, int column, struct ol__buf *out)
     char *room = ol__buf_room(out, 7 + 2 * value.size);
     if (room == NULL)
         return out->status;
-    memcpy(room, "sha256:", 7);
+    static const char prefix[7] = {'s', 'h', 'a', '2', '5', '6', ':'};
+    memcpy(room, prefix, sizeof prefix);
     for (size_t i = 0; i < value.size; i++) {
         room[7 + 2 * i] = "0123456789abcdef"[(uint8_t)value.data[i] >> 4];
         room[8 + 2 * i] = "0123456789abcdef"[value.data[i] & 15];

@@ -28,8 +28,8 @@
 #define FAILED_WAIT_MS 60000
 #define EXPIRE_EVERY_MS 60000
 #define EXPIRE_RUNS 50
-#define CLOCK_STEP_MS (60 * 60 * 1000)
-#define CLOCK_HOLD_MS (24 * 60 * 60 * 1000)
+#define CLOCK_STEP_MS INT64_C(3600000)
+#define CLOCK_HOLD_MS INT64_C(86400000)
 
 struct store_writer {
     const struct agent *agent;

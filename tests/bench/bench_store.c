@@ -236,9 +236,9 @@ static void ask_all(const char *path)
 int main(int argc, char **argv)
 {
     if (argc > 1)
-        event_count = atol(argv[1]);
+        event_count = strtol(argv[1], NULL, 10);
     if (argc > 2)
-        dataset_count = atol(argv[2]);
+        dataset_count = strtol(argv[2], NULL, 10);
     char directory[256], path[300];
     snprintf(directory, sizeof directory, "%s/bench-store-XXXXXX", argc > 3 ? argv[3] : "/tmp");
     if (event_count < 1 || dataset_count < LAYERS * 10 || mkdtemp(directory) == NULL) {
