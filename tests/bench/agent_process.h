@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef BENCH_AGENT_PROCESS_H
+#define BENCH_AGENT_PROCESS_H
+/** @file
+ * A lineaged of the same build, with places of its own in a new directory, on a free port.
+ */
+#include <stdint.h>
+#include <sys/types.h>
+
+struct agent_process {
+    pid_t pid;
+    int port;
+    char directory[256];
+    int64_t ready_ns; /**< from its start to the first answer of /healthz */
+};
+
+/** @param spool_bytes  its size limit, e.g. "512MiB". @param routes  the YAML of the list, each
+ * line indented; %s in it: the directory. Dies if it does not answer within 30 s. */
+void agent_process_start(struct agent_process *agent, const char *spool_bytes, const char *routes);
+/** The value of one metric without labels, e.g. "lineaged_spool_syncs_total". */
+double agent_process_metric(const struct agent_process *agent, const char *name);
+/** Resident set now, in MB. */
+double agent_process_resident(const struct agent_process *agent);
+/** SIGTERM, wait, remove its directory. */
+void agent_process_stop(struct agent_process *agent);
+#endif
