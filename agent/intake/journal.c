@@ -187,8 +187,10 @@ static ol_status take_directory(struct journal_intake *ji, struct journal_dir *d
             result = OL_AGAIN;
         else if (st == OL_OK)
             file->is_dirty = false;
-        else
+        else {
+            memcpy(dir->turn_next, file->name, sizeof dir->turn_next);
             return st;
+        }
     }
     dir->turn_next[0] = '\0';
     if (result == OL_OK)

@@ -1,2 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-ol_unit_test(journal_intake agent_intake agent_spool ol_emitter ol_test_support)
+foreach(name journal_intake journal_trouble)
+  ol_unit_test(${name} agent_intake agent_spool ol_emitter ol_test_support)
+  target_sources(test_${name} PRIVATE journal_help.c)
+endforeach()
