@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef ROUTE_H
+#define ROUTE_H
+/** @file
+ * What the delivery loop (deliver.c) and its routes share: a reader, a cursor, dead letters, a
+ * state. A kind of route is a table of functions and a struct that begins with struct route.
+ * Threads: the delivery thread only, but for the counters.
+ */
+#include <curl/curl.h>
+#include "agent.h"
+#include "event_read.h"
+#include "spool/dead_letters.h"
+
+struct route;
+struct route_ops {
+    /** Do all that can be done now without waiting. @return when to come again (monotonic ms),
+     * INT64_MAX: when something happens. */
+    int64_t (*work)(struct route *route, int64_t now_ms);
+    /** Stop what is in flight; what was not answered stays in the spool. */
+    void (*stop)(struct route *route);
+    void (*close)(struct route *route);
+};
+
+struct route {
+    const struct route_ops *ops;
+    const struct agent *agent;
+    const struct route_config *config;
+    struct route_metrics *metrics;
+    char area[80]; /* for the log */
+    struct spool_reader *reader;
+    struct spool_cursor *cursor;
+    struct dead_letters *letters; /* NULL: this kind parks nothing */
+    struct ol__event_reader *events;
+    struct ol__json_reader *json;
+    uint64_t read_seq;        /* newest sequence read */
+    uint64_t gap_at, gap_end; /* sequences gone that are still to be marked; gap_at 0: none */
+    struct spool_record
+        ahead;       /* read, but past what may be marked; seq 0: none. Its data is gone */
+    bool is_dirty;   /* the cursor moved since it was synced */
+    bool is_hurried; /* someone waits for it to be empty */
+    bool is_stuck;   /* circuit open, held or failed */
+    int poll_fd;     /* -1: none */
+};
+
+/** Fill @p route (zeroed) and open what all kinds need. @p own_cursor: the kind opens its cursor
+ * and reader.
+ *  @return OL_OK, OL_IO, OL_FULL, OL_NOMEM...; the route may be closed in any case. */
+OL_NODISCARD ol_status route_init(struct route *route, const struct agent *agent, int index,
+                                  bool own_cursor, struct ol_error *err);
+void route_release(struct route *route);
+
+/** Next event that this route has not done; positions, gaps and what is done already are passed
+ * over.
+ *  @return OL_OK; OL_END; OL_AGAIN: too far ahead of the low-water mark (S17); OL_IO, OL_NOMEM. */
+OL_NODISCARD ol_status route_read(struct route *route, struct spool_record *ret,
+                                  struct ol_error *err);
+/** Mark done, unless the mark has passed it already (a detached route's backlog given up). */
+void route_done(struct route *route, uint64_t seq);
+/** Write a dead letter and count it; the caller marks the event done. @return OL_OK, OL_FULL,
+ * OL_IO. */
+OL_NODISCARD ol_status route_park(struct route *route, const struct spool_record *record,
+                                  const char *reason, int status, struct ol__span answer, int tries,
+                                  struct ol_error *err);
+/** Events that this route has not delivered. */
+uint64_t route_left(const struct route *route);
+/** Tell state and, if @p reason is given, why; a change is logged. */
+void route_set_state(struct route *route, enum route_state state, const char *reason);
+bool route_is_pinned(const struct agent *agent, int index);
+
+/** One for each kind. The route opened is to be closed by its ops, on failure too if not NULL. */
+ol_status route_http_open(const struct agent *agent, int index, CURLM *multi, struct route **ret,
+                          struct ol_error *err);
+/** A transfer of any HTTP route ended. */
+void route_http_finished(CURL *easy, CURLcode result, int64_t now_ms);
+ol_status route_kafka_open(const struct agent *agent, int index, struct route **ret,
+                           struct ol_error *err);
+ol_status route_file_open(const struct agent *agent, int index, struct route **ret,
+                          struct ol_error *err);
+#endif

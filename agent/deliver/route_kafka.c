@@ -1,0 +1,494 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Promises:
+ *  1. An event is done when its delivery report says so, or its dead letter is synced.
+ *  2. Order per key: the idempotent producer keeps it while it lives, for messages never time out
+ * in it (message.timeout.ms 0 unless configured). When one fails, or the producer does, all that is
+ * not reported is purged and read again from the low-water mark by a new producer.
+ *  3. Memory: librdkafka holds at most 16 MiB of messages; what does not fit stays in the spool.
+ *  4. librdkafka is loaded only here. */
+#include "route.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+#include "kafka_key.h"
+#include "kafka_library.h"
+#include "times.h"
+
+#define RETRY_MS 1000
+#define HELD_MS 60000
+#define FLUSH_POLL_MS 50
+
+struct message {
+    uint64_t seq, segment, offset;
+    struct message *next; /* free, or to be parked */
+};
+
+struct kafka_route {
+    struct route base;
+    const struct kafka_library *lib;
+    rd_kafka_conf_t *conf; /* copied for each producer */
+    struct kafka_keys *keys;
+    rd_kafka_t *producer; /* NULL: none now */
+    rd_kafka_topic_t *topic;
+    rd_kafka_queue_t *queue;
+    struct message *unused, *to_park;
+    size_t outstanding;
+    bool is_failing; /* purge, then begin again from the low-water mark */
+    bool is_purged;
+    bool is_held;    /* one message at a time until one gets through */
+    bool is_refused; /* login or encryption fails: says so until one gets through */
+    bool is_down;    /* no broker can be reached */
+    int failures;    /* producers in a row without a delivery */
+    int64_t retry_at, park_at, progress_at;
+    char reason[ROUTE_ERROR_MAX];
+};
+
+/* ---- What librdkafka tells ---- */
+
+static bool is_wrong_setting(rd_kafka_resp_err_t code)
+{
+    switch (code) {
+    case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART:
+    case RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC:
+    case RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION:
+    case RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION:
+    case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
+    case RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED:
+    case RD_KAFKA_RESP_ERR__AUTHENTICATION:
+    case RD_KAFKA_RESP_ERR_SASL_AUTHENTICATION_FAILED:
+    case RD_KAFKA_RESP_ERR__SSL:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static bool is_bad_event(rd_kafka_resp_err_t code)
+{
+    return code == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE ||
+           code == RD_KAFKA_RESP_ERR_INVALID_RECORD || code == RD_KAFKA_RESP_ERR_INVALID_MSG_SIZE;
+}
+
+static void say(struct kafka_route *r, const char *what, const char *detail)
+{
+    snprintf(r->reason, sizeof r->reason, "%s: %s", what, detail);
+}
+
+static void begin_again(struct kafka_route *r, rd_kafka_resp_err_t code)
+{
+    if (!r->is_failing)
+        say(r, "delivery", r->lib->err2str(code));
+    r->is_failing = true;
+    r->is_held = r->is_held || is_wrong_setting(code);
+}
+
+static void on_error(rd_kafka_t *producer, int code, const char *reason, void *arg)
+{
+    struct kafka_route *r = arg;
+    char text[ROUTE_ERROR_MAX];
+    if (code == RD_KAFKA_RESP_ERR__FATAL) {
+        rd_kafka_resp_err_t original = r->lib->fatal_error(producer, text, sizeof text);
+        begin_again(r, original);
+        say(r, "fatal", text);
+        return;
+    }
+    /* The rest librdkafka goes on trying itself; what it says last is why nothing comes. */
+    say(r, "broker", reason);
+    if (is_wrong_setting((rd_kafka_resp_err_t)code))
+        r->is_refused = true;
+    else if (code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN)
+        r->is_down = true;
+}
+
+static void on_report(rd_kafka_t *producer, const rd_kafka_message_t *report, void *arg)
+{
+    struct kafka_route *r = arg;
+    struct message *m = report->_private;
+    (void)producer;
+    r->outstanding--;
+    if (report->err != RD_KAFKA_RESP_ERR_NO_ERROR && is_bad_event(report->err)) {
+        m->next = r->to_park;
+        r->to_park = m;
+        return;
+    }
+    if (report->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
+        OL_CRASHPOINT("deliver.answered");
+        route_done(&r->base, m->seq);
+        OL_CRASHPOINT("deliver.done");
+        metric_add(&r->base.metrics->delivered_events, 1);
+        metric_add(&r->base.metrics->delivered_bytes, report->len);
+        metric_set(&r->base.metrics->last_success, (uint64_t)ol__time_now_ms());
+        r->is_held = r->is_down = r->is_refused = false;
+        r->failures = 0;
+        r->progress_at = ol__time_monotonic_ms();
+    } else if (report->err != RD_KAFKA_RESP_ERR__PURGE_QUEUE &&
+               report->err != RD_KAFKA_RESP_ERR__PURGE_INFLIGHT) {
+        begin_again(r, report->err);
+        metric_add(&r->base.metrics->retries, 1);
+    }
+    m->next = r->unused;
+    r->unused = m;
+}
+
+static void on_log(const rd_kafka_t *producer, int level, const char *facility, const char *text)
+{
+    (void)producer; /* comes on librdkafka's threads: only the log may be touched */
+    log_write(level <= 3 ? LOG_LEVEL_WARNING : LOG_LEVEL_DEBUG, "kafka", "%s: %s", facility, text);
+}
+
+/* ---- Producer ---- */
+
+static ol_status set(struct kafka_route *r, const char *name, const char *value,
+                     struct ol_error *err)
+{
+    char text[200];
+    if (r->lib->conf_set(r->conf, name, value, text, sizeof text) == RD_KAFKA_CONF_OK)
+        return OL_OK;
+    return ol__error_set(err, OL_CONFIG, "properties: %s", text);
+}
+
+static ol_status set_properties(struct kafka_route *r, struct ol_error *err)
+{
+    /* What the promises lean on. */
+    static const char *const ours[] = {"bootstrap.servers",     "metadata.broker.list",
+                                       "enable.idempotence",    "acks",
+                                       "request.required.acks", "transactional.id"};
+    const struct ol__text_list *list = &r->base.config->properties;
+    for (size_t i = 0; i < list->count; i++) {
+        char name[100];
+        const char *equals = strchr(list->items[i], '=');
+        size_t size = equals != NULL ? (size_t)(equals - list->items[i]) : 0;
+        if (size == 0 || size >= sizeof name)
+            return ol__error_set(err, OL_CONFIG, "properties: element %zu is not name=value", i);
+        memcpy(name, list->items[i], size);
+        name[size] = '\0';
+        for (size_t j = 0; j < OL_COUNT(ours); j++)
+            if (strcmp(name, ours[j]) == 0)
+                return ol__error_set(err, OL_CONFIG, "properties: '%s' is set by the route", name);
+        ol_status status = set(r, name, equals + 1, err);
+        if (status != OL_OK)
+            return status;
+    }
+    return OL_OK;
+}
+
+static ol_status configure(struct kafka_route *r, struct ol_error *err)
+{
+    static const char *const defaults[][2] = {
+        {"client.id", "lineaged"},
+        {"enable.idempotence", "true"},
+        {"acks", "all"},
+        {"compression.codec", "lz4"},
+        {"queue.buffering.max.kbytes", "16384"},
+        {"message.timeout.ms", "0"},
+        {"partitioner", "murmur2_random"}, /* as Java clients: equal keys, equal partitions */
+        {"log.connection.close", "false"},
+    };
+    r->conf = r->lib->conf_new();
+    if (r->conf == NULL)
+        return ol__error_set(err, OL_NOMEM, "librdkafka: out of memory");
+    ol_status status = set(r, "bootstrap.servers", r->base.config->brokers, err);
+    for (size_t i = 0; status == OL_OK && i < OL_COUNT(defaults); i++)
+        status = set(r, defaults[i][0], defaults[i][1], err);
+    if (status == OL_OK)
+        status = set_properties(r, err);
+    r->lib->conf_set_opaque(r->conf, r);
+    r->lib->conf_set_dr_msg_cb(r->conf, on_report);
+    r->lib->conf_set_error_cb(r->conf, on_error);
+    r->lib->conf_set_log_cb(r->conf, on_log);
+    return status;
+}
+
+static void producer_close(struct kafka_route *r)
+{
+    if (r->queue != NULL)
+        r->lib->queue_destroy(r->queue);
+    if (r->topic != NULL)
+        r->lib->topic_destroy(r->topic);
+    if (r->producer != NULL)
+        r->lib->destroy(r->producer);
+    r->queue = NULL;
+    r->topic = NULL;
+    r->producer = NULL;
+    r->is_failing = r->is_purged = false;
+}
+
+static ol_status producer_open(struct kafka_route *r, struct ol_error *err)
+{
+    char text[200];
+    rd_kafka_conf_t *conf = r->lib->conf_dup(r->conf);
+    r->producer = r->lib->new (RD_KAFKA_PRODUCER, conf, text, sizeof text);
+    if (r->producer == NULL) {
+        r->lib->conf_destroy(conf);
+        return ol__error_set(err, OL_CONFIG, "librdkafka: %s", text);
+    }
+    r->topic = r->lib->topic_new(r->producer, r->base.config->topic, NULL);
+    if (r->topic == NULL) {
+        producer_close(r);
+        return ol__error_set(err, OL_CONFIG, "topic '%s': %s", r->base.config->topic,
+                             r->lib->err2str(r->lib->last_error()));
+    }
+    r->queue = r->lib->queue_get_main(r->producer);
+    static const uint64_t one = 1;
+    r->lib->queue_io_event_enable(r->queue, r->base.poll_fd, &one, sizeof one);
+    /* From the low-water mark; what is done above it is passed over. */
+    uint64_t low = spool_cursor_low(r->base.cursor);
+    struct spool_reader *reader;
+    ol_status status = spool_reader_open(r->base.agent->spool, low, &reader, err);
+    if (status != OL_OK) {
+        producer_close(r);
+        return status;
+    }
+    spool_reader_close(r->base.reader);
+    r->base.reader = reader;
+    r->base.read_seq = low;
+    r->base.ahead.seq = 0;
+    r->base.gap_at = 0;
+    return OL_OK;
+}
+
+/* ---- Work ---- */
+
+/* @return whether all are parked. */
+static bool park_all(struct kafka_route *r, int64_t now_ms)
+{
+    struct ol_error err;
+    struct spool_record record;
+    if (now_ms < r->park_at)
+        return false;
+    while (r->to_park != NULL) {
+        struct message *m = r->to_park;
+        ol_status status =
+            spool_read_again(r->base.reader, m->segment, m->offset, m->seq, &record, &err);
+        if (status == OL_NOT_FOUND || status == OL_CORRUPT) {
+            metric_add(&r->base.metrics->dropped, 1);
+        } else {
+            if (status == OL_OK)
+                status =
+                    route_park(&r->base, &record, "refused by the broker: too large or invalid", 0,
+                               (struct ol__span){0}, 1, &err);
+            if (status != OL_OK) {
+                r->park_at = now_ms + RETRY_MS;
+                return false;
+            }
+        }
+        route_done(&r->base, m->seq);
+        r->to_park = m->next;
+        m->next = r->unused;
+        r->unused = m;
+    }
+    return true;
+}
+
+static struct message *message_new(struct kafka_route *r, const struct spool_record *record)
+{
+    struct message *m = r->unused;
+    if (m != NULL)
+        r->unused = m->next;
+    else
+        m = malloc(sizeof *m);
+    if (m != NULL)
+        *m = (struct message){
+            .seq = record->seq, .segment = record->segment, .offset = record->offset};
+    return m;
+}
+
+/* @return OL_OK; OL_AGAIN: it comes again from route_read(), at now + *ret_delay or with a report.
+ */
+static ol_status produce(struct kafka_route *r, const struct spool_record *record, int64_t now_ms,
+                         int64_t *ret_delay)
+{
+    struct ol__span key;
+    struct ol_error err = {0};
+    struct message *m = message_new(r, record);
+    rd_kafka_resp_err_t code = RD_KAFKA_RESP_ERR_NO_ERROR;
+    *ret_delay = RETRY_MS;
+    if (m == NULL)
+        return OL_AGAIN;
+    ol_status status = kafka_keys_get(r->keys, record, &key, &err);
+    if (status == OL_INVALID || status == OL_TOO_LARGE)
+        key = (struct ol__span){0}; /* no key: any partition */
+    else if (status != OL_OK)
+        goto again;
+    if (r->lib->produce(r->topic, RD_KAFKA_PARTITION_UA, RD_KAFKA_MSG_F_COPY,
+                        (void *)(uintptr_t)record->data.data, record->data.size, key.data, key.size,
+                        m) == 0) {
+        if (r->outstanding++ == 0)
+            r->progress_at = now_ms;
+        metric_add(&r->base.metrics->requests, 1);
+        return OL_OK;
+    }
+    code = r->lib->last_error();
+    if (code == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE) {
+        if (route_park(&r->base, record, "larger than message.max.bytes of the route", 0,
+                       (struct ol__span){0}, 0, &err) != OL_OK)
+            goto again;
+        route_done(&r->base, record->seq);
+        m->next = r->unused;
+        r->unused = m;
+        return OL_OK;
+    }
+    if (code == RD_KAFKA_RESP_ERR__QUEUE_FULL)
+        *ret_delay = INT64_MAX; /* reports make room, and wake us */
+    else
+        begin_again(r, code);
+again:
+    m->next = r->unused;
+    r->unused = m;
+    return OL_AGAIN;
+}
+
+static int64_t send_some(struct kafka_route *r, int64_t now_ms)
+{
+    struct spool_record record;
+    struct ol_error err;
+    while (!r->is_held || r->outstanding == 0) {
+        ol_status status = route_read(&r->base, &record, &err);
+        if (status == OL_END || status == OL_AGAIN)
+            return INT64_MAX; /* a commit or a report wakes us */
+        if (status != OL_OK) {
+            route_metrics_set_error(r->base.metrics, err.message);
+            return now_ms + RETRY_MS;
+        }
+        int64_t delay;
+        if (produce(r, &record, now_ms, &delay) != OL_OK) {
+            r->base.ahead = record;
+            return delay == INT64_MAX ? INT64_MAX : now_ms + delay;
+        }
+    }
+    return INT64_MAX;
+}
+
+static void show_state(struct kafka_route *r, bool is_late)
+{
+    if (r->is_held || r->is_refused)
+        route_set_state(&r->base, ROUTE_HELD, r->reason);
+    else if (r->is_down || is_late || r->failures > 2)
+        route_set_state(&r->base, ROUTE_CIRCUIT_OPEN,
+                        r->reason[0] != '\0' ? r->reason : "no delivery report");
+    else
+        route_set_state(&r->base, r->failures > 0 ? ROUTE_RETRYING : ROUTE_OK, NULL);
+    metric_set(&r->base.metrics->in_flight, r->outstanding);
+}
+
+/* @return when to come again; 0: the producer works. */
+static int64_t ready_producer(struct kafka_route *r, int64_t now_ms)
+{
+    struct ol_error err;
+    if (r->is_failing) {
+        if (!r->is_purged)
+            r->lib->purge(r->producer, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
+        r->is_purged = true;
+        if (r->outstanding > 0)
+            return now_ms + FLUSH_POLL_MS; /* reports of what was purged are on their way */
+        producer_close(r);
+        r->failures++;
+        int64_t wait = (int64_t)RETRY_MS << OL_MIN(r->failures - 1, 6);
+        r->retry_at = now_ms + (r->is_held ? HELD_MS : OL_MIN(wait, r->base.config->retry_max_ms));
+    }
+    if (r->producer != NULL)
+        return 0;
+    if (now_ms < r->retry_at)
+        return r->retry_at;
+    if (producer_open(r, &err) == OL_OK)
+        return 0;
+    say(r, "producer", err.message);
+    r->is_held = true;
+    r->retry_at = now_ms + HELD_MS;
+    return r->retry_at;
+}
+
+static int64_t work(struct route *base, int64_t now_ms)
+{
+    struct kafka_route *r = (struct kafka_route *)base;
+    uint64_t count;
+    OL_IGNORE(read(base->poll_fd, &count, sizeof count) < 0, "EAGAIN: nothing came");
+    if (r->producer != NULL)
+        while (r->lib->poll(r->producer, 0) > 0)
+            continue;
+    int64_t next = INT64_MAX;
+    if (!park_all(r, now_ms))
+        next = r->park_at;
+    int64_t wait = r->to_park != NULL && r->is_failing ? r->park_at : ready_producer(r, now_ms);
+    if (wait == 0)
+        wait = send_some(r, now_ms);
+    if (r->is_failing)
+        wait = OL_MIN(wait, now_ms + 1);
+    bool is_late = false;
+    if (r->outstanding > 0) {
+        int64_t late_at = r->progress_at + base->config->timeout_ms;
+        is_late = now_ms >= late_at;
+        if (!is_late)
+            next = OL_MIN(next, late_at);
+    }
+    show_state(r, is_late);
+    return OL_MIN(next, wait);
+}
+
+static void stop(struct route *base)
+{
+    struct kafka_route *r = (struct kafka_route *)base;
+    if (r->producer == NULL)
+        return;
+    r->lib->purge(r->producer, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
+    OL_IGNORE(r->lib->flush(r->producer, 1000) != RD_KAFKA_RESP_ERR_NO_ERROR,
+              "what has no report stays in the spool");
+    park_all(r, ol__time_monotonic_ms());
+    producer_close(r);
+}
+
+static void list_free(struct message *m)
+{
+    while (m != NULL) {
+        struct message *next = m->next;
+        free(m);
+        m = next;
+    }
+}
+
+static void kafka_close(struct route *base)
+{
+    struct kafka_route *r = (struct kafka_route *)base;
+    stop(base);
+    list_free(r->unused);
+    list_free(r->to_park);
+    if (r->conf != NULL)
+        r->lib->conf_destroy(r->conf);
+    kafka_keys_free(r->keys);
+    if (base->poll_fd >= 0)
+        close(base->poll_fd);
+    route_release(base);
+    free(r);
+}
+
+static const struct route_ops kafka_ops = {work, stop, kafka_close};
+
+ol_status route_kafka_open(const struct agent *agent, int index, struct route **ret,
+                           struct ol_error *err)
+{
+    struct kafka_route *r = calloc(1, sizeof *r);
+    if (r == NULL)
+        return ol__error_set(err, OL_NOMEM, "route: out of memory");
+    *ret = &r->base;
+    r->base.ops = &kafka_ops;
+    ol_status status = route_init(&r->base, agent, index, false, err);
+    const struct route_config *config = r->base.config;
+    if (status == OL_OK)
+        status = kafka_library_load(&r->lib, err);
+    if (status == OL_OK)
+        status = configure(r, err);
+    if (status == OL_OK)
+        status = kafka_keys_new(config->key == 1, &r->keys, err);
+    if (status == OL_OK)
+        status = dead_letters_open(agent->config->spool_directory, config->name,
+                                   config->dead_letter_bytes, NULL, &r->base.letters, err);
+    if (status != OL_OK)
+        return status;
+    r->base.poll_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (r->base.poll_fd < 0)
+        return ol__error_set(err, OL_IO, "route: eventfd");
+    return OL_OK;
+}
