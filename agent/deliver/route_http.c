@@ -130,14 +130,14 @@ static void check_key(struct http_route *r, int64_t now_ms)
     ol__buf_init(&key, KEY_MAX);
     ol_status status = ol__fs_read_file(&ol__fs_real, AT_FDCWD, path, &key, &err);
     if (status == OL_OK && key.size == 0)
-        status = ol__error_set(&err, OL_CONFIG, "is empty");
+        status = ol__error_set(&err, OL_CONFIG, "'%s' is empty", path);
     if (status == OL_OK)
         status = headers_set(r, (struct ol__span){.data = key.data, .size = key.size}, &err);
     if (key.data != NULL)
         explicit_bzero(key.data, key.size);
     ol__buf_release(&key);
     if (status != OL_OK) {
-        ol__error_prefix(&err, status, "api_key_file '%s'", path);
+        ol__error_prefix(&err, status, "api_key_file");
         log_write(LOG_LEVEL_ERROR, r->base.area, "%s", err.message);
         if (r->headers == NULL)
             route_set_state(&r->base, ROUTE_HELD, err.message);
@@ -272,7 +272,10 @@ static void send_item(struct http_route *r, const struct lanes_item *item,
     if (refuse(r, item, record, now_ms))
         return;
     struct request *q = free_request(r);
-    assert(q != NULL);
+    if (q == NULL) {
+        lanes_release(r->lanes, item, now_ms, LOCAL_DELAY_MS);
+        return;
+    }
     q->item = *item;
     q->record = *record;
     q->is_fresh = false;

@@ -88,7 +88,7 @@ static void begin_again(struct kafka_route *r, rd_kafka_resp_err_t code)
 static void on_error(rd_kafka_t *producer, int code, const char *reason, void *arg)
 {
     struct kafka_route *r = arg;
-    char text[ROUTE_ERROR_MAX];
+    char text[200];
     if (code == RD_KAFKA_RESP_ERR__FATAL) {
         rd_kafka_resp_err_t original = r->lib->fatal_error(producer, text, sizeof text);
         begin_again(r, original);
