@@ -64,11 +64,10 @@ static bool reply_to(struct connection *c, const struct script_request *request)
     char head[1000];
     int size = snprintf(head, sizeof head, "HTTP/1.1 %d X\r\nContent-Length: %zu\r\n%s\r\n",
                         reply.status, strlen(body), reply.headers != NULL ? reply.headers : "");
-    if (send(c->fd, head, (size_t)size, MSG_NOSIGNAL | MSG_MORE) != size ||
-        send(c->fd, body, strlen(body), MSG_NOSIGNAL) != (ssize_t)strlen(body))
+    size_t more = strlen(body);
+    if (send(c->fd, head, (size_t)size, MSG_NOSIGNAL | (more > 0 ? MSG_MORE : 0)) != size ||
+        (more > 0 && send(c->fd, body, more, MSG_NOSIGNAL) != (ssize_t)more))
         return false;
-    if (body[0] == '\0') /* MSG_MORE held the head back */
-        OL_IGNORE(send(c->fd, "", 0, MSG_NOSIGNAL) < 0, "only to push");
     return !reply.closes_after;
 }
 
