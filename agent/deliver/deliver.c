@@ -110,7 +110,7 @@ static int64_t work_all(struct deliver *d, bool is_hurried)
 static bool is_finished(const struct deliver *d)
 {
     for (size_t i = 0; i < d->route_count; i++)
-        if (!d->routes[i]->is_stuck && route_left(d->routes[i]) > 0)
+        if (!d->routes[i]->is_stuck && !route_is_empty(d->routes[i]))
             return false;
     return true;
 }

@@ -179,13 +179,19 @@ ol_status route_park(struct route *route, const struct spool_record *record, con
     return OL_OK;
 }
 
+bool route_is_empty(const struct route *route)
+{
+    return spool_cursor_low(route->cursor) >= spool_synced(route->agent->spool);
+}
+
 uint64_t route_left(const struct route *route)
 {
-    if (route->cursor == NULL)
-        return 0;
     uint64_t low = spool_cursor_low(route->cursor);
     uint64_t synced = spool_synced(route->agent->spool);
-    return synced > low ? synced - low : 0;
+    uint64_t left = synced > low ? synced - low : 0;
+    for (uint64_t seq = low + 1; seq <= synced && seq <= low + SPOOL_CURSOR_AHEAD; seq++)
+        left -= spool_cursor_is_done(route->cursor, seq);
+    return left;
 }
 
 void route_set_state(struct route *route, enum route_state state, const char *reason)

@@ -61,7 +61,8 @@ void route_done(struct route *route, uint64_t seq);
 OL_NODISCARD ol_status route_park(struct route *route, const struct spool_record *record,
                                   const char *reason, int status, struct ol__span answer, int tries,
                                   struct ol_error *err);
-/** Events that this route has not delivered. */
+bool route_is_empty(const struct route *route);
+/** Records that this route has not done. Looks at each in the cursor's window. */
 uint64_t route_left(const struct route *route);
 /** Tell state and, if @p reason is given, why; a change is logged. */
 void route_set_state(struct route *route, enum route_state state, const char *reason);

@@ -366,7 +366,7 @@ static void show_state(struct kafka_route *r, bool is_late)
 {
     if (r->is_held || r->is_refused)
         route_set_state(&r->base, ROUTE_HELD, r->reason);
-    else if (r->is_down || is_late || r->failures > 2)
+    else if ((r->is_down && r->outstanding > 0) || is_late || r->failures > 2)
         route_set_state(&r->base, ROUTE_CIRCUIT_OPEN,
                         r->reason[0] != '\0' ? r->reason : "no delivery report");
     else

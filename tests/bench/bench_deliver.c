@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Bar 5: delivery out of a spool to an instant HTTP sink, against a bare libcurl-multi loop that
+ * posts the same bytes over as many connections, with runs of 2 and of 100 events. Threads: the
+ * delivery thread. */
+#include <curl/curl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "agent.h"
+#include "bench.h"
+#include "event_read.h"
+#include "sink.h"
+
+#define EVENTS 8000u
+#define EVENT_SIZE 2048u
+#define CONNECTIONS 16u
+
+struct work {
+    struct sink *sink;
+    char url[80];
+    char event[EVENT_SIZE + 1];
+    char directory[100];
+    struct spool *spool;
+    unsigned bursts;
+};
+
+static void figures(int64_t wall_ns, int64_t cpu_ns, struct bench_figures *ret)
+{
+    ret->of[BENCH_WALL] = (double)wall_ns / 1e3 / EVENTS;
+    ret->of[BENCH_CPU] = (double)cpu_ns / 1e3 / EVENTS;
+}
+
+static void expect_taken(const struct work *w, uint64_t before)
+{
+    uint64_t requests, bytes;
+    sink_count(w->sink, &requests, &bytes);
+    if (requests - before != EVENTS)
+        bench_die("the sink took %llu of %u", (unsigned long long)(requests - before), EVENTS);
+}
+
+static uint64_t taken(const struct work *w)
+{
+    uint64_t requests, bytes;
+    sink_count(w->sink, &requests, &bytes);
+    return requests;
+}
+
+/* ---- The reference ---- */
+
+static void curl_try(CURLcode code)
+{
+    if (code != CURLE_OK)
+        bench_die("curl: %s", curl_easy_strerror(code));
+}
+
+static void burst_bare(void *arg, struct bench_figures *ret)
+{
+    struct work *w = arg;
+    uint64_t before = taken(w);
+    int64_t wall = bench_now_ns(), cpu = bench_cpu_ns(CLOCK_PROCESS_CPUTIME_ID);
+    CURLM *multi = curl_multi_init();
+    CURL *easy[CONNECTIONS];
+    struct curl_slist *headers = curl_slist_append(NULL, "Content-Type: application/json");
+    headers = curl_slist_append(headers, "Expect:");
+    unsigned sent = 0, answered = 0;
+    if (multi == NULL || headers == NULL)
+        bench_die("curl: out of memory");
+    for (; sent < CONNECTIONS; sent++) {
+        easy[sent] = curl_easy_init();
+        curl_try(curl_easy_setopt(easy[sent], CURLOPT_URL, w->url));
+        curl_try(curl_easy_setopt(easy[sent], CURLOPT_HTTPHEADER, headers));
+        curl_try(curl_easy_setopt(easy[sent], CURLOPT_POSTFIELDSIZE, (long)EVENT_SIZE));
+        curl_try(curl_easy_setopt(easy[sent], CURLOPT_POSTFIELDS, w->event));
+        curl_multi_add_handle(multi, easy[sent]);
+    }
+    while (answered < EVENTS) {
+        int running, left;
+        CURLMsg *message;
+        curl_multi_perform(multi, &running);
+        while ((message = curl_multi_info_read(multi, &left)) != NULL) {
+            CURL *done = message->easy_handle;
+            curl_try(message->data.result);
+            answered++;
+            curl_multi_remove_handle(multi, done);
+            if (sent < EVENTS) {
+                curl_multi_add_handle(multi, done);
+                sent++;
+            }
+        }
+        if (answered < EVENTS)
+            curl_multi_poll(multi, NULL, 0, 1000, NULL);
+    }
+    figures(bench_now_ns() - wall, bench_cpu_ns(CLOCK_PROCESS_CPUTIME_ID) - cpu, ret);
+    for (unsigned i = 0; i < CONNECTIONS; i++)
+        curl_easy_cleanup(easy[i]);
+    curl_slist_free_all(headers);
+    curl_multi_cleanup(multi);
+    expect_taken(w, before);
+}
+
+/* ---- Delivery ---- */
+
+static void fill(struct work *w, unsigned run_length)
+{
+    struct ol_error err = {0};
+    struct spool_options options = {.directory = w->directory, .min_free_bytes = -1};
+    if (spool_open(&options, &w->spool, &err) != OL_OK)
+        bench_die("spool: %s", err.message);
+    for (unsigned i = 0; i < EVENTS; i++) {
+        struct spool_record record = {.type = SPOOL_EVENT,
+                                      .source = SPOOL_FROM_HTTP,
+                                      .lane_kind = OL_LANE_RUN_UUID,
+                                      .uid = SPOOL_UID_UNKNOWN,
+                                      .data = {w->event, EVENT_SIZE}};
+        ol__put_le32(record.lane, i / run_length);
+        if (spool_group_add(w->spool, &record, &err) != OL_OK ||
+            ((i % 256 == 255 || i + 1 == EVENTS) && spool_group_commit(w->spool, &err) != OL_OK))
+            bench_die("spool: %s", err.message);
+    }
+}
+
+static void burst_deliver(void *arg, struct bench_figures *ret)
+{
+    struct work *w = arg;
+    char name[40]; /* a cursor of its own: from the oldest event */
+    snprintf(name, sizeof name, "burst%u", w->bursts++);
+    struct route_config route = {.name = name,
+                                 .type = ROUTE_HTTP,
+                                 .on_lag = ON_LAG_PIN,
+                                 .url = w->url,
+                                 .timeout_ms = 30000,
+                                 .max_in_flight = CONNECTIONS,
+                                 .retry_max_ms = 60000,
+                                 .poison_tries = 8};
+    struct agent_config config = {.spool_directory = w->directory,
+                                  .routes = {.items = &route, .count = 1}};
+    struct agent_metrics metrics = {.route_count = 1, .routes = {{.name = name}}};
+    struct agent agent = {.config = &config, .metrics = &metrics, .spool = w->spool};
+    struct deliver *deliver;
+    struct ol_error err = {0};
+    uint64_t before = taken(w);
+    int64_t wall = bench_now_ns(), cpu = bench_cpu_ns(CLOCK_PROCESS_CPUTIME_ID);
+    if (deliver_open(&agent, &deliver, &err) != OL_OK || deliver_start(deliver, &err) != OL_OK ||
+        deliver_wait(deliver, NULL, &err) != OL_OK)
+        bench_die("delivery: %s", err.message);
+    figures(bench_now_ns() - wall, bench_cpu_ns(CLOCK_PROCESS_CPUTIME_ID) - cpu, ret);
+    deliver_stop(deliver, 0, NULL);
+    deliver_close(deliver);
+    expect_taken(w, before);
+}
+
+int main(void)
+{
+    static struct work w;
+    int port;
+    log_setup(LOG_LEVEL_ERROR, false);
+    bench_begin("bench_deliver", "a spool to an HTTP sink against a bare libcurl-multi loop");
+    w.sink = sink_start(&port);
+    curl_try(curl_global_init(CURL_GLOBAL_DEFAULT));
+    snprintf(w.url, sizeof w.url, "http://127.0.0.1:%d/api/v1/lineage", port);
+    memset(w.event, 'x', EVENT_SIZE);
+    memcpy(w.event, "{\"text\":\"", 9);
+    memcpy(w.event + EVENT_SIZE - 2, "\"}", 2);
+    static const unsigned run_lengths[] = {2, 100};
+    for (size_t i = 0; i < OL_COUNT(run_lengths); i++) {
+        char what[80];
+        bench_directory_make(w.directory, sizeof w.directory);
+        fill(&w, run_lengths[i]);
+        const struct bench_side sides[] = {{"bare libcurl multi", burst_bare, &w},
+                                           {"delivery", burst_deliver, &w}};
+        struct bench_set set = {.sides = sides, .side_count = 2};
+        bench_run(&set);
+        snprintf(what, sizeof what, "delivery over HTTP, 2 KB, %u connections, runs of %u",
+                 CONNECTIONS, run_lengths[i]);
+        bench_at_least(&set, "5", 1, BENCH_WALL, 0.8, what);
+        bench_say_sides(&set, what);
+        bench_release(&set);
+        spool_close(w.spool);
+        bench_directory_remove(w.directory);
+    }
+    curl_global_cleanup();
+    sink_stop(w.sink);
+    return 0;
+}
