@@ -14,6 +14,7 @@
 #include <unistd.h>
 #include "bench.h"
 
+#define SETTINGS "%s/lineaged.yaml"
 #define START_LIMIT_NS INT64_C(30000000000)
 
 static struct sockaddr_in loopback(int port)
@@ -62,9 +63,10 @@ static char *get(int port, const char *path)
 }
 
 static void write_settings(const struct agent_process *agent, const char *spool_bytes,
-                           const char *routes, char *path, size_t path_size)
+                           const char *routes)
 {
-    snprintf(path, path_size, "%s/lineaged.yaml", agent->directory);
+    char path[300];
+    snprintf(path, sizeof path, SETTINGS, agent->directory);
     FILE *f = fopen(path, "we");
     if (f == NULL)
         bench_die("%s: %s", path, strerror(errno));
@@ -86,9 +88,8 @@ static void write_settings(const struct agent_process *agent, const char *spool_
         bench_die("%s: %s", path, strerror(errno));
 }
 
-static void wait_ready(struct agent_process *agent)
+static void wait_ready(struct agent_process *agent, int64_t begin)
 {
-    int64_t begin = bench_now_ns();
     const struct timespec pause = {.tv_nsec = 200000};
     for (;;) {
         char *answer = get(agent->port, "/healthz");
@@ -105,23 +106,30 @@ static void wait_ready(struct agent_process *agent)
     agent->ready_ns = bench_now_ns() - begin;
 }
 
-void agent_process_start(struct agent_process *agent, const char *spool_bytes, const char *routes)
+void agent_process_again(struct agent_process *agent)
 {
     extern char **environ;
     char settings[300], log[300];
     posix_spawn_file_actions_t actions;
-    bench_directory_make(agent->directory, sizeof agent->directory);
-    agent->port = free_port();
-    write_settings(agent, spool_bytes, routes, settings, sizeof settings);
+    snprintf(settings, sizeof settings, SETTINGS, agent->directory);
     snprintf(log, sizeof log, "%s/log", agent->directory);
     char *argv[] = {(char[]){LINEAGED}, (char[]){"--config"}, settings, NULL};
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_addopen(&actions, 2, log, O_WRONLY | O_CREAT | O_APPEND, 0600);
+    int64_t begin = bench_now_ns();
     int error = posix_spawn(&agent->pid, argv[0], &actions, NULL, argv, environ);
     posix_spawn_file_actions_destroy(&actions);
     if (error != 0)
         bench_die("%s: %s", argv[0], strerror(error));
-    wait_ready(agent);
+    wait_ready(agent, begin);
+}
+
+void agent_process_start(struct agent_process *agent, const char *spool_bytes, const char *routes)
+{
+    bench_directory_make(agent->directory, sizeof agent->directory);
+    agent->port = free_port();
+    write_settings(agent, spool_bytes, routes);
+    agent_process_again(agent);
 }
 
 double agent_process_metric(const struct agent_process *agent, const char *name)
@@ -149,7 +157,7 @@ double agent_process_resident(const struct agent_process *agent)
     return strtod(at + 7, NULL) / 1024;
 }
 
-void agent_process_stop(struct agent_process *agent)
+void agent_process_end(struct agent_process *agent)
 {
     int status = 0;
     kill(agent->pid, SIGTERM);
@@ -158,5 +166,10 @@ void agent_process_stop(struct agent_process *agent)
     if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
         bench_die("lineaged ended with status 0x%x; see %s/log", (unsigned)status,
                   agent->directory);
+}
+
+void agent_process_stop(struct agent_process *agent)
+{
+    agent_process_end(agent);
     bench_directory_remove(agent->directory);
 }

@@ -21,6 +21,10 @@ void agent_process_start(struct agent_process *agent, const char *spool_bytes, c
 double agent_process_metric(const struct agent_process *agent, const char *name);
 /** Resident set now, in MB. */
 double agent_process_resident(const struct agent_process *agent);
-/** SIGTERM, wait, remove its directory. */
+/** SIGTERM and wait; its directory stays. */
+void agent_process_end(struct agent_process *agent);
+/** Start it again after agent_process_end(). */
+void agent_process_again(struct agent_process *agent);
+/** agent_process_end(), remove its directory. */
 void agent_process_stop(struct agent_process *agent);
 #endif
