@@ -19,8 +19,6 @@
     4 /* exit status of lineaged --once: something could not be delivered yet                      \
        */
 
-extern char **environ;
-
 static const struct route_config *store_route(const struct agent_config *config)
 {
     const struct route_config *routes = config->routes.items;

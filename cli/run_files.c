@@ -140,7 +140,7 @@ static ol_status hash_open(int fd, const struct stat *before, uint64_t limit,
         st = OL_END;
     if (st == OL_OK) {
         ol__sha256_finish(hash, sum);
-        memcpy(out, "sha256:", 7);
+        snprintf(out, RUN_VERSION_SIZE, "sha256:");
         ol__hex(sum, sizeof sum, out + 7);
     }
     ol__sha256_free(hash);

@@ -38,7 +38,7 @@ static ol_status load(struct graph *g, const struct json_node *root, struct ol_e
         return ol__error_set(err, OL_INVALID, "the answer has no nodes, edges or direction");
     bool is_upstream = strcmp(direction, "upstream") == 0;
     g->node_count = nodes->count;
-    g->nodes = calloc(nodes->count + 1, sizeof *g->nodes);
+    g->nodes = calloc(nodes->count + 1, sizeof(void *));
     g->first = calloc(nodes->count + 1, sizeof *g->first);
     g->last = calloc(nodes->count + 1, sizeof *g->last);
     g->is_shown = calloc(nodes->count + 1, sizeof *g->is_shown);
