@@ -239,3 +239,22 @@ def test_dead_letters_with_an_agent_and_without(place, standin, wait_until):
         place.stop()
     assert answers[0] == answers[1]
     assert answers[0][0][1].startswith("ID ") and answers[0][3][1] == "no dead letters\n"
+
+
+def test_system_agent_is_down(built):
+    """A user of the system place, whose files only its agent may read: 3, and the sentence that says so."""
+    if os.geteuid() != 0:
+        pytest.skip("needs root: it makes a system place in a mount namespace of its own")
+    script = """mount -t tmpfs tmpfs /var/lib && mount -t tmpfs tmpfs /run && mkdir -p /var/lib/lineaged/journal &&
+        chmod 0711 /var/lib/lineaged && cp "$0" /var/lib/lineage || exit 99
+        for verb in "why x" "runs" "deadletter ls" "status"; do
+            env -u LINEAGED_SOCKET setpriv --reuid 65534 --regid 65534 --clear-groups /var/lib/lineage $verb
+            echo $?
+        done"""
+    done = subprocess.run(["unshare", "-m", "sh", "-c", script, built("lineage")], capture_output=True, text=True,
+                          timeout=60)
+    if done.returncode == 99 or "unshare" in done.stderr:
+        pytest.skip("no mount namespaces here: %s" % done.stderr.strip())
+    assert done.stdout.split() == ["3"] * 4, done.stderr
+    assert done.stderr.count("the system agent is not running, and only it can answer you") == 3
+    assert done.stderr.count("no agent listens at '/run/lineaged/lineaged-admin.sock'") == 1
