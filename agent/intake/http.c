@@ -244,6 +244,7 @@ static void connected(void *arg, struct MHD_Connection *connection, void **socke
         *socket_context = (void *)(uintptr_t)peer.uid;
 }
 
+OL_PRINTF(2, 0)
 static void server_log(void *arg OL_UNUSED, const char *format, va_list args)
 {
     char text[256];
