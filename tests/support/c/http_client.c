@@ -74,7 +74,7 @@ static bool more(struct http_client *c)
 
 const char *http_answer_field(const struct http_answer *a, const char *name)
 {
-    static char value[512];
+    static _Thread_local char value[512];
     size_t size = strlen(name);
     for (const char *line = strstr(a->head, "\r\n"); line != NULL; line = strstr(line, "\r\n")) {
         line += 2;

@@ -29,7 +29,7 @@ bool http_client_send(struct http_client *client, const void *data, size_t size)
 int http_client_read(struct http_client *client, struct http_answer *ret);
 /** Whether the other side closes (waits for it; what still comes before is thrown away). */
 bool http_client_is_closed(struct http_client *client);
-/** The value of a header field of @p answer, or NULL; static storage. */
+/** The value of a header field of @p answer, or NULL; good until this thread asks again. */
 const char *http_answer_field(const struct http_answer *answer, const char *name);
 /** One request on a connection of its own. */
 int http_client_once(const char *address, const void *data, size_t size, struct http_answer *ret);
