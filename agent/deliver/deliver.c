@@ -21,7 +21,8 @@ struct deliver {
     CURLM *multi; /* NULL: no HTTP route */
     struct route *routes[ROUTES_MAX];
     size_t route_count;
-    int spool_fd, wake_fd; /* eventfds */
+    int spool_fd, wake_fd;        /* eventfds */
+    bool is_spool_news, is_woken; /* they are readable */
     bool is_subscribed, is_curl_up;
     pthread_t thread;
     bool is_running;
@@ -128,6 +129,8 @@ static void sleep_until(struct deliver *d, int64_t next)
                 fds[count++] =
                     (struct curl_waitfd){.fd = d->routes[i]->poll_fd, .events = CURL_WAIT_POLLIN};
         curl_multi_poll(d->multi, fds, count, timeout < 0 ? 600000 : timeout, NULL);
+        d->is_spool_news = fds[0].revents != 0;
+        d->is_woken = fds[1].revents != 0;
         return;
     }
     struct pollfd fds[ROUTES_MAX + 2] = {{.fd = d->spool_fd, .events = POLLIN},
@@ -137,6 +140,8 @@ static void sleep_until(struct deliver *d, int64_t next)
         if (d->routes[i]->poll_fd >= 0)
             fds[count++] = (struct pollfd){.fd = d->routes[i]->poll_fd, .events = POLLIN};
     OL_IGNORE(poll(fds, count, timeout) < 0, "EINTR: look around and come back");
+    d->is_spool_news = fds[0].revents != 0;
+    d->is_woken = fds[1].revents != 0;
 }
 
 static void *run(void *arg)
@@ -144,8 +149,11 @@ static void *run(void *arg)
     struct deliver *d = arg;
     int64_t sync_at = 0;
     for (;;) {
-        drain(d->spool_fd); /* before looking: what is committed later wakes anew */
-        drain(d->wake_fd);
+        /* Before looking: what comes later wakes anew. */
+        if (d->is_spool_news)
+            drain(d->spool_fd);
+        if (d->is_woken)
+            drain(d->wake_fd);
         int64_t stop_at = atomic_load(&d->stop_at);
         pthread_mutex_lock(&d->lock);
         bool is_hurried = stop_at != INT64_MAX || d->waiters > 0;
