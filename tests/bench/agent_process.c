@@ -124,11 +124,16 @@ void agent_process_again(struct agent_process *agent)
     wait_ready(agent, begin);
 }
 
-void agent_process_start(struct agent_process *agent, const char *spool_bytes, const char *routes)
+void agent_process_make(struct agent_process *agent, const char *spool_bytes, const char *routes)
 {
     bench_directory_make(agent->directory, sizeof agent->directory);
     agent->port = free_port();
     write_settings(agent, spool_bytes, routes);
+}
+
+void agent_process_start(struct agent_process *agent, const char *spool_bytes, const char *routes)
+{
+    agent_process_make(agent, spool_bytes, routes);
     agent_process_again(agent);
 }
 

@@ -14,8 +14,11 @@ struct agent_process {
     int64_t ready_ns; /**< from its start to the first answer of /healthz */
 };
 
-/** @param spool_bytes  its size limit, e.g. "512MiB". @param routes  the YAML of the list, each
- * line indented; %s in it: the directory. Dies if it does not answer within 30 s. */
+/** Its directory, port and settings, without starting it: agent_process_again() does.
+ *  @param spool_bytes  its size limit, e.g. "512MiB".
+ *  @param routes       the YAML of the list, each line indented; %s in it: the directory. */
+void agent_process_make(struct agent_process *agent, const char *spool_bytes, const char *routes);
+/** Make it and start it. Dies if it does not answer within 30 s. */
 void agent_process_start(struct agent_process *agent, const char *spool_bytes, const char *routes);
 /** The value of one metric without labels, e.g. "lineaged_spool_syncs_total". */
 double agent_process_metric(const struct agent_process *agent, const char *name);
