@@ -48,14 +48,18 @@ static void clear_bit(uint8_t *map, uint64_t seq)
     map[RING_AT + seq % WINDOW / 8] &= (uint8_t) ~(1u << (seq % 8));
 }
 
-/* One store: a kill leaves the old mark or the new one. */
+/* One store: a kill leaves the old mark or the new one. The mapping has one writer and a kill is no
+ * power loss, so what counts is the order of this thread's own instructions: nothing is moved over
+ * it either way. */
 static void store_low(uint8_t *map, uint64_t low)
 {
     uint8_t bytes[8];
     uint64_t value;
     ol__put_le64(bytes, low);
     memcpy(&value, bytes, sizeof value);
+    atomic_signal_fence(memory_order_seq_cst);
     __atomic_store_n((uint64_t *)(void *)(map + LOW_AT), value, __ATOMIC_SEQ_CST);
+    atomic_signal_fence(memory_order_seq_cst);
 }
 
 /* Only sequences in (low, low + window / 2], and of those the ones that exist, can be done (S17).
@@ -94,7 +98,6 @@ static void jump(struct spool_cursor *c, uint64_t to)
     uint64_t top = OL_MIN(to, low + SPOOL_CURSOR_AHEAD);
     for (uint64_t seq = low + 1; seq <= top; seq++)
         clear_bit(c->map, seq);
-    __atomic_thread_fence(__ATOMIC_SEQ_CST);
     store_low(c->map, to);
     atomic_store(&c->low, to);
     c->is_dirty = true;
