@@ -244,8 +244,10 @@ ol_status spool_read_again(struct spool_reader *reader, uint64_t segment, uint64
     if (!pin(spool, segment, &found))
         return ol__error_set(err, OL_NOT_FOUND, "sequence %" PRIu64 " is no longer in the spool",
                              seq);
-    int fd = -1;
-    ol_status status = spool_segment_open(spool, segment, O_RDONLY, &fd, err);
+    /* Mostly it is the segment being followed: that is open already. */
+    bool is_own = segment == reader->segment && reader->walk.fd >= 0;
+    int fd = is_own ? reader->walk.fd : -1;
+    ol_status status = is_own ? OL_OK : spool_segment_open(spool, segment, O_RDONLY, &fd, err);
     if (status == OL_OK) {
         struct spool_record record = {0};
         aim(spool, &found, walk);
@@ -263,7 +265,8 @@ ol_status spool_read_again(struct spool_reader *reader, uint64_t segment, uint64
             record.segment = segment;
             *ret = record;
         }
-        OL_IGNORE(spool->fs->close(fd), "read only");
+        if (!is_own)
+            OL_IGNORE(spool->fs->close(fd), "read only");
     }
     unpin(spool, segment);
     return status;

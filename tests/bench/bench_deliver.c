@@ -68,6 +68,7 @@ static void burst_bare(void *arg, struct bench_figures *ret)
     for (; sent < CONNECTIONS; sent++) {
         easy[sent] = curl_easy_init();
         curl_try(curl_easy_setopt(easy[sent], CURLOPT_URL, w->url));
+        curl_try(curl_easy_setopt(easy[sent], CURLOPT_NOSIGNAL, 1L));
         curl_try(curl_easy_setopt(easy[sent], CURLOPT_HTTPHEADER, headers));
         curl_try(curl_easy_setopt(easy[sent], CURLOPT_POSTFIELDSIZE, (long)EVENT_SIZE));
         curl_try(curl_easy_setopt(easy[sent], CURLOPT_POSTFIELDS, w->event));
