@@ -354,7 +354,7 @@ ol_status journal_dir_scan(struct journal_intake *ji, struct journal_dir *dir, s
     ol_status st = read_names(ji, dir, stream, err);
     closedir(stream);
     if (dir->count > 1)
-        qsort(dir->files, dir->count, sizeof *dir->files, by_name);
+        qsort(dir->files, dir->count, sizeof(struct journal_file *), by_name);
     if (st != OL_OK) {
         dir->is_cut |= was_cut;
         return st;

@@ -55,7 +55,8 @@ static void identify(struct journal_intake *ji, struct journal_file *file, const
     file->key = ol__uuid_v5(&id, ol__span_text(owner));
     if (spool_position(ji->agent->spool, &file->key, &file->synced) != OL_OK)
         file->synced = 0;
-    file->taken = file->synced;
+    file->taken = file->resumed = file->synced;
+    file->rechecked = 0;
     file->is_opened = true;
     file->has_header = file->is_local = file->has_end = file->is_skipping = false;
     file->is_in_order = false;
@@ -374,21 +375,72 @@ static ol_status take_turn(struct journal_intake *ji, struct journal_dir *dir,
 
 /* ---- The end ---- */
 
-/** At the end of the file: has the writer ended (J10), or is nobody to say so (J12)? */
-static void judge_end(struct journal_intake *ji, struct journal_dir *dir, struct journal_file *file,
-                      bool is_free)
+/** Promise 3 over a start: were lines parked before the position that we began with? Looks through
+ * at most JOURNAL_TURN bytes. @return OL_OK: it is known; OL_AGAIN: not yet; OL_END: as
+ * open_file(); OL_NOMEM. */
+static ol_status recheck(struct journal_intake *ji, struct journal_dir *dir,
+                         struct journal_file *file, int fd, size_t *bytes, struct ol_error *err)
+{
+    uint64_t end = OL_MIN(file->resumed, file->taken), begin = file->rechecked;
+    size_t got = 1;
+    ol__buf_reset(&ji->lines);
+    while (file->parked == 0 && file->rechecked < end && got > 0) {
+        uint64_t offset = file->rechecked + ji->lines.size;
+        size_t size = (size_t)OL_MIN((uint64_t)READ_SIZE, end - offset);
+        char *room = ol__buf_room(&ji->lines, size);
+        if (room == NULL)
+            return ol__error_set(err, OL_NOMEM, "journal '%s': out of memory", file->name);
+        ol_status st = read_piece(dir, file, fd, room, size, offset, &got);
+        if (st != OL_OK)
+            return st;
+        ol__buf_grow(&ji->lines, got);
+        size_t at = 0;
+        for (const char *newline;
+             (newline = memchr(ji->lines.data + at, '\n', ji->lines.size - at)) != NULL;) {
+            struct ol__span line = {.data = ji->lines.data + at,
+                                    .size = (size_t)(newline - ji->lines.data) - at};
+            struct ol_error why = {.status = OL_OK};
+            if (line.size > 0 && !begins_with(line, OL_SPAN_LIT("{\"ol_journal")))
+                st = intake_check(ji->taker, line, NULL, &why);
+            if (st == OL_NOMEM)
+                return ol__error_set(err, OL_NOMEM, "journal '%s': out of memory", file->name);
+            if (st != OL_OK)
+                park(ji, dir, file, why.message);
+            st = OL_OK;
+            at += line.size + 1;
+        }
+        ol__buf_consume(&ji->lines, at);
+        file->rechecked += at;
+        if (ji->lines.size >= JOURNAL_LINE_MAX || (got < size && ji->lines.size > 0))
+            park(ji, dir, file, "longer than 16 MiB");
+        if (file->rechecked - begin >= JOURNAL_TURN)
+            break;
+    }
+    *bytes += (size_t)(file->rechecked - begin);
+    return file->parked == 0 && file->rechecked < end && got > 0 ? OL_AGAIN : OL_OK;
+}
+
+/** At the end of the file: has the writer ended (J10), or is nobody to say so (J12)? @return OL_OK,
+ * or what recheck() returned: judged later. */
+static ol_status judge_end(struct journal_intake *ji, struct journal_dir *dir,
+                           struct journal_file *file, int fd, bool is_free, size_t *bytes,
+                           struct ol_error *err)
 {
     size_t rest = ji->lines.size;
     int64_t changed_ms = (int64_t)file->modified.tv_sec * 1000 + file->modified.tv_nsec / 1000000;
-    if (file->has_end && rest == 0)
-        file->is_ended = true;
-    else if (is_free && file->is_local) {
-        if (rest > 0)
+    bool is_closed = file->has_end && rest == 0;
+    bool is_dead = is_free && file->is_local;
+    if (is_closed || is_dead) {
+        ol_status st = recheck(ji, dir, file, fd, bytes, err);
+        if (st != OL_OK)
+            return st;
+        if (!is_closed && rest > 0)
             park(ji, dir, file, "torn: no newline, and its writer is gone");
         file->is_ended = true;
     } else if (is_free && ol__time_now_ms() - changed_ms >= ji->orphan_after_ms)
         file->is_orphan = true;
     dir->has_ended |= file->is_ended || file->is_orphan;
+    return OL_OK;
 }
 
 /* ---- One look ---- */
@@ -421,7 +473,8 @@ static ol_status check_file(struct journal_intake *ji, struct journal_dir *dir,
 }
 
 static ol_status take_open_file(struct journal_intake *ji, struct journal_dir *dir,
-                                struct journal_file *file, int fd, struct ol_error *err)
+                                struct journal_file *file, int fd, size_t *bytes,
+                                struct ol_error *err)
 {
     uint64_t look = ++ji->looks;
     ol_status st = check_file(ji, dir, file, fd);
@@ -443,7 +496,7 @@ static ol_status take_open_file(struct journal_intake *ji, struct journal_dir *d
     if (st == OL_OK) {
         file->end_look = look;
         file->is_failing = false;
-        judge_end(ji, dir, file, is_free);
+        st = judge_end(ji, dir, file, fd, is_free, bytes, err);
     }
     return st;
 }
@@ -458,8 +511,8 @@ ol_status journal_file_take(struct journal_intake *ji, struct journal_dir *dir,
         return st;
     if (st == OL_OK) {
         uint64_t begin = file->taken;
-        st = take_open_file(ji, dir, file, fd, err);
-        *ret_bytes = file->taken > begin ? (size_t)(file->taken - begin) : 0;
+        st = take_open_file(ji, dir, file, fd, ret_bytes, err);
+        *ret_bytes += file->taken > begin ? (size_t)(file->taken - begin) : 0;
         close(fd);
     }
     file->is_looked_at |= st != OL_AGAIN;

@@ -28,6 +28,8 @@ struct journal_file {
     uint32_t uid;        /**< the file's owner */
     uint64_t synced;     /**< lines up to here are on the spool's disk */
     uint64_t taken;      /**< lines up to here are in the group or before it */
+    uint64_t resumed;    /**< lines up to here were taken before this start... */
+    uint64_t rechecked;  /**< ...and up to here looked through again for parked ones (J8) */
     /* As it was when last looked at: */
     dev_t device;
     ino_t inode;

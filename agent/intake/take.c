@@ -88,6 +88,17 @@ ol_status intake_take(struct intake_taker *taker, struct spool_record *record,
     return OL_OK;
 }
 
+ol_status intake_check(struct intake_taker *taker, struct ol__span data,
+                       const struct ol__event **ret_event, struct ol_error *err)
+{
+    const struct ol__event *event;
+    ol_status status = ol__event_read(taker->reader, data, OL_EVENT_CORE, &taker->limits,
+                                      ol__time_now_ms(), &event, err);
+    if (status == OL_OK && ret_event != NULL)
+        *ret_event = event;
+    return status;
+}
+
 uint64_t intake_taker_pending(const struct intake_taker *taker)
 {
     return taker->events;

@@ -28,6 +28,11 @@ void intake_taker_free(struct intake_taker *taker);
 OL_NODISCARD ol_status intake_take(struct intake_taker *taker, struct spool_record *record,
                                    const struct ol__event **ret_event, struct ol_error *err);
 
+/** Only check, as intake_take() does: nothing is added or counted. @return OL_OK, OL_INVALID,
+ * OL_TOO_LARGE, OL_NOMEM. */
+OL_NODISCARD ol_status intake_check(struct intake_taker *taker, struct ol__span data,
+                                    const struct ol__event **ret_event, struct ol_error *err);
+
 /** Let @p saw look at every event that was added, whatever its source, after it was added (the
  * journals learn which runs somebody else has touched). NULL: nobody. */
 void intake_taker_watch(struct intake_taker *taker,

@@ -283,6 +283,37 @@ static void what_changes_after_its_end_stays(void **state)
     assert_false(is_there(&w));
 }
 
+/* J8 over starts: the bad line stands far before the position that the second start begins with. */
+static void a_parked_line_is_remembered(void **state)
+{
+    struct place *p = *state;
+    struct writer bad, good;
+    birth(p, &bad, 1);
+    birth(p, &good, 2);
+    for (long i = 0; i < 6000; i++) {
+        put_event(&bad, i);
+        if (i == 5000)
+            put(&bad, "[]\n");
+    }
+    run_and_commit(p);
+    journal_stop(p);
+    journal_start(p);
+    run_and_commit(p);
+    for (long i = 6000; i < 12000; i++)
+        put_event(&good, i);
+    run_later(p);
+    journal_stop(p);
+    journal_start(p);
+    put_end(&bad);
+    put_end(&good);
+    run_and_commit(p);
+    run_later(p);
+    assert_spooled(p, 0, 12000);
+    assert_true(is_in_done(p, &bad));
+    assert_false(is_in_done(p, &good));
+    assert_false(is_there(&good));
+}
+
 /* ---- Order and fairness ---- */
 
 /* A backlog in three parts, each longer than one turn: taken part by part (J19). */
@@ -586,6 +617,7 @@ int main(void)
         TEST(a_file_that_shrinks),
         cmocka_unit_test(a_failing_file_holds_up_nobody),
         TEST(what_changes_after_its_end_stays),
+        TEST(a_parked_line_is_remembered),
         TEST(parts_in_order),
         TEST(many_busy_writers_starve_nobody),
         TEST(ten_thousand_files),
