@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* statistics SYMBOLS OUT: functions, lines and the longest function of each file. A step of a pipeline
- * that tells its lineage itself, through libopenlineage. */
+/* statistics SYMBOLS OUT: functions, lines and the longest function of each file. A step of a
+ * pipeline that tells its lineage itself, through libopenlineage. */
 #include <openlineage/openlineage.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -80,7 +80,8 @@ int main(int argc, char **argv)
     if (out != NULL && fclose(out) != 0)
         failed = 1;
 
-    ol_dataset_set_output_statistics(result, OL_MAKE(ol_output_statistics, .row_count = OL_INT(rows)));
+    ol_dataset_set_output_statistics(result,
+                                     OL_MAKE(ol_output_statistics, .row_count = OL_INT(rows)));
     if (ol_run_emit(run, failed ? OL_FAIL : OL_COMPLETE, &err) < 0)
         fprintf(stderr, "statistics: %s\n", err.message);
     ol_run_free(run);

@@ -3,19 +3,20 @@
 #define OPENLINEAGE_OPENLINEAGE_H
 /** @file
  * Tell lineage tools what this program reads and writes. Open one client per process, make one run
- * per unit of work, describe it, emit START and one terminal event. The default transport appends to
- * a local file (a journal, which the agent `lineaged` collects): it waits for no other process and no
- * network, only, as any write does, for the filesystem.
+ * per unit of work, describe it, emit START and one terminal event. The default transport appends
+ * to a local file (a journal, which the agent `lineaged` collects): it waits for no other process
+ * and no network, only, as any write does, for the filesystem.
  *
- * Threads: a client may be shared; a run and what hangs off it (job, datasets) belong to one thread at
- * a time. Fork: parent and child may both go on with their copies; the child's first emit gives it a
- * journal of its own. A vfork child may only exec. Signals: no function is async-signal-safe; none
- * touches signal dispositions, the locale, or standard streams; none exits, forks or makes a thread.
+ * Threads: a client may be shared; a run and what hangs off it (job, datasets) belong to one thread
+ * at a time. Fork: parent and child may both go on with their copies; the child's first emit gives
+ * it a journal of its own. A vfork child may only exec. Signals: no function is async-signal-safe;
+ * none touches signal dispositions, the locale, or standard streams; none exits, forks or makes a
+ * thread.
  *
  * Structs passed in are read before the call returns; their members are borrowed for the call only.
  * Fill them with OL_MAKE or OL_ITEM: what is left out is absent, and fields are only ever added at
- * the end, told apart by struct_size. Text is UTF-8; bytes that are not become U+FFFD. Handles may be
- * NULL everywhere: such a call does nothing and answers OL_DISABLED (or NULL).
+ * the end, told apart by struct_size. Text is UTF-8; bytes that are not become U+FFFD. Handles may
+ * be NULL everywhere: such a call does nothing and answers OL_DISABLED (or NULL).
  *
  * The events are OpenLineage 2-0-2 (https://openlineage.io/spec/2-0-2/OpenLineage.json).
  */
@@ -37,15 +38,17 @@ struct ol_run;     /* opaque */
 struct ol_job;     /* opaque, part of its run */
 struct ol_dataset; /* opaque, part of its run */
 
-/** The eventType of a RunEvent. A run has one START and ends with one of the last three; RUNNING and
- *  OTHER may stand between (OTHER also before START). */
+/** The eventType of a RunEvent. A run has one START and ends with one of the last three; RUNNING
+ * and OTHER may stand between (OTHER also before START). */
 enum ol_event { OL_START, OL_RUNNING, OL_OTHER, OL_COMPLETE, OL_FAIL, OL_ABORT };
 
 /** What OL_OK of an emit through the journal means. */
 enum ol_durability {
     OL_DURABLE_DEFAULT, /**< As configured; PROCESS unless told otherwise. */
-    OL_DURABLE_PROCESS, /**< The kernel has it: survives SIGKILL of this process, not a power cut. */
-    OL_DURABLE_DISK     /**< fdatasync has returned: survives a power cut; costs a disk sync an event. */
+    OL_DURABLE_PROCESS, /**< The kernel has it: survives SIGKILL of this process, not a power cut.
+                         */
+    OL_DURABLE_DISK /**< fdatasync has returned: survives a power cut; costs a disk sync an event.
+                     */
 };
 
 /* ---- Client ---- */
@@ -59,31 +62,37 @@ struct ol_client_options {
     /** Told about trouble, on the thread that met it, under no lock. NULL: silence. */
     void (*log)(void *log_arg, ol_status status, const char *message);
     void *log_arg;
-    const char *job_namespace;     /**< Default for runs; NULL: OPENLINEAGE_NAMESPACE, else "default". */
+    const char
+        *job_namespace; /**< Default for runs; NULL: OPENLINEAGE_NAMESPACE, else "default". */
     const char *journal_directory; /**< Write the journal here whatever else is configured. */
-    bool infer_abort; /**< Ask the agent to end this process's runs with an ABORT, marked inferred, if the
-                           process dies without ending them. */
-    const char *engine_name;    /**< processing_engine.name of each event; NULL: "libopenlineage". */
+    bool infer_abort; /**< Ask the agent to end this process's runs with an ABORT, marked inferred,
+                         if the process dies without ending them. */
+    const char *engine_name; /**< processing_engine.name of each event; NULL: "libopenlineage". */
     const char *engine_version; /**< processing_engine.version; NULL: ol_version(). */
 };
 
 /** Read the configuration and make a client; options win over it. Opens files, no network.
- *  @param ret  Owned by the caller on OL_OK: end it with ol_client_close(). NULL on any other result.
- *  @return OL_OK; OL_DISABLED: OPENLINEAGE_DISABLED or the file says so; OL_INVALID; OL_CONFIG: err has
- *          file, line and key; OL_NOMEM; OL_IO. A host that ignores failure passes the NULL on. Since 0.1. */
+ *  @param ret  Owned by the caller on OL_OK: end it with ol_client_close(). NULL on any other
+ * result.
+ *  @return OL_OK; OL_DISABLED: OPENLINEAGE_DISABLED or the file says so; OL_INVALID; OL_CONFIG: err
+ * has file, line and key; OL_NOMEM; OL_IO. A host that ignores failure passes the NULL on. Since
+ * 0.1. */
 OL_API OL_NODISCARD ol_status ol_client_open(const struct ol_client_options *options,
                                              struct ol_client **ret, struct ol_error *err);
 
-/** End @p client, which no thread may use again; runs must have been freed. Writes the journal's end line.
- *  Waits at most @p timeout_ms for network transports (none yet: it waits only for the filesystem).
- *  @return OL_OK; OL_IO: what was not handed over is counted in the log. @p client is gone. Since 0.1. */
+/** End @p client, which no thread may use again; runs must have been freed. Writes the journal's
+ * end line. Waits at most @p timeout_ms for network transports (none yet: it waits only for the
+ * filesystem).
+ *  @return OL_OK; OL_IO: what was not handed over is counted in the log. @p client is gone. Since
+ * 0.1. */
 OL_API ol_status ol_client_close(struct ol_client *client, int timeout_ms, struct ol_error *err);
 
-/** Events refused so far. @p ret_reason (may be NULL) gets the last reason, static text or NULL. Any
- *  thread. Since 0.1. */
+/** Events refused so far. @p ret_reason (may be NULL) gets the last reason, static text or NULL.
+ * Any thread. Since 0.1. */
 OL_API uint64_t ol_client_lost(const struct ol_client *client, const char **ret_reason);
 
-/** Where events go, e.g. "journal /home/me/.local/state/lineaged/journal"; borrowed until close. Since 0.1. */
+/** Where events go, e.g. "journal /home/me/.local/state/lineaged/journal"; borrowed until close.
+ * Since 0.1. */
 OL_API const char *ol_client_destination(const struct ol_client *client);
 
 /* ---- Runs ---- */
@@ -94,28 +103,32 @@ struct ol_run_options {
     const char *job_name;      /**< Required. */
     const char *run_id;        /**< UUID text; NULL: a new version 7. */
     bool is_detached; /**< Another process ends it: never infer ABORT when this one dies. */
-    bool is_lean;     /**< Terminal events carry only what changed since the event before; by default they
-                           carry everything the run was told, since some backends read only COMPLETE. */
+    bool is_lean; /**< Terminal events carry only what changed since the event before; by default
+                     they carry everything the run was told, since some backends read only COMPLETE.
+                   */
 };
 
 /** Describe one execution of a job. Nothing is emitted yet. Parent and root come from
- *  OPENLINEAGE_PARENT_ID and OPENLINEAGE_ROOT_PARENT_ID (NAMESPACE/NAME/UUID) unless set with a facet.
+ *  OPENLINEAGE_PARENT_ID and OPENLINEAGE_ROOT_PARENT_ID (NAMESPACE/NAME/UUID) unless set with a
+ * facet.
  *  @param ret  Owned: end it with ol_run_free(), before its client. NULL on any result but OL_OK.
  *  @return OL_OK, OL_DISABLED (client NULL), OL_INVALID, OL_NOMEM. Since 0.1. */
 OL_API OL_NODISCARD ol_status ol_run_new(struct ol_client *client,
                                          const struct ol_run_options *options, struct ol_run **ret,
                                          struct ol_error *err);
 
-/** As ol_run_new(), with the parent facet naming @p parent and its root. @p parent is only read. Since 0.1. */
+/** As ol_run_new(), with the parent facet naming @p parent and its root. @p parent is only read.
+ * Since 0.1. */
 OL_API OL_NODISCARD ol_status ol_run_new_child(const struct ol_run *parent,
                                                const struct ol_run_options *options,
                                                struct ol_run **ret, struct ol_error *err);
 
-/** Emit @p event, now, with all that the run was told so far. The first failure of a setter since the last
- *  emit comes back here as OL_PARTIAL, so setters need no check. Blocks as a write to a file does.
- *  @return OL_OK, OL_PARTIAL, OL_DISABLED; OL_INVALID: after a terminal event, or no such event; OL_NOMEM;
- *          OL_FULL; OL_TOO_LARGE; OL_IO. After a negative result nothing was handed over, the run is as
- *          before, and the same call may be tried again. Since 0.1. */
+/** Emit @p event, now, with all that the run was told so far. The first failure of a setter since
+ * the last emit comes back here as OL_PARTIAL, so setters need no check. Blocks as a write to a
+ * file does.
+ *  @return OL_OK, OL_PARTIAL, OL_DISABLED; OL_INVALID: after a terminal event, or no such event;
+ * OL_NOMEM; OL_FULL; OL_TOO_LARGE; OL_IO. After a negative result nothing was handed over, the run
+ * is as before, and the same call may be tried again. Since 0.1. */
 OL_API ol_status ol_run_emit(struct ol_run *run, enum ol_event event, struct ol_error *err);
 
 /** As ol_run_emit(), with the event's own time in ms since 1970 UTC. Since 0.1. */
@@ -125,7 +138,8 @@ OL_API ol_status ol_run_emit_at(struct ol_run *run, enum ol_event event, int64_t
 /** UUID text, lower case; borrowed until ol_run_free(). Since 0.1. */
 OL_API const char *ol_run_id(const struct ol_run *run);
 
-/** "NAMESPACE/NAME/RUNID" for a child's OPENLINEAGE_PARENT_ID; borrowed until ol_run_free(). Since 0.1. */
+/** "NAMESPACE/NAME/RUNID" for a child's OPENLINEAGE_PARENT_ID; borrowed until ol_run_free(). Since
+ * 0.1. */
 OL_API const char *ol_run_parent_id(const struct ol_run *run);
 /** The same for OPENLINEAGE_ROOT_PARENT_ID: this run's root, itself if it has none. Since 0.1. */
 OL_API const char *ol_run_root_parent_id(const struct ol_run *run);
@@ -138,10 +152,10 @@ OL_API struct ol_job *ol_run_job(struct ol_run *run);
 
 /* ---- Datasets ---- */
 
-/** Add what the run reads or writes, from a URI or a path; a path becomes absolute (symbolic links kept) in
- *  name space "file". Naming: openlineage(3), after OpenLineage's naming rules. The same name again gives
- *  the same dataset. Borrowed until ol_run_free(). NULL on failure, which setters accept and the next
- *  ol_run_emit() reports. Since 0.1. */
+/** Add what the run reads or writes, from a URI or a path; a path becomes absolute (symbolic links
+ * kept) in name space "file". Naming: openlineage(3), after OpenLineage's naming rules. The same
+ * name again gives the same dataset. Borrowed until ol_run_free(). NULL on failure, which setters
+ * accept and the next ol_run_emit() reports. Since 0.1. */
 OL_API struct ol_dataset *ol_run_input(struct ol_run *run, const char *uri_or_path);
 OL_API struct ol_dataset *ol_run_output(struct ol_run *run, const char *uri_or_path);
 
@@ -151,17 +165,17 @@ OL_API struct ol_dataset *ol_run_input_named(struct ol_run *run, const char *dat
 OL_API struct ol_dataset *ol_run_output_named(struct ol_run *run, const char *dataset_namespace,
                                               const char *name);
 
-/** Name space and name that ol_run_input() would use, each NUL-terminated in the caller's buffers; the
- *  version that the text carries (`#sha256:...`) goes to @p ret_version, "" if none.
+/** Name space and name that ol_run_input() would use, each NUL-terminated in the caller's buffers;
+ * the version that the text carries (`#sha256:...`) goes to @p ret_version, "" if none.
  *  @return OL_OK, OL_INVALID, OL_TOO_LARGE (a buffer is too small). Since 0.1. */
-OL_API ol_status ol_dataset_name(const char *uri_or_path, char *ret_namespace, size_t namespace_size,
-                                 char *ret_name, size_t name_size, char *ret_version,
-                                 size_t version_size, struct ol_error *err);
+OL_API ol_status ol_dataset_name(const char *uri_or_path, char *ret_namespace,
+                                 size_t namespace_size, char *ret_name, size_t name_size,
+                                 char *ret_version, size_t version_size, struct ol_error *err);
 
 /* ---- Events without a run ---- */
 
-/** Describe a job as it is designed: ol_run_job(), inputs and outputs as above on the returned object, which
- *  carries no run: only ol_job_event_emit() sends it. Since 0.1. */
+/** Describe a job as it is designed: ol_run_job(), inputs and outputs as above on the returned
+ * object, which carries no run: only ol_job_event_emit() sends it. Since 0.1. */
 OL_API OL_NODISCARD ol_status ol_job_event_new(struct ol_client *client, const char *job_namespace,
                                                const char *job_name, struct ol_run **ret,
                                                struct ol_error *err);
@@ -169,22 +183,23 @@ OL_API OL_NODISCARD ol_status ol_job_event_new(struct ol_client *client, const c
 OL_API ol_status ol_job_event_emit(struct ol_run *job_event, struct ol_error *err);
 
 /** Describe a dataset as it is: the dataset is borrowed from @p ret. Since 0.1. */
-OL_API OL_NODISCARD ol_status ol_dataset_event_new(struct ol_client *client, const char *uri_or_path,
-                                                   struct ol_run **ret,
+OL_API OL_NODISCARD ol_status ol_dataset_event_new(struct ol_client *client,
+                                                   const char *uri_or_path, struct ol_run **ret,
                                                    struct ol_dataset **ret_dataset,
                                                    struct ol_error *err);
 /** Emit a DatasetEvent. @return as ol_run_emit(). Since 0.1. */
 OL_API ol_status ol_dataset_event_emit(struct ol_run *dataset_event, struct ol_error *err);
 
 /* ---- Facets ----
- * One struct and one setter for each place and facet, generated: <openlineage/facets.h>. A setter copies,
- * replaces an earlier value whole, and refuses a struct without a required field (OL_INVALID). */
+ * One struct and one setter for each place and facet, generated: <openlineage/facets.h>. A setter
+ * copies, replaces an earlier value whole, and refuses a struct without a required field
+ * (OL_INVALID). */
 
-/** Set any facet, known to this version or not. @p json is one object of @p size bytes; it is checked and
- *  stored on one line; a missing _producer and _schemaURL are filled in (@p schema_url; required for keys
- *  that this version does not know).
- *  @return OL_OK, OL_DISABLED (NULL object), OL_INVALID (err of the next emit says where), OL_TOO_LARGE,
- *          OL_NOMEM. Since 0.1. */
+/** Set any facet, known to this version or not. @p json is one object of @p size bytes; it is
+ * checked and stored on one line; a missing _producer and _schemaURL are filled in (@p schema_url;
+ * required for keys that this version does not know).
+ *  @return OL_OK, OL_DISABLED (NULL object), OL_INVALID (err of the next emit says where),
+ * OL_TOO_LARGE, OL_NOMEM. Since 0.1. */
 OL_API ol_status ol_run_set_facet_json(struct ol_run *run, const char *key, const char *schema_url,
                                        const char *json, size_t size);
 OL_API ol_status ol_job_set_facet_json(struct ol_job *job, const char *key, const char *schema_url,

@@ -9,26 +9,35 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/** A pointer to a temporary options or facet struct (C only; it lives to the end of the block). What is
- *  left out is absent: OL_MAKE(ol_sql, .query = "select 1"). In C++ fill a named struct and set
- *  struct_size to its sizeof. */
+/** A pointer to a temporary options or facet struct (C only; it lives to the end of the block).
+ * What is left out is absent: OL_MAKE(ol_sql, .query = "select 1"). In C++ fill a named struct and
+ * set struct_size to its sizeof. */
 #define OL_MAKE(type, ...) (&(const struct type){.struct_size = sizeof(struct type), __VA_ARGS__})
 /** One element of an array of such structs; also valid in static initialisers. */
-#define OL_ITEM(type, ...) {.struct_size = sizeof(struct type), __VA_ARGS__}
+#define OL_ITEM(type, ...)                                                                         \
+    {                                                                                              \
+        .struct_size = sizeof(struct type), __VA_ARGS__                                            \
+    }
 
 /** A whole number, or none: a zeroed struct ol_int is absent, OL_INT(0) is zero. */
 struct ol_int {
     bool is_set;
     int64_t value;
 };
-#define OL_INT(n) {.is_set = true, .value = (n)}
+#define OL_INT(n)                                                                                  \
+    {                                                                                              \
+        .is_set = true, .value = (n)                                                               \
+    }
 
 /** A real number, or none. NaN and infinities cannot be said in JSON and count as absent. */
 struct ol_real {
     bool is_set;
     double value;
 };
-#define OL_REAL(x) {.is_set = true, .value = (x)}
+#define OL_REAL(x)                                                                                 \
+    {                                                                                              \
+        .is_set = true, .value = (x)                                                               \
+    }
 
 /** A truth value, or none. */
 enum ol_bool { OL_UNSET = 0, OL_FALSE = 1, OL_TRUE = 2 };

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* emit_many: numbered events through libopenlineage, as a host program would emit them.
  *
- *   emit_many --runs R --per-run N [--first K] [--threads T] [--end close|kill|exit|fork-kill] [--directory D] [--pad BYTES]
+ *   emit_many --runs R --per-run N [--first K] [--threads T] [--end close|kill|exit|fork-kill]
+ * [--directory D] [--pad BYTES]
  *
- * Prints the number of each accepted event, one a line, to standard output (unbuffered, before the next
- * one), and `refused REASON COUNT` lines to standard error. --end kill: SIGKILL to itself right after the
- * last emit; fork-kill: the parent emits the first half of each run, forks, kills itself, and the child
- * (which waits for that) emits the rest, then kills itself as well. */
+ * Prints the number of each accepted event, one a line, to standard output (unbuffered, before the
+ * next one), and `refused REASON COUNT` lines to standard error. --end kill: SIGKILL to itself
+ * right after the last emit; fork-kill: the parent emits the first half of each run, forks, kills
+ * itself, and the child (which waits for that) emits the rest, then kills itself as well. */
 #include <openlineage/openlineage.h>
 #include <errno.h>
 #include <getopt.h>
@@ -58,8 +59,8 @@ static void emit_one(const struct plan *plan, struct ol_run *run, long run_numbe
                                                        : OL_RUNNING;
     ol_status st = ol_run_set_facet_json(
         run, "lineaged_numbered",
-        "https://example.org/lineaged/tests/NumberedRunFacet.json#/$defs/LineagedNumberedRunFacet", facet,
-        (size_t)n + (size_t)plan->pad + 2);
+        "https://example.org/lineaged/tests/NumberedRunFacet.json#/$defs/LineagedNumberedRunFacet",
+        facet, (size_t)n + (size_t)plan->pad + 2);
     struct ol_error err;
     if (st == OL_OK)
         st = ol_run_emit(run, event, &err);
@@ -142,9 +143,12 @@ static void run_threads(const struct plan *plan, struct ol_client *client)
 int main(int argc, char **argv)
 {
     enum { RUNS = 1, PER_RUN, FIRST, THREADS, PAD, END, DIRECTORY };
-    static const struct option options[] = {{"runs", 1, NULL, RUNS},   {"per-run", 1, NULL, PER_RUN},
-                                            {"first", 1, NULL, FIRST}, {"threads", 1, NULL, THREADS},
-                                            {"pad", 1, NULL, PAD},     {"end", 1, NULL, END},
+    static const struct option options[] = {{"runs", 1, NULL, RUNS},
+                                            {"per-run", 1, NULL, PER_RUN},
+                                            {"first", 1, NULL, FIRST},
+                                            {"threads", 1, NULL, THREADS},
+                                            {"pad", 1, NULL, PAD},
+                                            {"end", 1, NULL, END},
                                             {"directory", 1, NULL, DIRECTORY},
                                             {NULL, 0, NULL, 0}};
     struct plan plan = {.runs = 1, .per_run = 2, .threads = 1, .end = "close"};
