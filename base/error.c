@@ -41,7 +41,7 @@ static void fill_message(struct ol_error *err, const char *format, va_list args)
         trim_to_characters(err->message, sizeof err->message - 1);
 }
 
-ol_status ol__error_set(struct ol_error *err, ol_status status, const char *format, ...)
+ol_status(ol__error_set)(struct ol_error *err, ol_status status, const char *format, ...)
 {
     if (err == NULL)
         return status;
@@ -98,7 +98,7 @@ static ol_status status_of_errno(int sys_errno, bool *ret_is_retryable)
     return status;
 }
 
-ol_status ol__error_set_errno(struct ol_error *err, int sys_errno, const char *format, ...)
+ol_status(ol__error_set_errno)(struct ol_error *err, int sys_errno, const char *format, ...)
 {
     bool can_retry = false;
     ol_status status = status_of_errno(sys_errno, &can_retry);

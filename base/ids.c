@@ -175,7 +175,7 @@ struct ol__uuid ol__uuid_v7(int64_t unix_ms)
     static _Atomic uint64_t last_of_now, last_of_given;
     bool is_now = unix_ms < 0;
     uint64_t ms = (uint64_t)(is_now ? ol__time_now_ms() : unix_ms) & UINT64_C(0xffffffffffff);
-    struct ol__uuid uuid;
+    struct ol__uuid uuid = {0};
     ol__random(uuid.bytes + 6, 10);
     /* The counter starts in its lower half, which leaves room for 2048 ids in this ms. */
     unsigned start = (unsigned)(uuid.bytes[6] << 8 | uuid.bytes[7]) & (COUNTER_MAX >> 1);

@@ -53,6 +53,11 @@ ol_status ol__error_set_errno(struct ol_error *err, int sys_errno, const char *f
 ol_status ol__error_prefix(struct ol_error *err, ol_status status, const char *format, ...)
     OL_PRINTF(3, 4);
 
+#ifdef __clang_analyzer__ /* It sees one file at a time: tell it that these never return OL_OK. */
+#define ol__error_set(err, status, ...) ((ol__error_set)(err, status, __VA_ARGS__), (status))
+#define ol__error_set_errno(...) ((ol__error_set_errno)(__VA_ARGS__), OL_IO)
+#endif
+
 /** As ol_status_name(), for internal outcomes too. */
 const char *ol__status_name(ol_status status);
 

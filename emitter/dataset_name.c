@@ -105,7 +105,7 @@ static void put_lower(struct text *t, const char *data, size_t size)
 {
     for (size_t i = 0; i < size; i++) {
         char c = data[i] >= 'A' && data[i] <= 'Z' ? (char)(data[i] + ('a' - 'A')) : data[i];
-        put(t, &c, 1);
+        put(t, &c, 1); /* cppcheck-suppress uninitvar ; it is */
     }
 }
 

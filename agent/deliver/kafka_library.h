@@ -34,7 +34,7 @@
     X(queue_destroy)
 
 struct kafka_library {
-#define X(name) __typeof__(&rd_kafka_##name) name;
+#define X(name) __typeof__ (&rd_kafka_##name)(name);
     KAFKA_FUNCTIONS(X)
 #undef X
 };

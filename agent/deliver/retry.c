@@ -102,6 +102,7 @@ static bool http_date(const char *text, int64_t *ret_unix_ms)
     char month[4];
     struct tm tm = {0};
     int end = 0;
+    /* Every number has a width, so none can overflow. NOLINTNEXTLINE(cert-err34-c) */
     int fields = sscanf(text, "%*3[A-Za-z], %2d %3[A-Za-z] %4d %2d:%2d:%2d GMT%n", &tm.tm_mday,
                         month, &tm.tm_year, &tm.tm_hour, &tm.tm_min, &tm.tm_sec, &end);
     if (fields != 6 || end == 0 || text[end] != '\0' || strlen(month) != 3)

@@ -24,7 +24,8 @@
 #define COMMIT_BYTES (INT64_C(8) * 1024 * 1024)
 #define COMMIT_MS 1000
 #define RETRY_MS 1000
-#define CURSOR_FORMAT "lineaged-file-cursor 1 %s %" PRIu64 " %" PRIu64 " %" PRIu64 "\n"
+#define CURSOR_NAME "lineaged-file-cursor 1 "
+#define CURSOR_FORMAT CURSOR_NAME "%s %" PRIu64 " %" PRIu64 " %" PRIu64 "\n"
 
 struct file_route {
     struct route base;
@@ -44,6 +45,31 @@ struct file_route {
 
 /* ---- Opening: promise 1 ---- */
 
+/* @p ret_numbers: sequence, inode, size. */
+static bool cursor_parse(struct ol__span text, char ret_uuid[OL_UUID_TEXT + 1],
+                         uint64_t ret_numbers[3])
+{
+    char copy[256];
+    const size_t head = strlen(CURSOR_NAME);
+    if (text.size >= sizeof copy || text.size < head + OL_UUID_TEXT ||
+        memcmp(text.data, CURSOR_NAME, head) != 0)
+        return false;
+    memcpy(copy, text.data, text.size);
+    copy[text.size] = '\0';
+    memcpy(ret_uuid, copy + head, OL_UUID_TEXT);
+    ret_uuid[OL_UUID_TEXT] = '\0';
+    char *at = copy + head + OL_UUID_TEXT;
+    for (int i = 0; i < 3; i++) {
+        if (at[0] != ' ' || at[1] < '0' || at[1] > '9')
+            return false;
+        errno = 0;
+        ret_numbers[i] = strtoull(at, &at, 10);
+        if (errno != 0)
+            return false;
+    }
+    return strcmp(at, "\n") == 0;
+}
+
 static ol_status cursor_read(struct file_route *r, uint64_t *ret_inode, uint64_t *ret_size,
                              struct ol_error *err)
 {
@@ -57,11 +83,8 @@ static ol_status cursor_read(struct file_route *r, uint64_t *ret_inode, uint64_t
         ol__buf_release(&text);
         return OL_OK;
     }
-    uint64_t seq = 0, inode = 0, size = 0;
-    if (status == OL_OK &&
-        (text.size == 0 ||
-         sscanf(text.data, "lineaged-file-cursor 1 %36s %" SCNu64 " %" SCNu64 " %" SCNu64, uuid,
-                &seq, &inode, &size) != 4))
+    uint64_t numbers[3] = {0};
+    if (status == OL_OK && !cursor_parse((struct ol__span){text.data, text.size}, uuid, numbers))
         status = ol__error_set(err, OL_CORRUPT, "'%s': not a cursor of ours; move it away",
                                r->cursor_name);
     ol__buf_release(&text);
@@ -73,9 +96,9 @@ static ol_status cursor_read(struct file_route *r, uint64_t *ret_inode, uint64_t
                   "the cursor is of another spool (%s): from the oldest event", uuid);
         return OL_OK; /* the file is not cut, being written by another spool */
     }
-    r->synced_seq = seq;
-    *ret_inode = inode;
-    *ret_size = size;
+    r->synced_seq = numbers[0];
+    *ret_inode = numbers[1];
+    *ret_size = numbers[2];
     return OL_OK;
 }
 
@@ -395,8 +418,8 @@ static ol_status place(struct file_route *r, struct ol_error *err)
     ol_status status = OL_NOMEM;
     if (directory != NULL && r->name != NULL &&
         (r->cursor_name = malloc(strlen(r->name) + sizeof ".cursor")) != NULL) {
-        memcpy(r->cursor_name, r->name, strlen(r->name) + 1);
-        strcat(r->cursor_name, ".cursor");
+        memcpy(r->cursor_name, r->name, strlen(r->name));
+        memcpy(r->cursor_name + strlen(r->name), ".cursor", sizeof ".cursor");
         if (r->name[0] == '\0' || strlen(r->name) > 200)
             status = ol__error_set(err, OL_CONFIG, "path '%s': no file name", path);
         else

@@ -41,7 +41,7 @@ void http_gunzip_free(struct http_gunzip *g)
  * 1). */
 static ol_status inflate_step(struct http_gunzip *g, struct ol__buf *out, struct ol_error *err)
 {
-    Bytef over;
+    Bytef over = 0;
     size_t left = out->max - out->size;
     size_t step = OL_MIN(left, OL_MIN(STEP_MAX, OL_MAX(STEP_MIN, (size_t)g->stream.avail_in * 4)));
     char *room = step > 0 ? ol__buf_room(out, step) : NULL;

@@ -26,7 +26,7 @@ const char *run_status_name(int64_t status)
 struct ol__uuid run_uuid(struct ol__span run_id)
 {
     struct ol__event event = {.kind = OL_EVENT_RUN, .run_id = run_id};
-    struct ol__uuid uuid;
+    struct ol__uuid uuid = {0};
     (void)ol__event_lane(&event, uuid.bytes);
     return uuid;
 }
@@ -89,7 +89,9 @@ static ol_status run_insert(struct store *store, struct run_row *row, struct ol_
                             struct ol__span state, struct ol_error *err)
 {
     /* The text is kept only where the 16 bytes do not give it back. */
-    struct ol__span text = ol__uuid_is_canonical(run_id) ? (struct ol__span){0} : run_id;
+    struct ol__span text = run_id;
+    if (ol__uuid_is_canonical(run_id))
+        text = (struct ol__span){0};
     ol_status status =
         store_run(store, SQL_RUN_ADD, err, "buiiiiiniiiinnnnnib", uuid_span(&row->uuid), text,
                   row->job, row->status, row->flags, row->born, row->started, row->ended, row->last,

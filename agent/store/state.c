@@ -239,10 +239,12 @@ ol_status state_merge(const struct state *old, const struct state *news, struct 
         return OL_NOMEM;
     size_t a = 0, b = 0;
     while (a < old->count || b < news->count) {
-        const struct state_entry *x = a < old->count ? &old->entries[a] : NULL;
-        const struct state_entry *y = b < news->count ? &news->entries[b] : NULL;
-        int order = x == NULL ? 1 : y == NULL ? -1 : compare(x, y);
-        const struct state_entry *e = order < 0 ? x : order > 0 ? y : choose(x, y);
+        int order = a == old->count    ? 1
+                    : b == news->count ? -1
+                                       : compare(&old->entries[a], &news->entries[b]);
+        const struct state_entry *e = order < 0   ? &old->entries[a]
+                                      : order > 0 ? &news->entries[b]
+                                                  : choose(&old->entries[a], &news->entries[b]);
         a += order <= 0;
         b += order >= 0;
         /* Ids come last in the order, so all facets are merged by now. */
