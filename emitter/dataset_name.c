@@ -91,7 +91,7 @@ static void put(struct text *t, const char *data, size_t size)
         t->is_cut = true;
         return;
     }
-    memcpy(t->out + t->used, data, size);
+    memcpy(t->out + t->used, data, size); /* cppcheck-suppress uninitvar */
     t->used += size;
     t->out[t->used] = '\0';
 }
@@ -105,7 +105,7 @@ static void put_lower(struct text *t, const char *data, size_t size)
 {
     for (size_t i = 0; i < size; i++) {
         char c = data[i] >= 'A' && data[i] <= 'Z' ? (char)(data[i] + ('a' - 'A')) : data[i];
-        put(t, &c, 1); /* cppcheck-suppress uninitvar ; it is */
+        put(t, &c, 1);
     }
 }
 
