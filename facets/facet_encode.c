@@ -80,6 +80,7 @@ static size_t member_size(const struct ol__member *m)
         return sizeof(enum ol_bool);
     case OL_MEMBER_TEXT:
     case OL_MEMBER_JSON:
+    case OL_MEMBER_JSON_OBJECT:
     case OL_MEMBER_STRUCT:
     case OL_MEMBER_ARRAY:
     case OL_MEMBER_TEXT_ARRAY:
@@ -102,6 +103,18 @@ static size_t count_at(const void *data, size_t offset)
     size_t n;
     memcpy(&n, (const char *)data + offset, sizeof n);
     return n;
+}
+
+static const char *text_at(const void *data, size_t offset, size_t size)
+{
+    return offset != 0 && offset + sizeof(char *) <= size ? pointer_at(data, offset) : NULL;
+}
+
+static bool is_among(const char *const *texts, const char *text)
+{
+    while (*texts != NULL && strcmp(*texts, text) != 0)
+        texts++;
+    return *texts != NULL;
 }
 
 /* Whether the caller gave this member; of a group, any of its members. */
@@ -133,6 +146,7 @@ static bool is_given(const struct ol__member *m, const void *data, size_t size)
         return pointer_at(data, m->offset) != NULL || count_at(data, m->count_offset) > 0;
     case OL_MEMBER_TEXT:
     case OL_MEMBER_JSON:
+    case OL_MEMBER_JSON_OBJECT:
     case OL_MEMBER_STRUCT:
     case OL_MEMBER_GROUP:
         break;
@@ -150,23 +164,20 @@ static ol_status encode_json(struct encoder *e, const struct ol__member *m, cons
     ol__buf_init(&line, e->place->context->facet_max);
     const struct ol__json_limits limits = {.depth_max = OL_FACET_JSON_DEPTH_MAX};
     ol_status st = ol__json_minify(*reader, ol__span_text(json), &limits, &line, &err);
-    if (st == OL_OK)
-        ol__json_raw(e->w, (struct ol__span){line.data, line.size});
-    else if (st == OL_INVALID)
+    if (st == OL_INVALID)
         st = refuse(e, m->key, "%.90s", err.message);
+    else if (st == OL_OK && m->kind == OL_MEMBER_JSON_OBJECT && line.data[0] != '{')
+        st = refuse(e, m->key, "is no JSON object");
+    else if (st == OL_OK)
+        ol__json_raw(e->w, (struct ol__span){line.data, line.size});
     ol__buf_release(&line);
     return st;
 }
 
 static ol_status encode_text(struct encoder *e, const struct ol__member *m, const char *text)
 {
-    if (m->values != NULL) {
-        const char *const *v = m->values;
-        while (*v != NULL && strcmp(*v, text) != 0)
-            v++;
-        if (*v == NULL)
-            return refuse(e, m->key, "'%.40s' is not one of the allowed values", text);
-    }
+    if (m->values != NULL && !is_among(m->values, text))
+        return refuse(e, m->key, "'%.40s' is not one of the allowed values", text);
     ol__json_text(e->w, text);
     return OL_OK;
 }
@@ -223,6 +234,7 @@ static ol_status encode_value(struct encoder *e, const struct ol__member *m, con
     case OL_MEMBER_TEXT:
         return encode_text(e, m, pointer_at(data, m->offset));
     case OL_MEMBER_JSON:
+    case OL_MEMBER_JSON_OBJECT:
         return encode_json(e, m, pointer_at(data, m->offset));
     case OL_MEMBER_INT: {
         const struct ol_int *number = at;
@@ -255,13 +267,31 @@ static ol_status encode_value(struct encoder *e, const struct ol__member *m, con
     return OL_INVALID;
 }
 
+/* Refuse a member in the wrong company; say whether its company needs it. Without a `type` all of
+ * it passes: the row of `type` itself says what is wrong. */
+static ol_status check_rule(struct encoder *e, const struct ol__member *m, const void *data,
+                            size_t size, bool is_here, bool *is_needed)
+{
+    const struct ol__rule *rule = m->rule;
+    const char *type = text_at(data, rule->type_offset, size);
+    bool is_allowed = rule->only == NULL || (type != NULL && is_among(rule->only, type));
+    if (is_here && type != NULL && !is_allowed)
+        return refuse(e, m->key, "belongs to type %s, but type is '%.40s'", rule->only[0], type);
+    if (is_here && rule->with != NULL && text_at(data, rule->with_offset, size) == NULL)
+        return refuse(e, rule->with, "is required with %s", m->key);
+    *is_needed = (m->is_required && is_allowed) ||
+                 (rule->required_for != NULL && type != NULL && is_among(rule->required_for, type));
+    return OL_OK;
+}
+
 /* The members of one object: rows [m, end). */
 static ol_status encode_members(struct encoder *e, const struct ol__member *m,
                                 const struct ol__member *end, const void *data, size_t size)
 {
     for (; m < end && e->w->out->status == OL_OK; m += 1 + m->span) {
         /* nearly all members are text: those by the shortest way */
-        if (m->kind == OL_MEMBER_TEXT && m->values == NULL && m->offset + sizeof(char *) <= size) {
+        if (m->kind == OL_MEMBER_TEXT && m->values == NULL && m->rule == NULL &&
+            m->offset + sizeof(char *) <= size) {
             const char *text = pointer_at(data, m->offset);
             if (text != NULL)
                 ol__json_member_known(e->w, m->key, m->key_size, text);
@@ -271,13 +301,17 @@ static ol_status encode_members(struct encoder *e, const struct ol__member *m,
         }
         /* a required group is entered even if empty, so that the missing leaf is what gets named */
         bool is_wanted = is_given(m, data, size) || (m->kind == OL_MEMBER_GROUP && m->is_required);
+        bool is_needed = m->is_required;
+        ol_status st =
+            m->rule == NULL ? OL_OK : check_rule(e, m, data, size, is_wanted, &is_needed);
+        if (st != OL_OK)
+            return st;
         if (!is_wanted) {
-            if (m->is_required)
+            if (is_needed)
                 return refuse(e, m->key, "is required");
             continue;
         }
         ol__json_key_known(e->w, m->key, m->key_size);
-        ol_status st;
         if (m->kind == OL_MEMBER_GROUP) {
             push(e, m->key);
             ol__json_begin_object(e->w);

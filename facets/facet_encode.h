@@ -13,17 +13,27 @@
 #define OL_FACET_NESTING_MAX 20
 
 enum ol__member_kind {
-    OL_MEMBER_TEXT,       /**< const char *; NULL absent */
-    OL_MEMBER_JSON,       /**< const char *: one JSON value, checked and put on one line */
-    OL_MEMBER_INT,        /**< struct ol_int */
-    OL_MEMBER_REAL,       /**< struct ol_real */
-    OL_MEMBER_BOOL,       /**< enum ol_bool */
-    OL_MEMBER_STRUCT,     /**< const struct ol_x *; NULL absent */
-    OL_MEMBER_ARRAY,      /**< const struct ol_x *, and a count; stride is struct_size */
-    OL_MEMBER_TEXT_ARRAY, /**< const char *const *, and a count */
+    OL_MEMBER_TEXT,        /**< const char *; NULL absent */
+    OL_MEMBER_JSON,        /**< const char *: one JSON value, checked and put on one line */
+    OL_MEMBER_JSON_OBJECT, /**< the same, and the value must be an object */
+    OL_MEMBER_INT,         /**< struct ol_int */
+    OL_MEMBER_REAL,        /**< struct ol_real */
+    OL_MEMBER_BOOL,        /**< enum ol_bool */
+    OL_MEMBER_STRUCT,      /**< const struct ol_x *; NULL absent */
+    OL_MEMBER_ARRAY,       /**< const struct ol_x *, and a count; stride is struct_size */
+    OL_MEMBER_TEXT_ARRAY,  /**< const char *const *, and a count */
     OL_MEMBER_MAP,  /**< as ARRAY; each element has a `key`, which becomes the member's name */
     OL_MEMBER_GROUP /**< an object in JSON whose members stand in this struct: the next `span` rows
                      */
+};
+
+/** What a member needs of the struct's `type`, a text with few values, and of another member. */
+struct ol__rule {
+    const char *const *only;         /**< types it may stand with, ended by NULL; NULL: any */
+    const char *const *required_for; /**< types that need it, ended by NULL; NULL: none */
+    uint16_t type_offset;            /**< of `type` in the C struct; 0: there is none */
+    uint16_t with_offset;            /**< of a text that must stand beside it */
+    const char *with;                /**< that text's key; NULL: none */
 };
 
 struct ol__member {
@@ -37,6 +47,7 @@ struct ol__member {
     const struct ol__struct *of; /**< STRUCT, ARRAY, MAP */
     const char *const *values;   /**< TEXT: the only values allowed, ended by NULL; NULL: any */
     int64_t minimum;             /**< INT: INT64_MIN: any */
+    const struct ol__rule *rule; /**< NULL: none */
 };
 
 struct ol__struct {

@@ -420,9 +420,9 @@ struct aged {
 };
 #define KEY(text) sizeof(text) - 1, text
 static const struct ol__member aged_members[] = {
-    {OL_MEMBER_TEXT, true, 0, offsetof(struct aged, a), 0, KEY("a"), NULL, NULL, INT64_MIN},
-    {OL_MEMBER_TEXT, false, 0, offsetof(struct aged, b), 0, KEY("b"), NULL, NULL, INT64_MIN},
-    {OL_MEMBER_INT, false, 0, offsetof(struct aged, c), 0, KEY("c"), NULL, NULL, INT64_MIN},
+    {OL_MEMBER_TEXT, true, 0, offsetof(struct aged, a), 0, KEY("a"), NULL, NULL, INT64_MIN, NULL},
+    {OL_MEMBER_TEXT, false, 0, offsetof(struct aged, b), 0, KEY("b"), NULL, NULL, INT64_MIN, NULL},
+    {OL_MEMBER_INT, false, 0, offsetof(struct aged, c), 0, KEY("c"), NULL, NULL, INT64_MIN, NULL},
 };
 static const uint16_t aged_sizes[] = {offsetof(struct aged, b), offsetof(struct aged, c),
                                       sizeof(struct aged), 0};
@@ -492,31 +492,35 @@ struct odd {
 };
 static const struct ol__member entry_members[] = {{OL_MEMBER_REAL, true, 0,
                                                    offsetof(struct entry, value), 0, KEY("value"),
-                                                   NULL, NULL, INT64_MIN}};
+                                                   NULL, NULL, INT64_MIN, NULL}};
 static const uint16_t entry_sizes[] = {sizeof(struct entry), 0};
 static const struct ol__struct entry_value = {"ol_entry", entry_sizes, entry_members, 1, true};
 static const struct ol__struct entry_object = {"ol_entry", entry_sizes, entry_members, 1, false};
 static const struct ol__member sql_members[] = {{OL_MEMBER_TEXT, true, 0,
                                                  offsetof(struct ol_sql, query), 0, KEY("query"),
-                                                 NULL, NULL, INT64_MIN}};
+                                                 NULL, NULL, INT64_MIN, NULL}};
 static const uint16_t sql_sizes[] = {sizeof(struct ol_sql), 0};
 static const struct ol__struct sql_type = {"ol_sql", sql_sizes, sql_members, 1, false};
 static const char *const closed_values[] = {"ALTER", "DROP", NULL};
 static const struct ol__member odd_members[] = {
-    {OL_MEMBER_BOOL, true, 0, offsetof(struct odd, flag), 0, KEY("flag"), NULL, NULL, INT64_MIN},
-    {OL_MEMBER_BOOL, false, 0, offsetof(struct odd, flag2), 0, KEY("flag2"), NULL, NULL, INT64_MIN},
-    {OL_MEMBER_JSON, false, 0, offsetof(struct odd, json), 0, KEY("json"), NULL, NULL, INT64_MIN},
+    {OL_MEMBER_BOOL, true, 0, offsetof(struct odd, flag), 0, KEY("flag"), NULL, NULL, INT64_MIN,
+     NULL},
+    {OL_MEMBER_BOOL, false, 0, offsetof(struct odd, flag2), 0, KEY("flag2"), NULL, NULL, INT64_MIN,
+     NULL},
+    {OL_MEMBER_JSON, false, 0, offsetof(struct odd, json), 0, KEY("json"), NULL, NULL, INT64_MIN,
+     NULL},
     {OL_MEMBER_TEXT_ARRAY, false, 0, offsetof(struct odd, names), offsetof(struct odd, name_count),
-     KEY("names"), NULL, NULL, INT64_MIN},
+     KEY("names"), NULL, NULL, INT64_MIN, NULL},
     {OL_MEMBER_MAP, false, 0, offsetof(struct odd, numbers), offsetof(struct odd, number_count),
-     KEY("numbers"), &entry_value, NULL, INT64_MIN},
+     KEY("numbers"), &entry_value, NULL, INT64_MIN, NULL},
     {OL_MEMBER_MAP, false, 0, offsetof(struct odd, objects), offsetof(struct odd, object_count),
-     KEY("objects"), &entry_object, NULL, INT64_MIN},
+     KEY("objects"), &entry_object, NULL, INT64_MIN, NULL},
     {OL_MEMBER_STRUCT, false, 0, offsetof(struct odd, sql), 0, KEY("sql"), &sql_type, NULL,
-     INT64_MIN},
+     INT64_MIN, NULL},
     {OL_MEMBER_TEXT, false, 0, offsetof(struct odd, closed), 0, KEY("closed"), NULL, closed_values,
-     INT64_MIN},
-    {OL_MEMBER_REAL, false, 0, offsetof(struct odd, real), 0, KEY("real"), NULL, NULL, INT64_MIN},
+     INT64_MIN, NULL},
+    {OL_MEMBER_REAL, false, 0, offsetof(struct odd, real), 0, KEY("real"), NULL, NULL, INT64_MIN,
+     NULL},
 };
 static const uint16_t odd_sizes[] = {sizeof(struct odd), 0};
 static const struct ol__struct odd_type = {"ol_odd", odd_sizes, odd_members, OL_COUNT(odd_members),
