@@ -15,10 +15,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
+#include <sys/resource.h>
 #include <unistd.h>
 #include "files.h"
 
 #define BACKLOG 1024
+#define FILES_MAX 256 /* descriptors for everything else; half, where there are fewer than 512 */
 
 static ol_status parse_unix(const char *path, struct listen_address *ret, struct ol_error *err)
 {
@@ -182,6 +184,16 @@ ol_status listen_open(const struct listen_address *address, mode_t mode, bool is
     }
     *ret = l;
     return OL_OK;
+}
+
+unsigned listen_limit(size_t listeners, unsigned wanted)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+        return wanted;
+    rlim_t room = limit.rlim_cur - OL_MIN(limit.rlim_cur / 2, (rlim_t)FILES_MAX);
+    rlim_t share = listeners == 0 ? room / 8 : (room - room / 8) / listeners;
+    return (unsigned)OL_MAX((rlim_t)1, OL_MIN(share, (rlim_t)wanted));
 }
 
 void listen_close(struct listen_socket *l)

@@ -34,6 +34,11 @@ struct listen_socket {
  *  @return OL_OK; OL_BUSY: somebody listens there; OL_DENIED, OL_IO. */
 OL_NODISCARD ol_status listen_open(const struct listen_address *address, mode_t mode,
                                    bool is_system, struct listen_socket *ret, struct ol_error *err);
+/** How many connections one of @p listeners sockets of the door may hold, @p wanted at most; 0
+ * listeners: the admin socket. Together they leave descriptors for journals, spool, routes and
+ * stores: the server library spins, or goes deaf until one of the listener's own connections ends,
+ * when accept(2) finds none left. */
+unsigned listen_limit(size_t listeners, unsigned wanted);
 /** Close, and remove the socket file if it is still ours. Accepts a closed one. */
 void listen_close(struct listen_socket *listener);
 #endif

@@ -223,10 +223,11 @@ static ol_status start_server(struct admin *admin, struct ol_error *err)
                              &admin->socket, err);
     if (status != OL_OK)
         return status;
-    admin->daemon = MHD_start_daemon(
-        MHD_USE_EPOLL, 0, NULL, NULL, handle, admin, MHD_OPTION_LISTEN_SOCKET, admin->socket.fd,
-        MHD_OPTION_CONNECTION_LIMIT, (unsigned)CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT,
-        (unsigned)IDLE_S, MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_END);
+    admin->daemon =
+        MHD_start_daemon(MHD_USE_EPOLL, 0, NULL, NULL, handle, admin, MHD_OPTION_LISTEN_SOCKET,
+                         admin->socket.fd, MHD_OPTION_CONNECTION_LIMIT,
+                         listen_limit(0, CONNECTIONS_MAX), MHD_OPTION_CONNECTION_TIMEOUT,
+                         (unsigned)IDLE_S, MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_END);
     if (admin->daemon == NULL)
         return ol__error_set_errno(err, errno, "'%s': start the HTTP server", text);
     const union MHD_DaemonInfo *info = MHD_get_daemon_info(admin->daemon, MHD_DAEMON_INFO_EPOLL_FD);

@@ -233,6 +233,7 @@ static void connected(void *arg, struct MHD_Connection *connection, void **socke
         return;
     }
     metric_add(open, 1);
+    l->door->accepted++;
     *socket_context = (void *)(uintptr_t)SPOOL_UID_UNKNOWN;
     if (!l->socket.address.is_unix)
         return;
@@ -264,14 +265,19 @@ static ol_status listener_start(struct http_listener *l, const char *address,
                              &l->socket, err);
     if (status != OL_OK)
         return status;
+    unsigned limit =
+        listen_limit(config->http_listen.count, (unsigned)config->http_max_connections);
+    if (limit < (unsigned)config->http_max_connections)
+        log_write(LOG_LEVEL_WARNING, "intake",
+                  "'%s': at most %u connections at once, for want of descriptors (ulimit -n)",
+                  l->socket.address.text, limit);
     l->daemon = MHD_start_daemon(
         MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL, handle, l,
         MHD_OPTION_EXTERNAL_LOGGER, server_log, NULL, MHD_OPTION_LISTEN_SOCKET, l->socket.fd,
-        MHD_OPTION_CONNECTION_LIMIT, (unsigned)config->http_max_connections,
-        MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)OL_MAX(1, config->http_idle_ms / 1000),
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HTTP_HEADER_MAX,
-        MHD_OPTION_CONNECTION_MEMORY_INCREMENT, (size_t)4096, MHD_OPTION_NOTIFY_COMPLETED,
-        completed, NULL, MHD_OPTION_NOTIFY_CONNECTION, connected, l,
+        MHD_OPTION_CONNECTION_LIMIT, limit, MHD_OPTION_CONNECTION_TIMEOUT,
+        (unsigned)OL_MAX(1, config->http_idle_ms / 1000), MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        (size_t)HTTP_HEADER_MAX, MHD_OPTION_CONNECTION_MEMORY_INCREMENT, (size_t)4096,
+        MHD_OPTION_NOTIFY_COMPLETED, completed, NULL, MHD_OPTION_NOTIFY_CONNECTION, connected, l,
         MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
     if (l->daemon == NULL)
         return ol__error_set_errno(err, errno, "'%s': start the HTTP server",
@@ -423,6 +429,11 @@ void http_door_quiesce(struct http_door *door)
         OL_IGNORE(MHD_quiesce_daemon(l->daemon) < 0, "the descriptor is ours already");
         listen_close(&l->socket);
     }
+}
+
+uint64_t http_door_accepted(const struct http_door *door)
+{
+    return door->accepted;
 }
 
 unsigned http_door_active(const struct http_door *door)

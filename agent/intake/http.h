@@ -30,6 +30,8 @@ void http_door_committed(struct http_door *door, ol_status status);
 void http_door_quiesce(struct http_door *door);
 /** Requests that are under way (begun and not answered). */
 unsigned http_door_active(const struct http_door *door);
+/** Connections accepted so far, over all listeners. */
+uint64_t http_door_accepted(const struct http_door *door);
 /** Close all. Nothing may be waiting. NULL is a no-op. */
 void http_door_close(struct http_door *door);
 /** Where listener @p index listens, e.g. "127.0.0.1:5010"; NULL past the last. Any thread. */

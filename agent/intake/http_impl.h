@@ -62,6 +62,7 @@ struct http_door {
     bool is_quiet; /* quiesced */
     struct http_request *waiting, *spare;
     unsigned waiting_count, spare_count, active;
+    uint64_t accepted; /* connections, ever */
     size_t body_bytes;
     struct MHD_Response *created, *created_close; /* 201 without a body */
 };

@@ -183,7 +183,11 @@ static void finish(struct intake *in)
     if (in->door == NULL)
         return;
     int64_t deadline = ol__time_monotonic_ms() + STOP_MS;
-    turn(in); /* what stands in the sockets already is taken */
+    uint64_t accepted;
+    do { /* what stands in the sockets already is taken; the server accepts a few a turn */
+        accepted = http_door_accepted(in->door);
+        turn(in);
+    } while (http_door_accepted(in->door) != accepted && ol__time_monotonic_ms() < deadline);
     http_door_quiesce(in->door);
     for (;;) {
         turn(in);
