@@ -239,10 +239,11 @@ static bool may_follow(struct journal_dir *dir, struct journal_file *file)
         if (before->part == 0 || before->part >= file->part || before->uid != file->uid ||
             memcmp(before->chain.bytes, file->chain.bytes, sizeof file->chain.bytes) != 0)
             continue;
+        if (before->is_left || before->is_failing)
+            continue; /* nobody waits for it, but what stands before it may yet have lines */
         /* Its events were all written before we saw this name: read to its end since then, it has
-         * none left. */
-        if (before->is_left || before->is_failing || before->is_ended || before->is_orphan ||
-            before->end_look > file->listed_look)
+         * none left. It was not read before its own turn, so neither have those before it. */
+        if (before->is_ended || before->is_orphan || before->end_look > file->listed_look)
             break;
         journal_dir_mark(dir, before);
         return false;
@@ -515,7 +516,7 @@ ol_status journal_file_take(struct journal_intake *ji, struct journal_dir *dir,
         *ret_bytes += file->taken > begin ? (size_t)(file->taken - begin) : 0;
         close(fd);
     }
-    file->is_looked_at |= st != OL_AGAIN;
+    file->is_looked_at |= st == OL_OK || st == OL_END;
     if (!file->is_in_group)
         file->synced = file->taken; /* nothing but lines that make no record: no sync to wait for */
     return st == OL_END ? OL_OK : st;

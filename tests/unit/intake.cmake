@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-foreach(name journal_intake journal_trouble)
+foreach(name journal_intake journal_trouble journal_order)
   ol_unit_test(${name} agent_intake agent_spool ol_emitter ol_test_support)
   target_sources(test_${name} PRIVATE journal_help.c)
 endforeach()

@@ -73,22 +73,56 @@ int journal_tear_down(void **state)
 
 /* ---- Writing journals as the emitter would ---- */
 
-void birth_as(struct place *p, struct writer *w, long order, const char *uuid, const char *boot,
-              const char *host, int format)
+struct birth {
+    const char *uuid, *chain, *boot, *host;
+    long order;
+    int part, format;
+};
+
+static void bear(struct place *p, struct writer *w, const struct birth *b)
 {
     char header[1024];
-    snprintf(w->name, sizeof w->name, "%020ld-%s.jsonl", order, uuid);
+    snprintf(w->name, sizeof w->name, "%020ld-%s.jsonl", b->order, b->uuid);
     snprintf(w->path, sizeof w->path, "%s/%s", p->journal, w->name);
     w->fd = open(w->path, O_CREAT | O_EXCL | O_WRONLY | O_APPEND | O_CLOEXEC, 0600);
     assert_true(w->fd >= 0);
     assert_int_equal(flock(w->fd, LOCK_EX | LOCK_NB), 0);
-    int n = snprintf(header, sizeof header,
-                     "{\"ol_journal\":%d,\"id\":\"%s\",\"chain\":\"%s\",\"part\":1,\"boot\":\"%s\","
-                     "\"host\":\"%s\",\"pid_ns\":1,\"pid\":1,\"start\":1,\"uid\":0,"
-                     "\"created\":\"2026-11-21T09:00:00.000Z\",\"writer\":\"test/1\","
-                     "\"infer_abort\":false}\n",
-                     format, uuid, uuid, boot, host);
+    int n =
+        snprintf(header, sizeof header,
+                 "{\"ol_journal\":%d,\"id\":\"%s\",\"chain\":\"%s\",\"part\":%d,\"boot\":\"%s\","
+                 "\"host\":\"%s\",\"pid_ns\":1,\"pid\":1,\"start\":1,\"uid\":0,"
+                 "\"created\":\"2026-11-21T09:00:00.000Z\",\"writer\":\"test/1\","
+                 "\"infer_abort\":false}\n",
+                 b->format, b->uuid, b->chain, b->part, b->boot, b->host);
     assert_int_equal(write(w->fd, header, (size_t)n), n);
+}
+
+void birth_as(struct place *p, struct writer *w, long order, const char *uuid, const char *boot,
+              const char *host, int format)
+{
+    bear(p, w,
+         &(struct birth){.uuid = uuid,
+                         .chain = uuid,
+                         .boot = boot,
+                         .host = host,
+                         .order = order,
+                         .part = 1,
+                         .format = format});
+}
+
+void birth_part(struct place *p, struct writer *w, long order, const char *chain, int part)
+{
+    char text[OL_UUID_TEXT + 1];
+    struct ol__uuid id = ol__uuid_v7(-1);
+    ol__uuid_format(&id, text);
+    bear(p, w,
+         &(struct birth){.uuid = text,
+                         .chain = chain,
+                         .boot = p->boot,
+                         .host = p->host,
+                         .order = order,
+                         .part = part,
+                         .format = 1});
 }
 
 void birth(struct place *p, struct writer *w, long order)
@@ -121,6 +155,13 @@ void put_event(const struct writer *w, long number)
     event_text(text, number);
     strcat(text, "\n"); /* NOLINT: EVENT_SIZE is larger than any event above */
     put(w, text);
+}
+
+void put_rotated(struct writer *w)
+{
+    put(w, "{\"ol_journal_end\":\"rotated\",\"next\":\"01941f29-7c00-7837-a31d-0123456789ab\"}\n");
+    close(w->fd);
+    w->fd = -1;
 }
 
 void put_end(struct writer *w)

@@ -40,11 +40,15 @@ struct writer {
 void birth_as(struct place *p, struct writer *w, long order, const char *uuid, const char *boot,
               const char *host, int format);
 void birth(struct place *p, struct writer *w, long order);
+/** Part @p part of the chain that the UUID @p chain names. */
+void birth_part(struct place *p, struct writer *w, long order, const char *chain, int part);
 void put(const struct writer *w, const char *text);
 /** Event number @p number, as JSON without newline. */
 void event_text(char out[EVENT_SIZE], long number);
 void put_event(const struct writer *w, long number);
 void put_end(struct writer *w);
+/** The end of a part that another follows. */
+void put_rotated(struct writer *w);
 
 /** Run and commit until the intake is caught up. */
 void run_and_commit(struct place *p);
