@@ -45,7 +45,7 @@ struct agent_config {
     struct ol__text_list http_paths;  /**< taken besides those that end in /lineage; "*": any */
     int64_t http_max_body, http_max_connections, http_idle_ms;
     struct ol__text_list journal_directories;
-    int64_t journal_orphan_after_ms, journal_abort_grace_ms, journal_poll_ms;
+    int64_t journal_orphan_after_ms, journal_poll_ms;
     int validation; /**< 0 lenient, 1 strict */
     /* spool */
     char *spool_directory;

@@ -203,14 +203,6 @@ const struct ol__setting agent_settings[] = {
      .max = 3650 * DAY,
      .help = "A journal without an end whose writer cannot be told dead is moved to done/ when it "
              "has not changed for so long."},
-    {.key = "intake.journal.abort_grace",
-     .type = OL_SETTING_TIME,
-     .offset = AT(journal_abort_grace_ms),
-     .default_value = "60s",
-     .min = 0,
-     .max = DAY,
-     .help = "How long after a process died without ending its run an ABORT is taken in for it, "
-             "where its journal asks for that."},
     {.key = "intake.journal.poll",
      .type = OL_SETTING_TIME,
      .offset = AT(journal_poll_ms),

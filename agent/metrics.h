@@ -31,7 +31,6 @@ struct intake_metrics {
     metric accepted_events, accepted_bytes; /* all sources, synced */
     metric groups;
     metric warnings[32]; /* by bit of enum ol__event_warning */
-    metric inferred_aborts;
 };
 
 enum route_state {

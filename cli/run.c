@@ -9,8 +9,8 @@
  * executed, 127 if it was not found. Trouble with lineage never changes that; it is said on
  * standard error.
  *  3. START is handed over before the command starts; after it ended, whatever the reason, one
- * COMPLETE or FAIL is. If we are killed with SIGKILL the agent infers an ABORT (the journal asks
- * for it).
+ * COMPLETE or FAIL is. If we are killed with SIGKILL there is no end; the journal permits an agent
+ * to infer an ABORT.
  *  4. A version is only recorded for bytes that did not change while they were hashed, and of an
  * input only for those that were there before the command. A request to end cuts hashing short, not
  * the event.

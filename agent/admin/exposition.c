@@ -50,8 +50,6 @@ static void add_intake(struct intake_metrics *m, struct ol__buf *out)
          &m->journal_unlinked},
         {"journal_moved_total", "counter", "Journals moved to done/ without an end.",
          &m->journal_moved},
-        {"inferred_aborts_total", "counter", "ABORT events for runs whose process died.",
-         &m->inferred_aborts},
     };
     for (size_t i = 0; i < OL_COUNT(table); i++)
         plain(out, table[i].name, table[i].type, table[i].help, metric_get(table[i].value));

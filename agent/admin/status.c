@@ -145,7 +145,6 @@ static void write_intake(struct intake_metrics *m, struct ol__json_writer *w)
     ol__json_member_uint(w, "unlinked", metric_get(&m->journal_unlinked));
     ol__json_member_uint(w, "moved", metric_get(&m->journal_moved));
     ol__json_end_object(w);
-    ol__json_member_uint(w, "inferred_aborts", metric_get(&m->inferred_aborts));
     ol__json_end_object(w);
 }
 

@@ -34,7 +34,7 @@ OL_NODISCARD ol_status journal_intake_open(const struct agent *agent, struct int
 int journal_intake_fd(const struct journal_intake *ji);
 
 /** When journal_intake_run() wants to be called at the latest though the descriptor is silent
- * (polling where inotify does not see writes, inferred ends, orphans), monotonic ms; INT64_MAX: not
+ * (polling where inotify does not see writes, orphans), monotonic ms; INT64_MAX: not
  * by itself. */
 int64_t journal_intake_deadline(const struct journal_intake *ji);
 

@@ -12,9 +12,7 @@ struct intake_taker {
     struct intake_metrics *metrics;
     struct ol__event_reader *reader;
     struct ol__event_limits limits;
-    void (*saw)(void *arg, const struct spool_record *record, const struct ol__event *event);
-    void *saw_arg;
-    uint64_t events, bytes, inferred; /* of the group */
+    uint64_t events, bytes; /* of the group */
 };
 
 ol_status intake_taker_new(struct spool *spool, struct intake_metrics *metrics, bool is_strict,
@@ -44,15 +42,6 @@ void intake_taker_free(struct intake_taker *taker)
     free(taker);
 }
 
-void intake_taker_watch(struct intake_taker *taker,
-                        void (*saw)(void *arg, const struct spool_record *record,
-                                    const struct ol__event *event),
-                        void *arg)
-{
-    taker->saw = saw;
-    taker->saw_arg = arg;
-}
-
 static void count_warnings(struct intake_metrics *metrics, uint32_t warnings)
 {
     for (; warnings != 0; warnings &= warnings - 1)
@@ -78,11 +67,8 @@ ol_status intake_take(struct intake_taker *taker, struct spool_record *record,
         return status;
     taker->events++;
     taker->bytes += record->data.size;
-    taker->inferred += record->source == SPOOL_FROM_AGENT;
     if (event->warnings != 0)
         count_warnings(taker->metrics, event->warnings);
-    if (taker->saw != NULL)
-        taker->saw(taker->saw_arg, record, event);
     if (ret_event != NULL)
         *ret_event = event;
     return OL_OK;
@@ -111,10 +97,9 @@ ol_status intake_taker_commit(struct intake_taker *taker, struct ol_error *err)
     if (status == OL_OK) { /* promise 2 */
         metric_add(&taker->metrics->accepted_events, taker->events);
         metric_add(&taker->metrics->accepted_bytes, taker->bytes);
-        metric_add(&taker->metrics->inferred_aborts, taker->inferred);
         if (!is_empty)
             metric_add(&taker->metrics->groups, 1);
     }
-    taker->events = taker->bytes = taker->inferred = 0;
+    taker->events = taker->bytes = 0;
     return status;
 }

@@ -33,13 +33,6 @@ OL_NODISCARD ol_status intake_take(struct intake_taker *taker, struct spool_reco
 OL_NODISCARD ol_status intake_check(struct intake_taker *taker, struct ol__span data,
                                     const struct ol__event **ret_event, struct ol_error *err);
 
-/** Let @p saw look at every event that was added, whatever its source, after it was added (the
- * journals learn which runs somebody else has touched). NULL: nobody. */
-void intake_taker_watch(struct intake_taker *taker,
-                        void (*saw)(void *arg, const struct spool_record *record,
-                                    const struct ol__event *event),
-                        void *arg);
-
 /** Events taken into the group since its last commit. */
 uint64_t intake_taker_pending(const struct intake_taker *taker);
 /** Commit the group and count it, or forget it. An empty one is no sync. @return as

@@ -65,8 +65,8 @@ struct ol_client_options {
     const char
         *job_namespace; /**< Default for runs; NULL: OPENLINEAGE_NAMESPACE, else "default". */
     const char *journal_directory; /**< Write the journal here whatever else is configured. */
-    bool infer_abort; /**< Ask the agent to end this process's runs with an ABORT, marked inferred,
-                         if the process dies without ending them. */
+    bool infer_abort;        /**< Permit an agent to end this process's runs with an ABORT, marked
+                                inferred, if the process dies without ending them. */
     const char *engine_name; /**< processing_engine.name of each event; NULL: "libopenlineage". */
     const char *engine_version; /**< processing_engine.version; NULL: ol_version(). */
 };
