@@ -54,8 +54,7 @@ class Place:
         flags = ["-I", procs.REPO / "include", "-I", procs.build_dir() / "generated"]
         libraries = [procs.build_dir() / "emitter" / "libopenlineage.a", "-lyajl", "-luuid", "-lm", "-ldl",
                      "-lpthread"]
-        sanitized = "address" in os.environ.get("OL_SANITIZE", "") or procs.build_dir().name == "asan"
-        subprocess.run(["cc", "-std=c17", *(["-fsanitize=address,undefined"] if sanitized else []), *flags,
+        subprocess.run([*procs.compiler(), "-std=c17", *flags,
                         EXAMPLE / "statistics.c", *libraries, "-o", self.directory / "bin" / "statistics"],
                        check=True)
         for name in SOURCES:

@@ -43,6 +43,17 @@ def built(name):
                             "LINEAGED_BUILD_DIR" % (name, build_dir()))
 
 
+def compiler():
+    """The build's compiler, with its sanitizers: what links a library of the build needs them as well."""
+    cache = {}
+    for line in (build_dir() / "CMakeCache.txt").read_text().splitlines():
+        name, equals, value = line.partition("=")
+        if equals:
+            cache[name.partition(":")[0]] = value  # NAME:TYPE=VALUE
+    sanitize = cache.get("OL_SANITIZE")
+    return [cache["CMAKE_C_COMPILER"], *(["-fsanitize=" + sanitize] if sanitize else [])]
+
+
 class Process:
     """One running program; out and err are files that grow while it runs."""
 
