@@ -49,8 +49,8 @@ const struct ol__setting route_settings[] = {
      .offset = AT(profile),
      .default_value = "generic",
      .choices = "generic|marquez|lineaged",
-     .help = "http: what is known about the other side. marquez: its own error answers, and the "
-             "terminal event again after one that came late."},
+     .help = "http: what is known about the other side. marquez: which of its answers mean a bad "
+             "event, and which events it would store wrongly; these are parked."},
     {.key = "api_key_file",
      .type = OL_SETTING_TEXT,
      .offset = AT(api_key_file),
@@ -66,14 +66,16 @@ const struct ol__setting route_settings[] = {
      .default_value = "30s",
      .min = 100,
      .max = 10 * MINUTE,
-     .help = "http, kafka: how long one request may take."},
+     .help =
+         "http: how long one request may take. kafka: without any report for so long the route is "
+         "shown as retrying."},
     {.key = "max_in_flight",
      .type = OL_SETTING_INT,
      .offset = AT(max_in_flight),
      .default_value = "16",
      .min = 1,
      .max = 256,
-     .help = "http, kafka: requests under way at once; also how many events a kill may double."},
+     .help = "http: requests under way at once; also how many events a kill may double."},
     {.key = "retry_max",
      .type = OL_SETTING_TIME,
      .offset = AT(retry_max_ms),
