@@ -21,15 +21,20 @@ bool ask_may_see(const struct ask *ask, int64_t uid)
 /* ---- Frame ---- */
 
 ol_status ask_begin(struct ask *ask, struct store *store, const struct store_question *question,
-                    struct ol__buf *out, struct ol_error *err)
+                    int64_t nodes, struct ol__buf *out, struct ol_error *err)
 {
     *ask = (struct ask){.store = store, .question = question, .err = err};
     ol__json_writer_init(&ask->json, out);
-    ask->runs = calloc(ASK_RUNS_CACHED, sizeof *ask->runs); /* untouched pages cost nothing */
+    ask->slots = ASK_CACHED;
+    while ((int64_t)ask->slots < nodes)
+        ask->slots *= 2;
+    ask->runs = calloc(ask->slots, sizeof *ask->runs); /* untouched pages cost nothing */
+    ask->writers = calloc(ask->slots, sizeof *ask->writers);
     int code = sqlite3_exec(store->db, "BEGIN", NULL, NULL, NULL);
     if (code == SQLITE_OK)
         return OL_OK;
     free(ask->runs);
+    free(ask->writers);
     return store_db_error(store, code, "begin to read", err);
 }
 
@@ -40,6 +45,7 @@ ol_status ask_end(struct ask *ask, ol_status status)
     OL_IGNORE(sqlite3_exec(ask->store->db, "COMMIT", NULL, NULL, NULL), "it only read");
     state_release(&ask->state);
     free(ask->runs);
+    free(ask->writers);
     if (status >= 0 && ask->json.out->status != OL_OK)
         return ol__error_set(ask->err, ask->json.out->status, "the answer: %s",
                              ol__status_name(ask->json.out->status));
@@ -297,7 +303,7 @@ ol_status ask_resolve(struct ask *ask)
 
 static struct ask_cached_run *run_slot(const struct ask *ask, int64_t id)
 {
-    return ask->runs != NULL ? &ask->runs[id & (ASK_RUNS_CACHED - 1)] : NULL;
+    return ask->runs != NULL ? &ask->runs[(size_t)id & (ask->slots - 1)] : NULL;
 }
 
 static void remember_run(struct ask *ask, const struct ask_run *run)
@@ -352,51 +358,6 @@ ol_status ask_static(struct ask *ask, enum ask_kind kind, int64_t id)
 
 /* ---- Writing ---- */
 
-ol_status ask_write_name(struct ask *ask, enum ask_kind kind, int64_t id)
-{
-    sqlite3_stmt *stmt =
-        store_bind(ask->store, kind == ASK_JOB ? SQL_ASK_JOB : SQL_ASK_DATASET, ask->err, "i", id);
-    ol_status status = store_step(ask->store, stmt, ask->err);
-    if (status != OL_OK)
-        return status == OL_END ? OL_NOT_FOUND : status;
-    ol__json_member_span(&ask->json, "namespace", store_column(stmt, 0));
-    ol__json_member_span(&ask->json, "name", store_column(stmt, 1));
-    if (sqlite3_column_type(stmt, 2) != SQLITE_NULL)
-        ol__json_member_span(&ask->json, "type", store_column(stmt, 2));
-    sqlite3_reset(stmt);
-    return OL_OK;
-}
-
-ol_status ask_write_version(struct ask *ask, int64_t version)
-{
-    if (version <= 0)
-        return OL_OK;
-    sqlite3_stmt *stmt = store_bind(ask->store, SQL_VERSION_GET, ask->err, "i", version);
-    ol_status status = store_step(ask->store, stmt, ask->err);
-    if (status != OL_OK)
-        return status == OL_END ? OL_OK : status;
-    struct ol__buf text;
-    ol__buf_init(&text, 1 << 20);
-    if (version_unpack(stmt, 1, &text) == OL_OK)
-        ol__json_member_span(&ask->json, "version",
-                             (struct ol__span){.data = text.data, .size = text.size});
-    else
-        status =
-            ol__error_set(ask->err, text.status, "a version: %s", ol__status_name(text.status));
-    ol__buf_release(&text);
-    sqlite3_reset(stmt);
-    return status;
-}
-
-void ask_write_time(struct ask *ask, const char *key, int64_t ms)
-{
-    char text[OL_TIME_TEXT + 1];
-    if (ms == 0)
-        return;
-    ol__time_format(ms, text);
-    ol__json_member_text(&ask->json, key, text);
-}
-
 static ol_status write_text(struct ask *ask, const char *key, int64_t text)
 {
     if (text == 0)
@@ -420,6 +381,76 @@ static ol_status write_text(struct ask *ask, const char *key, int64_t text)
     return status < 0 ? status : OL_OK;
 }
 
+/* The version that a row has in @p column. */
+static ol_status write_version(struct ask *ask, sqlite3_stmt *stmt, int column)
+{
+    struct ol__buf text;
+    ol_status status = OL_OK;
+    ol__buf_init(&text, 1 << 20);
+    if (version_unpack(stmt, column, &text) == OL_OK)
+        ol__json_member_span(&ask->json, "version",
+                             (struct ol__span){.data = text.data, .size = text.size});
+    else
+        status =
+            ol__error_set(ask->err, text.status, "a version: %s", ol__status_name(text.status));
+    ol__buf_release(&text);
+    return status;
+}
+
+/* Namespace, name and type of a row; the texts come from the cache, or by a statement of their own.
+ */
+static ol_status write_named(struct ask *ask, sqlite3_stmt *stmt)
+{
+    ol_status status = store_step(ask->store, stmt, ask->err);
+    if (status != OL_OK)
+        return status == OL_END ? OL_NOT_FOUND : status;
+    status = write_text(ask, "namespace", sqlite3_column_int64(stmt, 0));
+    ol__json_member_span(&ask->json, "name", store_column(stmt, 1));
+    return status == OL_OK ? write_text(ask, "type", sqlite3_column_int64(stmt, 2)) : status;
+}
+
+ol_status ask_write_dataset(struct ask *ask, int64_t id, int64_t version)
+{
+    sqlite3_stmt *stmt = store_bind(ask->store, SQL_ASK_DATASET, ask->err, "ii", id, version);
+    ol_status status = write_named(ask, stmt);
+    if (status == OL_OK && sqlite3_column_type(stmt, 3) != SQLITE_NULL)
+        status = write_version(ask, stmt, 3);
+    sqlite3_reset(stmt);
+    return status;
+}
+
+ol_status ask_write_name(struct ask *ask, enum ask_kind kind, int64_t id)
+{
+    if (kind == ASK_DATASET)
+        return ask_write_dataset(ask, id, 0);
+    sqlite3_stmt *stmt = store_bind(ask->store, SQL_ASK_JOB, ask->err, "i", id);
+    ol_status status = write_named(ask, stmt);
+    sqlite3_reset(stmt);
+    return status;
+}
+
+ol_status ask_write_version(struct ask *ask, int64_t version)
+{
+    if (version <= 0)
+        return OL_OK;
+    sqlite3_stmt *stmt = store_bind(ask->store, SQL_VERSION_GET, ask->err, "i", version);
+    ol_status status = store_step(ask->store, stmt, ask->err);
+    if (status != OL_OK)
+        return status == OL_END ? OL_OK : status;
+    status = write_version(ask, stmt, 1);
+    sqlite3_reset(stmt);
+    return status;
+}
+
+void ask_write_time(struct ask *ask, const char *key, int64_t ms)
+{
+    char text[OL_TIME_TEXT + 1];
+    if (ms == 0)
+        return;
+    ol__time_format(ms, text);
+    ol__json_member_text(&ask->json, key, text);
+}
+
 /* The id of a run named by another: it is in that one's own facet, so it may be seen. */
 static ol_status write_run_id(struct ask *ask, const char *key, int64_t id)
 {
@@ -428,6 +459,11 @@ static ol_status write_run_id(struct ask *ask, const char *key, int64_t id)
     char uuid[OL_UUID_TEXT + 1];
     if (id == 0)
         return OL_OK;
+    const struct ask_cached_run *slot = run_slot(ask, id);
+    if (slot != NULL && slot->row.id == id) {
+        ol__json_member_text(&ask->json, key, slot->run_id);
+        return OL_OK;
+    }
     sqlite3_stmt *stmt = store_bind(ask->store, SQL_ASK_RUN, ask->err, "i", id);
     ol_status status = store_step(ask->store, stmt, ask->err);
     if (status == OL_OK) {
@@ -474,8 +510,8 @@ static ol_status write_match(struct ask *ask, int i)
 {
     struct ask_run run;
     if (ask->kind != ASK_RUN) {
-        ol_status status = ask_write_name(ask, ask->kind, ask->ids[i]);
-        return status == OL_OK ? ask_write_version(ask, ask->versions[i]) : status;
+        return ask->kind == ASK_DATASET ? ask_write_dataset(ask, ask->ids[i], ask->versions[i])
+                                        : ask_write_name(ask, ask->kind, ask->ids[i]);
     }
     ol_status status = ask_run(ask, ask->ids[i], false, &run);
     if (status == OL_OK)

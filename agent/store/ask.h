@@ -14,8 +14,8 @@ enum ask_kind { ASK_NONE, ASK_DATASET, ASK_JOB, ASK_RUN };
 
 /* A walk comes back to the same runs and texts: what was read in this question's transaction stays
  * true. */
-#define ASK_RUNS_CACHED 4096
-#define ASK_TEXTS_CACHED 16
+#define ASK_CACHED 1024 /* slots for runs, and for writers; more for an answer of more nodes */
+#define ASK_TEXTS_CACHED 64
 struct ask_cached_run {
     struct run_row row; /* id 0: empty */
     char run_id[40];
@@ -26,6 +26,17 @@ struct ask_cached_text {
     char text[240];
 };
 
+/* An edge between a dataset and a run, or with run 0 a job's static one. */
+struct ask_edge {
+    int64_t job, run, version, at, status;
+};
+/* The only run that wrote a version: a dataset is read many times in a graph, its writer is found
+ * once. */
+struct ask_cached_writer {
+    int64_t dataset; /* 0: empty */
+    struct ask_edge edge;
+};
+
 struct ask {
     struct store *store;
     const struct store_question *question;
@@ -33,6 +44,9 @@ struct ask {
     struct ol__json_writer json;
     struct state state;          /* scratch */
     struct ask_cached_run *runs; /* owned; by id; NULL: none could be had, and all works without */
+    struct ask_cached_writer *writers; /* owned; by version; NULL as well */
+    size_t slots;                      /* of both; a power of two */
+    size_t edge_rows; /* that the last ask_edges() came by; the others of a job are passed over */
     struct ask_cached_text texts[ASK_TEXTS_CACHED];
     /* the subject */
     struct ol__span name_space, name, raw; /* as asked */
@@ -49,11 +63,12 @@ struct ask_run {
     char run_id[256]; /* cut, if longer */
 };
 
-/** Begin a read transaction, so that a document is of one moment, and find the subject.
+/** Begin a read transaction, so that a document is of one moment, and find the subject. The answer
+ *  has about @p nodes nodes at most: it decides how many runs are remembered.
  *  @return OL_OK; OL_NOT_FOUND: kind is ASK_NONE; or a failure. ask_end() in any case. */
 OL_NODISCARD ol_status ask_begin(struct ask *ask, struct store *store,
-                                 const struct store_question *question, struct ol__buf *out,
-                                 struct ol_error *err);
+                                 const struct store_question *question, int64_t nodes,
+                                 struct ol__buf *out, struct ol_error *err);
 /** @p status, or what befell the document's buffer. */
 ol_status ask_end(struct ask *ask, ol_status status);
 OL_NODISCARD ol_status ask_resolve(struct ask *ask);
@@ -67,6 +82,8 @@ OL_NODISCARD ol_status ask_run(struct ask *ask, int64_t id, bool want_state, str
 OL_NODISCARD ol_status ask_static(struct ask *ask, enum ask_kind kind, int64_t id);
 /** Members of an open object: namespace, name, type. @return as ask_run(). */
 OL_NODISCARD ol_status ask_write_name(struct ask *ask, enum ask_kind kind, int64_t id);
+/** Of a dataset, with its "version"; nothing for 0. */
+OL_NODISCARD ol_status ask_write_dataset(struct ask *ask, int64_t id, int64_t version);
 /** Member "version"; nothing for 0. */
 OL_NODISCARD ol_status ask_write_version(struct ask *ask, int64_t version);
 /** Members of an open object. */
@@ -78,10 +95,6 @@ OL_NODISCARD ol_status ask_find_jobs(struct ask *ask, struct ol__span text);
 
 /* ---- Edges (ask_edges.c) ---- */
 #define ASK_ANY_VERSION ((int64_t)-1)
-/** An edge between a dataset and a run, or with run 0 a job's static one. */
-struct ask_edge {
-    int64_t job, run, version, at, status;
-};
 struct ask_window {
     int64_t dataset, side; /* side 1: writers */
     int64_t version;       /* or 0: without one; or ASK_ANY_VERSION */
@@ -93,6 +106,9 @@ struct ask_window {
 typedef ol_status ask_edge_handler(void *arg, const struct ask_edge *edge);
 OL_NODISCARD ol_status ask_edges(struct ask *ask, const struct ask_window *window,
                                  ask_edge_handler *each, void *arg);
+/** Whether @p dataset has any edge of that side and version. */
+OL_NODISCARD ol_status ask_has_edges(struct ask *ask, int64_t dataset, int64_t side,
+                                     int64_t version, bool *ret);
 /** The run that made @p version of @p dataset (0: the latest) as a reader at @p as_of found it. run
  * and job 0: none is known. */
 OL_NODISCARD ol_status ask_writer(struct ask *ask, int64_t dataset, int64_t version, int64_t as_of,

@@ -1,21 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Promises:
- *  1. A dataset's runs are never all looked at: one seek a job, then at most JOB_ROWS runs of it
- * from the newest.
+ *  1. A dataset's runs are never all looked at: a seek or two a job, then at most JOB_ROWS runs of
+ * it from the newest.
  *  2. Of several runs that wrote the same thing, a complete one is preferred to any other, then the
  * later one. */
 #include "ask.h"
 
 #define JOB_ROWS 64
 
-/* The next job behind @p after with an edge in the window; 0: none. */
-static ol_status next_job(struct ask *ask, const struct ask_window *w, int64_t after, int64_t *ret)
+/* The next job behind @p after that wrote @p dataset; 0: none. */
+static ol_status next_writer(struct ask *ask, int64_t dataset, int64_t after, int64_t *ret)
 {
     sqlite3_stmt *stmt =
-        w->version == ASK_ANY_VERSION
-            ? store_bind(ask->store, SQL_ASK_IO_JOB, ask->err, "iii", w->dataset, w->side, after)
-            : store_bind(ask->store, SQL_ASK_IO_JOB_VERSION, ask->err, "iiii", w->dataset, w->side,
-                         after, w->version);
+        store_bind(ask->store, SQL_ASK_IO_JOB, ask->err, "iii", dataset, (int64_t)1, after);
     ol_status status = store_step(ask->store, stmt, ask->err);
     *ret = status == OL_OK ? sqlite3_column_int64(stmt, 0) : 0;
     sqlite3_reset(stmt);
@@ -78,21 +75,64 @@ static ol_status pick(struct ask *ask, const struct ask_window *w, int64_t job,
     return status < 0 ? status : OL_OK;
 }
 
+/* Rows of the window's dataset from job @p from downwards, of each job the newest run first. */
+static sqlite3_stmt *bind_scan(struct ask *ask, const struct ask_window *w, int64_t from)
+{
+    return w->version == ASK_ANY_VERSION
+               ? store_bind(ask->store, SQL_ASK_IO, ask->err, "iii", w->dataset, w->side, from)
+               : store_bind(ask->store, SQL_ASK_IO_VERSION, ask->err, "iiii", w->dataset, w->side,
+                            from, w->version);
+}
+
+/* Whether the first row of a job is the one that counts: then its other rows need no look. */
+static bool is_plain(const struct ask *ask, const struct ask_window *w, const struct ask_edge *edge,
+                     int64_t uid)
+{
+    return edge->run != 0 && edge->run != w->except_run && edge->at >= w->since &&
+           edge->at <= w->until && edge->status == RUN_COMPLETE && ask_may_see(ask, uid);
+}
+
+/* Mostly one statement for all jobs: it goes on to the next job when a job has but one row, and
+ * begins anew behind it when there are more. */
 ol_status ask_edges(struct ask *ask, const struct ask_window *window, ask_edge_handler *each,
                     void *arg)
 {
-    int64_t job = 0;
-    for (;;) {
-        struct ask_edge edge;
-        ol_status status = next_job(ask, window, job, &job);
-        if (status != OL_OK || job == 0)
-            return status;
-        status = pick(ask, window, job, &edge);
-        if (status == OL_OK && edge.job != 0)
-            status = each(arg, &edge);
+    int64_t last = INT64_MAX; /* the job that was dealt with */
+    sqlite3_stmt *stmt = bind_scan(ask, window, last);
+    for (ask->edge_rows = 0;; ask->edge_rows++) {
+        ol_status status = store_step(ask->store, stmt, ask->err);
         if (status != OL_OK)
             return status == OL_END ? OL_OK : status;
+        struct ask_edge edge = {.job = sqlite3_column_int64(stmt, 0),
+                                .at = sqlite3_column_int64(stmt, 1),
+                                .run = sqlite3_column_int64(stmt, 2),
+                                .version = sqlite3_column_int64(stmt, 3),
+                                .status = sqlite3_column_int64(stmt, 5)};
+        if (edge.job == last) {
+            stmt = bind_scan(ask, window, last - 1);
+            continue;
+        }
+        last = edge.job;
+        if (!is_plain(ask, window, &edge, sqlite3_column_int64(stmt, 4)))
+            status = pick(ask, window, last, &edge);
+        if (status == OL_OK && edge.job != 0)
+            status = each(arg, &edge);
+        if (status != OL_OK) {
+            sqlite3_reset(stmt);
+            return status == OL_END ? OL_OK : status;
+        }
     }
+}
+
+ol_status ask_has_edges(struct ask *ask, int64_t dataset, int64_t side, int64_t version, bool *ret)
+{
+    sqlite3_stmt *stmt =
+        store_bind(ask->store, SQL_ASK_IO_HAS, ask->err, "iii", dataset, side, version);
+    ol_status status = store_step(ask->store, stmt, ask->err);
+    if (status >= 0)
+        *ret = status == OL_OK;
+    sqlite3_reset(stmt);
+    return status < 0 ? status : OL_OK;
 }
 
 static ol_status keep_best(void *arg, const struct ask_edge *edge)
@@ -105,6 +145,13 @@ static ol_status keep_best(void *arg, const struct ask_edge *edge)
     return OL_OK;
 }
 
+/* A version that was written once was written so for every reader, whenever it came. */
+static struct ask_cached_writer *writer_slot(const struct ask *ask, int64_t version)
+{
+    return version != 0 && ask->writers != NULL ? &ask->writers[(size_t)version & (ask->slots - 1)]
+                                                : NULL;
+}
+
 ol_status ask_writer(struct ask *ask, int64_t dataset, int64_t version, int64_t as_of,
                      int64_t except_run, struct ask_edge *ret)
 {
@@ -113,9 +160,17 @@ ol_status ask_writer(struct ask *ask, int64_t dataset, int64_t version, int64_t 
                            .version = version != 0 ? version : ASK_ANY_VERSION,
                            .until = as_of,
                            .except_run = except_run};
+    struct ask_cached_writer *slot = writer_slot(ask, version);
+    if (slot != NULL && slot->dataset == dataset && slot->edge.version == version &&
+        slot->edge.run != except_run) {
+        *ret = slot->edge;
+        return OL_OK;
+    }
     w.since = INT64_MIN;
     *ret = (struct ask_edge){0};
     ol_status status = ask_edges(ask, &w, keep_best, ret);
+    if (status == OL_OK && slot != NULL && ask->edge_rows == 1 && ret->run != 0)
+        *slot = (struct ask_cached_writer){.dataset = dataset, .edge = *ret};
     if (status != OL_OK || ret->job != 0 || version == 0)
         return status;
     w.until = INT64_MAX; /* the very bytes: then the clocks differ */
@@ -129,15 +184,14 @@ ol_status ask_writer(struct ask *ask, int64_t dataset, int64_t version, int64_t 
 
 ol_status ask_next_write(struct ask *ask, int64_t dataset, int64_t at, int64_t *ret)
 {
-    struct ask_window w = {.dataset = dataset, .side = 1, .version = ASK_ANY_VERSION};
     int64_t job = 0;
     *ret = INT64_MAX;
     for (;;) {
-        ol_status status = next_job(ask, &w, job, &job);
+        ol_status status = next_writer(ask, dataset, job, &job);
         if (status != OL_OK || job == 0)
             return status;
-        sqlite3_stmt *stmt =
-            store_bind(ask->store, SQL_ASK_IO_FIRST, ask->err, "iiii", dataset, w.side, job, at);
+        sqlite3_stmt *stmt = store_bind(ask->store, SQL_ASK_IO_FIRST, ask->err, "iiii", dataset,
+                                        (int64_t)1, job, at);
         for (int rows = 0; rows < JOB_ROWS; rows++) {
             status = store_step(ask->store, stmt, ask->err);
             if (status != OL_OK)

@@ -226,7 +226,12 @@ static ol_status find_in_time(struct walk *w, const struct node *node)
                                 .since = node->at,
                                 .until = INT64_MAX,
                                 .except_run = node->run};
+    bool is_read = true;
     ol_status status = OL_OK;
+    if (window.version == 0) /* mostly nobody, where versions are told */
+        status = ask_has_edges(w->ask, node->id, 0, 0, &is_read);
+    if (status != OL_OK || !is_read)
+        return status;
     if (node->run > 0)
         status = ask_next_write(w->ask, node->id, node->at, &window.until);
     if (status == OL_OK)
@@ -340,9 +345,7 @@ static ol_status walk_all(struct walk *w)
 
 static ol_status write_dataset(struct walk *w, const struct node *node)
 {
-    ol_status status = ask_write_name(w->ask, ASK_DATASET, node->id);
-    if (status == OL_OK)
-        status = ask_write_version(w->ask, node->version);
+    ol_status status = ask_write_dataset(w->ask, node->id, node->version);
     struct ask_run run;
     if (status == OL_OK && node->run > 0) {
         status = ask_run(w->ask, node->run, false, &run);
@@ -412,7 +415,7 @@ static ol_status graph(struct store *store, const struct store_question *questio
         return ol__error_set(err, OL_INVALID, "a question needs a subject, and no number below 0");
     w.depth = question->depth == 0 ? DEPTH_DEFAULT : question->depth;
     w.limit = question->limit == 0 ? LIMIT_DEFAULT : OL_MIN(question->limit, LIMIT_MAX);
-    ol_status found = OL_NOT_FOUND, status = ask_begin(&ask, store, question, out, err);
+    ol_status found = OL_NOT_FOUND, status = ask_begin(&ask, store, question, w.limit, out, err);
     if (status != OL_OK)
         return status;
     ol__json_begin_object(&ask.json);

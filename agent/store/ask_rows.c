@@ -131,7 +131,7 @@ ol_status store_runs(struct store *store, const struct store_question *question,
     list.ids = calloc(list.max, sizeof *list.ids);
     if (list.ids == NULL)
         return ol__error_set(err, OL_NOMEM, "store: out of memory");
-    ol_status status = ask_begin(&ask, store, question, out, err);
+    ol_status status = ask_begin(&ask, store, question, 0, out, err);
     if (status != OL_OK) {
         free(list.ids);
         return status;
@@ -213,9 +213,7 @@ static ol_status write_side(struct ask *ask, const char *name, const struct stat
         if (e->kind != (is_output ? STATE_OUTPUT : STATE_INPUT))
             continue;
         ol__json_begin_object(&ask->json);
-        status = ask_write_name(ask, ASK_DATASET, e->object);
-        if (status == OL_OK)
-            status = ask_write_version(ask, e->key);
+        status = ask_write_dataset(ask, e->object, e->key);
         if (status == OL_OK)
             status = write_facets(
                 ask, "facets", state,
@@ -396,9 +394,7 @@ static ol_status write_edge_list(struct ask *ask, const char *name, int64_t data
 static ol_status show_dataset(struct ask *ask, int64_t id, int64_t version)
 {
     struct state all = {0};
-    ol_status status = ask_write_name(ask, ASK_DATASET, id);
-    if (status == OL_OK)
-        status = ask_write_version(ask, version);
+    ol_status status = ask_write_dataset(ask, id, version);
     if (status == OL_OK)
         status = ask_static(ask, ASK_DATASET, id);
     for (size_t i = 0; i < ask->state.count && status == OL_OK; i++)
@@ -424,7 +420,7 @@ ol_status store_show(struct store *store, const struct store_question *question,
     struct ask ask;
     if (question->subject == NULL)
         return invalid(err);
-    ol_status status = ask_begin(&ask, store, question, out, err);
+    ol_status status = ask_begin(&ask, store, question, 0, out, err);
     if (status != OL_OK)
         return status;
     ol_status found = ask_resolve(&ask);
@@ -458,7 +454,7 @@ ol_status store_events(struct store *store, const struct store_question *questio
     struct ask ask;
     if (question->subject == NULL || question->limit < 0)
         return invalid(err);
-    ol_status status = ask_begin(&ask, store, question, out, err);
+    ol_status status = ask_begin(&ask, store, question, 0, out, err);
     if (status != OL_OK)
         return status;
     int64_t left = question->limit == 0 ? ROWS_MAX : question->limit;

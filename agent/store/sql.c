@@ -88,14 +88,11 @@ const char *const store_sql_texts[SQL_COUNT] = {
 
     [SQL_ASK_DATASET_NAME] = "SELECT datasets.id, texts.text FROM datasets JOIN texts "
                              "ON texts.id = datasets.namespace WHERE datasets.name = ?1",
-    [SQL_ASK_DATASET] =
-        "SELECT n.text, d.name, t.text, d.uid, d.state, d.seen FROM datasets d "
-        "JOIN texts n ON n.id = d.namespace LEFT JOIN texts t ON t.id = d.type WHERE d.id = ?1",
+    [SQL_ASK_DATASET] = "SELECT d.namespace, d.name, d.type, v.value FROM datasets d "
+                        "LEFT JOIN versions v ON v.id = ?2 WHERE d.id = ?1",
     [SQL_ASK_JOB_NAME] = "SELECT jobs.id, texts.text FROM jobs JOIN texts "
                          "ON texts.id = jobs.namespace WHERE jobs.name = ?1",
-    [SQL_ASK_JOB] =
-        "SELECT n.text, j.name, t.text, j.uid, j.state, j.seen FROM jobs j "
-        "JOIN texts n ON n.id = j.namespace LEFT JOIN texts t ON t.id = j.type WHERE j.id = ?1",
+    [SQL_ASK_JOB] = "SELECT namespace, name, type FROM jobs WHERE id = ?1",
     [SQL_ASK_VERSION] = "SELECT id, born FROM versions WHERE value = ?1 AND dataset = ?2",
     [SQL_ASK_VERSION_VALUE] = "SELECT id, dataset FROM versions WHERE value = ?1 ORDER BY dataset "
                               "LIMIT 64",
@@ -115,10 +112,17 @@ const char *const store_sql_texts[SQL_COUNT] = {
      */
     [SQL_ASK_IO_JOB] = "SELECT job FROM io WHERE dataset = ?1 AND side = ?2 AND job > ?3 "
                        "ORDER BY job LIMIT 1",
+    [SQL_ASK_IO_HAS] = "SELECT 1 FROM io WHERE version = ?3 AND dataset = ?1 AND side = ?2 LIMIT 1",
     [SQL_ASK_IO_LATEST] = "SELECT at, run, version FROM io WHERE dataset = ?1 AND side = ?2 "
                           "AND job = ?3 AND at >= ?4 AND at <= ?5" IO_ORDER,
-    [SQL_ASK_IO_JOB_VERSION] = "SELECT job FROM io WHERE version = ?4 "
-                               "AND dataset = ?1 AND side = ?2 AND job > ?3 ORDER BY job LIMIT 1",
+#define IO_SCAN                                                                                    \
+    "SELECT io.job, io.at, io.run, io.version, runs.uid, runs.status FROM io LEFT JOIN runs "      \
+    "ON runs.id = io.run WHERE "
+#define IO_SCAN_END                                                                                \
+    "io.dataset = ?1 AND io.side = ?2 AND io.job <= ?3 "                                           \
+    "ORDER BY io.job DESC, io.at DESC, io.run DESC"
+    [SQL_ASK_IO] = IO_SCAN IO_SCAN_END,
+    [SQL_ASK_IO_VERSION] = IO_SCAN "io.version = ?4 AND " IO_SCAN_END,
     [SQL_ASK_IO_LATEST_VERSION] =
         "SELECT at, run, version FROM io WHERE version = ?6 AND dataset = ?1 "
         "AND side = ?2 AND job = ?3 AND at >= ?4 AND at <= ?5" IO_ORDER,

@@ -121,7 +121,7 @@ void bench_times_release(struct bench_times *t)
 
 /* ---- rounds ---- */
 
-static size_t round_count(void)
+size_t bench_round_count(void)
 {
     const char *text = getenv("BENCH_ROUNDS");
     long count = text != NULL ? strtol(text, NULL, 10) : BENCH_ROUNDS;
@@ -151,7 +151,7 @@ static void run_round(const struct bench_set *set, struct bench_figures *figures
 void bench_run(struct bench_set *set)
 {
     size_t width = set->side_count + 1;
-    set->rounds = round_count();
+    set->rounds = bench_round_count();
     set->figures = bench_alloc(set->rounds * width * sizeof *set->figures);
     run_round(set, set->figures); /* warms up; written over */
     for (size_t r = 0; r < set->rounds; r++)

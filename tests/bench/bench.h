@@ -40,6 +40,8 @@ struct bench_set {
 
 /** Say what runs, on how many processors, at which load. */
 void bench_begin(const char *program, const char *what);
+/** How many rounds bench_run() will run that count. */
+size_t bench_round_count(void);
 /** Run one round that does not count, then the rounds. Free with bench_release(). */
 void bench_run(struct bench_set *set);
 void bench_release(struct bench_set *set);

@@ -1,264 +1,322 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the store costs: CPU and bytes per event of about 2 KB, and `why` / `impact` over a graph of
- * 20 layers.
- *
- *     bench_store [EVENTS [DATASETS [DIRECTORY]]]     (200000 100000 /tmp)
- *
- * Each run is a START and a COMPLETE with the same job facets, two inputs and one output with
- * schema, source, version and statistics: versions, statistics and ids are new with every run, the
- * rest repeats. Dataset d of layer k is made from datasets of layer k - 1. Prints the bar's lines
- * and one JSON object.
- */
+/* Bar "store": CPU and bytes kept per event of 2 KB, against the same bytes as plain rows of
+ * SQLite; `why` and `impact` over 100,000 datasets in 20 layers, against one row read by id for
+ * each node. BENCH_DATASETS, BENCH_STORE_ROUNDS (how often each is written) and BENCH_KEEP (the
+ * file stays) may be set. All answers are checked, node by node. */
+#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 #include "bench.h"
 #include "store.h"
-#include "times.h"
+#include "store_world.h"
 
-#define LAYERS 20
-#define BATCH 512
-#define START_MS INT64_C(1795251600000)
+#define DATASETS 100000
+#define BATCH 512u
+#define BARE_EVENTS 8192
+#define SUBJECTS 8     /* of one burst of small questions */
+#define SMALL 1000     /* nodes of one, by its limit */
+#define EVENT_MAX 4096 /* bytes */
 
-static long event_count = 200000, dataset_count = 100000;
+static struct world world;
+static struct ol__buf batch[BATCH];
 static struct ol__uuid spool = {{1}};
+static char directory[200];
 
-static double cpu_s(void)
+static void try(ol_status status, const char *what, const struct ol_error *err)
 {
-    struct timespec t;
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+    if (status != OL_OK)
+        bench_die("%s: %s", what, err->message);
 }
 
-static void die(const char *what, const struct ol_error *err)
+/* Events @p first and following into `batch`. */
+static size_t fill(long first, long left, uint64_t *bytes)
 {
-    fprintf(stderr, "bench_store: %s: %s\n", what, err->message);
-    exit(1);
-}
-
-#define FACET(url)                                                                                 \
-    "{\"_producer\":\"https://github.com/lineaged/lineaged/tree/0.1.0\",\"_schemaURL\":"           \
-    "\"https://openlineage.io/spec/facets/" url "\","
-
-static void add_dataset(struct ol__buf *out, const char *side, long dataset, long version)
-{
-    ol__buf_add_format(
-        out,
-        "{\"namespace\":\"s3://lake\",\"name\":\"layer%ld/"
-        "table_%06ld\",\"facets\":{\"version\":" FACET(
-            "1-0-1/DatasetVersionDatasetFacet.json#/$defs/"
-            "DatasetVersionDatasetFacet") "\"datasetVersion\":\"sha256:%064lx\"}},\"%sFacets\":{\"%"
-                                          "sStatistics\":" FACET("1-0-2/"
-                                                                 "OutputStatisticsOutputDatasetFace"
-                                                                 "t.json#/$defs/"
-                                                                 "OutputStatisticsOutputDatasetFace"
-                                                                 "t") "\"rowCount\":%ld,\"size\":%"
-                                                                      "ld}}}",
-        dataset / (dataset_count / LAYERS), dataset, version * 1000003 + dataset, side, side,
-        version % 1000, version * 11);
-}
-
-/* The dataset that run r writes, and the round: how often each was written before. */
-static void make_event(struct ol__buf *out, long r, bool is_end)
-{
-    long width = dataset_count / LAYERS;
-    /* all datasets in order, again and again: a layer is written before the next reads it */
-    long round = r / dataset_count, made = r % dataset_count;
-    char time[OL_TIME_TEXT + 1], uuid[OL_UUID_TEXT + 1];
-    int64_t at = START_MS + r * 100 + is_end * 50;
-    struct ol__uuid id = {{0}};
-    for (int i = 0; i < 6; i++)
-        id.bytes[i] = (uint8_t)((uint64_t)(START_MS + r * 100) >> (40 - 8 * i));
-    uint64_t mix = (uint64_t)(r + 1) * 0x9e3779b97f4a7c15u;
-    memcpy(id.bytes + 8, &mix, 8);
-    id.bytes[6] = 0x70;
-    ol__uuid_format(&id, uuid);
-    ol__time_format(at, time);
-    ol__buf_reset(out);
-    ol__buf_add_format(
-        out,
-        "{\"eventTime\":\"%s\",\"producer\":\"https://github.com/lineaged/lineaged/"
-        "tree/0.1.0\","
-        "\"schemaURL\":\"https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/"
-        "RunEvent\","
-        "\"eventType\":\"%s\",\"run\":{\"runId\":\"%s\",\"facets\":{\"lineaged_"
-        "run\":" FACET("LineagedRunFacet-1-0-0.json#/$defs/LineagedRunFacet") "\"run_id\":"
-                                                                              "\"2026-11-21T09-"
-                                                                              "00-"
-                                                                              "00Z_%032lx\","
-                                                                              "\"step\":\"step%"
-                                                                              "ld\","
-                                                                              "\"attempt\":"
-                                                                              "\"1\"},"
-                                                                              "\"processing_"
-                                                                              "engine\":" FACET(
-                                                                                  "1-1-1/"
-                                                                                  "ProcessingEn"
-                                                                                  "gineRunFacet"
-                                                                                  ".json#/"
-                                                                                  "$defs/"
-                                                                                  "ProcessingEn"
-                                                                                  "gineRunFace"
-                                                                                  "t") "\"versi"
-                                                                                       "on\":"
-                                                                                       "\"0.1."
-                                                                                       "0\","
-                                                                                       "\"name"
-                                                                                       "\":"
-                                                                                       "\"linea"
-                                                                                       "ged\"}}"
-                                                                                       "}"
-                                                                                       ",",
-        time, is_end ? "COMPLETE" : "START", uuid, r / 20, r % 20);
-    ol__buf_add_format(
-        out,
-        "\"job\":{\"namespace\":\"bench\",\"name\":\"make_%06ld\",\"facets\":{\"jobType\":" FACET(
-            "2-0-4/JobTypeJobFacet.json#/$defs/JobTypeJobFacet") "\"processingType\":\"BATCH\","
-                                                                 "\"integration\":\"LINEAGED\"}}},"
-                                                                 "\"inputs\":[",
-        made % 5000);
-    if (made >= width) {
-        long left = made - width, right = made - width - made % width + (made * 7 + 1) % width;
-        add_dataset(out, "input", left, round);
-        ol__buf_add_char(out, ',');
-        add_dataset(out, "input", right == left ? left - left % width : right, round);
+    size_t count = 0;
+    for (; count < BATCH && (long)count < left; count++) {
+        batch[count].max = EVENT_MAX;
+        world_event(&world, first + (long)count, &batch[count]);
+        *bytes += batch[count].size;
     }
-    ol__buf_add_text(out, "],\"outputs\":[");
-    if (is_end)
-        add_dataset(out, "output", made, round);
-    ol__buf_add_text(out, "]}");
+    return count;
 }
 
-static void ingest(const char *path, double *ret_cpu_us, double *ret_read_us, double *ret_bytes)
+/* ---- Ingest ---- */
+
+struct ingest {
+    char path[300];
+    struct store *store;
+    long next, chunk; /* events */
+    uint64_t bytes;
+    int64_t cpu_ns; /* of all bursts */
+};
+
+static void burst_ingest(void *arg, struct bench_figures *ret)
 {
-    struct store *store = NULL;
+    struct ingest *in = arg;
     struct ol_error err = {0};
-    struct ol__buf text;
-    ol__buf_init(&text, 1 << 20);
-    if (store_open(path, STORE_WRITE, &store, &err) != OL_OK)
-        die("open", &err);
-    double cpu = 0, made = 0;
-    uint64_t bytes = 0;
-    for (long n = 0; n < event_count;) {
-        double t0 = cpu_s();
-        if (store_begin(store, &err) != OL_OK)
-            die("begin", &err);
-        cpu += cpu_s() - t0;
-        static struct ol__buf batch[BATCH];
-        long count = 0;
-        t0 = cpu_s();
-        for (; count < BATCH && n + count < event_count; count++) {
-            batch[count].max = 1 << 20;
-            make_event(&batch[count], (n + count) / 2, (n + count) % 2 != 0);
-            bytes += batch[count].size;
-        }
-        made += cpu_s() - t0;
-        t0 = cpu_s();
-        for (long i = 0; i < count; i++) {
-            struct store_event event = {.seq = (uint64_t)(n + i + 1),
-                                        .taken_ms = START_MS + (n + i) * 50,
+    int64_t cpu = 0;
+    long left = OL_MIN(in->chunk, world_event_count(&world) - in->next), taken = left;
+    if (left <= 0)
+        bench_die("no event is left");
+    while (left > 0) {
+        size_t count = fill(in->next, left, &in->bytes);
+        int64_t t0 = bench_cpu_ns(CLOCK_PROCESS_CPUTIME_ID);
+        try(store_begin(in->store, &err), "begin", &err);
+        for (size_t i = 0; i < count; i++) {
+            struct store_event event = {.seq = (uint64_t)in->next + i + 1,
+                                        .taken_ms = INT64_C(1795251600000) + in->next * 50,
                                         .uid = 1000,
                                         .data = {.data = batch[i].data, .size = batch[i].size}};
-            if (store_add(store, &event, false, &err) != OL_OK)
-                die("add", &err);
+            try(store_add(in->store, &event, false, &err), "add", &err);
         }
-        n += count;
-        if (store_commit(store, &spool, (uint64_t)n, &err) != OL_OK)
-            die("commit", &err);
-        cpu += cpu_s() - t0;
+        in->next += (long)count;
+        left -= (long)count;
+        try(store_commit(in->store, &spool, (uint64_t)in->next, &err), "commit", &err);
+        cpu += bench_cpu_ns(CLOCK_PROCESS_CPUTIME_ID) - t0;
     }
-    *ret_cpu_us = cpu * 1e6 / (double)event_count;
-    *ret_read_us = made * 1e6 / (double)event_count;
-    store_close(store);
+    in->cpu_ns += cpu;
+    ret->of[BENCH_CPU] = (double)cpu / 1e3 / (double)taken;
+}
+
+static void sql(sqlite3 *db, const char *text)
+{
+    if (sqlite3_exec(db, text, NULL, NULL, NULL) != SQLITE_OK)
+        bench_die("%s: %s", text, sqlite3_errmsg(db));
+}
+
+static sqlite3_stmt *prepare(sqlite3 *db, const char *text)
+{
+    sqlite3_stmt *stmt = NULL;
+    if (sqlite3_prepare_v2(db, text, -1, &stmt, NULL) != SQLITE_OK)
+        bench_die("%s: %s", text, sqlite3_errmsg(db));
+    return stmt;
+}
+
+static void unlink_database(const char *path)
+{
+    static const char *const ends[] = {"", "-wal", "-shm"};
+    for (size_t i = 0; i < OL_COUNT(ends); i++) {
+        char name[320];
+        snprintf(name, sizeof name, "%s%s", path, ends[i]);
+        unlink(name);
+    }
+}
+
+/* The same events, in the same batches, as they are. */
+static void burst_rows(void *arg, struct bench_figures *ret)
+{
+    char path[300];
+    sqlite3 *db = NULL;
+    uint64_t bytes = 0;
+    int64_t cpu = 0;
+    (void)arg;
+    snprintf(path, sizeof path, "%s/rows.db", directory);
+    if (sqlite3_open(path, &db) != SQLITE_OK)
+        bench_die("%s: %s", path, sqlite3_errmsg(db));
+    sql(db, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
+            "CREATE TABLE events(id INTEGER PRIMARY KEY, data TEXT NOT NULL)");
+    sqlite3_stmt *stmt = prepare(db, "INSERT INTO events(data) VALUES(?1)");
+    for (long n = 0; n < BARE_EVENTS; n += BATCH) {
+        size_t count = fill(n, BATCH, &bytes);
+        int64_t t0 = bench_cpu_ns(CLOCK_PROCESS_CPUTIME_ID);
+        sql(db, "BEGIN IMMEDIATE");
+        for (size_t i = 0; i < count; i++) {
+            sqlite3_bind_text(stmt, 1, batch[i].data, (int)batch[i].size, SQLITE_STATIC);
+            if (sqlite3_step(stmt) != SQLITE_DONE || sqlite3_reset(stmt) != SQLITE_OK)
+                bench_die("insert: %s", sqlite3_errmsg(db));
+        }
+        sql(db, "COMMIT");
+        cpu += bench_cpu_ns(CLOCK_PROCESS_CPUTIME_ID) - t0;
+    }
+    sqlite3_finalize(stmt);
+    sqlite3_close(db);
+    unlink_database(path);
+    ret->of[BENCH_CPU] = (double)cpu / 1e3 / BARE_EVENTS;
+}
+
+static void expect_all(const char *path)
+{
+    sqlite3 *db = NULL;
+    if (sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY, NULL) != SQLITE_OK)
+        bench_die("%s: %s", path, sqlite3_errmsg(db));
+    sqlite3_stmt *stmt = prepare(db, "SELECT (SELECT count(*) FROM runs WHERE status = 2 AND "
+                                     "events = 2), (SELECT count(*) FROM datasets), "
+                                     "(SELECT count(*) FROM io)");
+    long runs = world_event_count(&world) / 2, made = runs - world.width * world.rounds;
+    if (sqlite3_step(stmt) != SQLITE_ROW || sqlite3_column_int64(stmt, 0) != runs ||
+        sqlite3_column_int64(stmt, 1) != world.datasets ||
+        sqlite3_column_int64(stmt, 2) != runs + 2 * made)
+        bench_die("the store has %lld runs, %lld datasets, %lld edges; %ld, %ld, %ld are expected",
+                  (long long)sqlite3_column_int64(stmt, 0),
+                  (long long)sqlite3_column_int64(stmt, 1),
+                  (long long)sqlite3_column_int64(stmt, 2), runs, world.datasets, runs + 2 * made);
+    sqlite3_finalize(stmt);
+    sqlite3_close(db);
+}
+
+static void ingest(struct ingest *in)
+{
+    struct ol_error err = {0};
     struct stat st;
-    if (stat(path, &st) != 0)
-        exit(1);
-    *ret_bytes = (double)st.st_size / (double)bytes;
-    fprintf(stderr, "%.0f bytes an event, %.1f MB stored\n", (double)bytes / (double)event_count,
-            (double)st.st_size / 1e6);
-    ol__buf_release(&text);
+    snprintf(in->path, sizeof in->path, "%s/lineage.db", directory);
+    const struct bench_side sides[] = {{"plain rows", burst_rows, NULL},
+                                       {"store", burst_ingest, in}};
+    struct bench_set set = {.sides = sides, .side_count = 2};
+    long bursts = (long)bench_round_count() + 1; /* the first warms up */
+    in->chunk = (world_event_count(&world) + bursts - 1) / bursts;
+    try(store_open(in->path, STORE_WRITE, &in->store, &err), "open", &err);
+    bench_run(&set);
+    store_close(in->store);
+    in->store = NULL;
+    if (in->next != world_event_count(&world) || stat(in->path, &st) != 0)
+        bench_die("%ld of %ld events are in", in->next, world_event_count(&world));
+    expect_all(in->path);
+    double size = (double)in->bytes / (double)in->next;
+    if (size < 1950 || size > 2150)
+        bench_die("an event of the bar has 2 KB, not %.0f bytes", size);
+    printf("  %ld events of %.0f bytes, %ld datasets, %ld runs: %.1f MB in the store\n", in->next,
+           size, world.datasets, in->next / 2, (double)st.st_size / 1e6);
+    bench_say("store", (double)in->cpu_ns / 1e3 / (double)in->next, " us", true, 30,
+              "ingest: CPU per event of 2 KB");
+    bench_at_most(&set, "store", 1, BENCH_CPU, 0, "ingest: CPU, to plain rows of the same bytes");
+    bench_say("store", (double)st.st_size / (double)in->bytes, "", true, 0.35,
+              "bytes kept per event byte, without raw events");
+    bench_say_sides(&set, "ingest");
+    bench_release(&set);
 }
 
-static int compare_doubles(const void *a, const void *b)
+/* ---- Questions ---- */
+
+struct question {
+    struct store *store;
+    struct ol__buf *out;
+    bool is_why;
+    long limit; /* 0: all that can be reached */
+    long asked, nodes;
+};
+
+/* Subjects differ from burst to burst: all over the last, or the first, layer. */
+static void burst_question(void *arg, struct bench_figures *ret)
 {
-    double x = *(const double *)a, y = *(const double *)b;
-    return x < y ? -1 : x > y;
+    struct question *q = arg;
+    struct ol_error err = {0};
+    int64_t ns = 0;
+    long nodes = 0;
+    for (int i = 0; i < (q->limit > 0 ? SUBJECTS : 1); i++) {
+        char name[64];
+        long subject = q->asked++ * 397 % world.width;
+        if (q->is_why)
+            subject = world.datasets - 1 - subject;
+        world_name(&world, subject, name, sizeof name);
+        struct store_question question = {.subject = name,
+                                          .depth = WORLD_LAYERS,
+                                          .limit = q->limit > 0 ? q->limit : 100000,
+                                          .uid = STORE_ANY_UID};
+        ol__buf_reset(q->out);
+        int64_t t0 = bench_now_ns();
+        ol_status status = q->is_why ? store_why(q->store, &question, q->out, &err)
+                                     : store_impact(q->store, &question, q->out, &err);
+        ns += bench_now_ns() - t0;
+        try(status, name, &err);
+        if (ol__buf_add_char(q->out, '\0') != OL_OK)
+            bench_die("the answer is too long");
+        nodes += world_check(&world, q->is_why, subject, q->limit, q->out->data);
+    }
+    q->nodes = q->limit > 0 ? q->limit : nodes;
+    ret->of[BENCH_WALL] = (double)ns / 1e3 / (double)nodes;
 }
 
-/* Median time of nine askings, and how many nodes were reached. */
-static double ask(struct store *store, bool is_why, long dataset, int64_t limit, long *ret_nodes)
+/* As many rows of runs, each by its id. */
+static void burst_seeks(void *arg, struct bench_figures *ret)
 {
-    char name[64];
-    double times[9];
+    sqlite3_stmt *stmt = arg;
+    const long rows = 20000, runs = world.datasets * world.rounds;
+    int64_t t0 = bench_now_ns();
+    for (long i = 0; i < rows; i++) {
+        sqlite3_bind_int64(stmt, 1, 1 + (runs - rows > 0 ? runs - rows + i : i % runs));
+        if (sqlite3_step(stmt) != SQLITE_ROW)
+            bench_die("no run %ld", i);
+        sqlite3_reset(stmt);
+    }
+    ret->of[BENCH_WALL] = (double)(bench_now_ns() - t0) / 1e3 / (double)rows;
+}
+
+static void say_answers(const struct bench_set *set, size_t small, const struct question *questions,
+                        const char *what)
+{
+    double ms = bench_median(set, small, BENCH_WALL) * SMALL / 1e3;
+    double large_ms =
+        bench_median(set, small + 1, BENCH_WALL) * (double)questions[small].nodes / 1e3;
+    bench_say("store", ms, " ms", true, 5, "%s: %d nodes of 20 layers", what, SMALL);
+    bench_say("store", (large_ms - ms) * 1e3 / (double)(questions[small].nodes - SMALL), " us",
+              true, 3, "%s: each node beyond, %ld nodes in %.0f ms", what, questions[small].nodes,
+              large_ms);
+    bench_at_most(set, "store", small + 1, BENCH_WALL, 0, "  to one row read by id for each node");
+}
+
+static void ask(const struct ingest *in)
+{
     struct ol_error err = {0};
     struct ol__buf out;
-    ol__buf_init(&out, 256u << 20);
-    snprintf(name, sizeof name, "layer%ld/table_%06ld", dataset / (dataset_count / LAYERS),
-             dataset);
-    struct store_question question = {.subject = name, .limit = limit, .uid = STORE_ANY_UID};
-    for (int i = 0; i < 9; i++) {
-        ol__buf_reset(&out);
-        int64_t t0 = ol__time_monotonic_us();
-        if ((is_why ? store_why : store_impact)(store, &question, &out, &err) != OL_OK)
-            die("ask", &err);
-        times[i] = (double)(ol__time_monotonic_us() - t0);
-    }
-    *ret_nodes = 0;
-    for (const char *p = out.data; (p = strstr(p, "\"kind\":\"")) != NULL; p++)
-        ++*ret_nodes;
-    *ret_nodes -= 1; /* the subject's own */
-    ol__buf_release(&out);
-    qsort(times, 9, sizeof *times, compare_doubles);
-    return times[4];
-}
-
-static void ask_all(const char *path)
-{
     struct store *store = NULL;
-    struct ol_error err = {0};
-    if (store_open(path, STORE_READ, &store, &err) != OL_OK)
-        die("open", &err);
-    static const int64_t limits[] = {1000, 100000};
-    for (int is_why = 0; is_why < 2; is_why++)
-        for (int i = 0; i < 2; i++) {
-            long nodes = 0;
-            long subject = is_why ? dataset_count - 7 : 7;
-            double us = ask(store, is_why, subject, limits[i], &nodes);
-            printf(",\"%s_%ld_nodes_ms\":%.2f,\"%s_us_per_node\":%.2f", is_why ? "why" : "impact",
-                   nodes, us / 1e3, i == 0 ? "small" : "large", us / (double)nodes);
-        }
+    sqlite3 *db = NULL;
+    ol__buf_init(&out, 256u << 20);
+    try(store_open(in->path, STORE_READ, &store, &err), "open", &err);
+    if (sqlite3_open_v2(in->path, &db, SQLITE_OPEN_READONLY, NULL) != SQLITE_OK)
+        bench_die("%s: %s", in->path, sqlite3_errmsg(db));
+    sql(db, "PRAGMA cache_size = -8000; BEGIN"); /* one snapshot, as a question has */
+    sqlite3_stmt *stmt = prepare(db, "SELECT uuid, job, status, state FROM runs WHERE id = ?1");
+    struct question q[] = {{store, &out, true, SMALL, 0, 0},
+                           {store, &out, true, 0, 0, 0},
+                           {store, &out, false, SMALL, 0, 0},
+                           {store, &out, false, 0, 0, 0}};
+    const struct bench_side sides[] = {{"rows by id", burst_seeks, stmt},
+                                       {"why, 1000", burst_question, &q[0]},
+                                       {"why", burst_question, &q[1]},
+                                       {"impact, 1000", burst_question, &q[2]},
+                                       {"impact", burst_question, &q[3]}};
+    struct bench_set set = {.sides = sides, .side_count = OL_COUNT(sides)};
+    bench_run(&set);
+    say_answers(&set, 1, q, "why");
+    say_answers(&set, 3, q, "impact");
+    bench_say_sides(&set, "time of a node");
+    bench_release(&set);
+    sqlite3_finalize(stmt);
+    sqlite3_close(db);
     store_close(store);
+    ol__buf_release(&out);
 }
 
-int main(int argc, char **argv)
+static long setting(const char *name, long otherwise, long least)
 {
-    if (argc > 1)
-        event_count = strtol(argv[1], NULL, 10);
-    if (argc > 2)
-        dataset_count = strtol(argv[2], NULL, 10);
-    char directory[256], path[300];
-    snprintf(directory, sizeof directory, "%s/bench-store-XXXXXX", argc > 3 ? argv[3] : "/tmp");
-    if (event_count < 1 || dataset_count < LAYERS * 10 || mkdtemp(directory) == NULL) {
-        fprintf(stderr, "usage: bench_store [EVENTS [DATASETS [DIRECTORY]]]\n");
-        return 2;
-    }
-    snprintf(path, sizeof path, "%s/lineage.db", directory);
-    double cpu_us, make_us, ratio;
+    const char *text = getenv(name);
+    long value = text != NULL ? strtol(text, NULL, 10) : otherwise;
+    if (value < least || value > 10000000)
+        bench_die("%s: a number from %ld to 10000000 is expected", name, least);
+    return value;
+}
+
+int main(void)
+{
+    struct ingest in = {0};
     bench_begin("bench_store", "what the store costs");
-    ingest(path, &cpu_us, &make_us, &ratio);
-    printf("{\"events\":%ld,\"datasets\":%ld,\"cpu_us_per_event\":%.1f,\"bytes_per_event_byte\":"
-           "%.3f",
-           event_count, dataset_count, cpu_us, ratio);
-    ask_all(path);
-    printf("}\n");
-    bench_say("store", cpu_us, " us", true, 30, "ingest: CPU per event of 2 KB");
-    bench_say("store", ratio, "", true, 0.35, "bytes kept per event byte");
-    if (getenv("BENCH_KEEP") == NULL) {
-        unlink(path);
-        rmdir(directory);
-    }
+    bench_directory_make(directory, sizeof directory);
+    world_init(&world, setting("BENCH_DATASETS", DATASETS, 4000),
+               setting("BENCH_STORE_ROUNDS", 2, 1));
+    if (getenv("BENCH_STORE_FILE") == NULL)
+        ingest(&in);
+    else
+        snprintf(in.path, sizeof in.path, "%s", getenv("BENCH_STORE_FILE"));
+    ask(&in);
+    for (size_t i = 0; i < BATCH; i++)
+        ol__buf_release(&batch[i]);
+    world_release(&world);
+    if (getenv("BENCH_KEEP") == NULL)
+        bench_directory_remove(directory);
+    else
+        printf("  kept: %s\n", in.path);
     return 0;
 }
