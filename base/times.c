@@ -123,17 +123,17 @@ static bool get_char(struct cursor *c, const char *any_of)
     return true;
 }
 
-static bool get_fraction(struct cursor *c, int *ret_ms)
+static bool get_fraction(struct cursor *c, uint32_t *ret_ns)
 {
-    *ret_ms = 0;
+    *ret_ns = 0;
     if (!get_char(c, "."))
         return true;
-    int digits = 0;
+    size_t digits = 0;
     for (; c->p < c->end && *c->p >= '0' && *c->p <= '9'; c->p++, digits++)
-        if (digits < 3)
-            *ret_ms = *ret_ms * 10 + (*c->p - '0');
-    for (int i = digits; i < 3; i++)
-        *ret_ms *= 10;
+        if (digits < 9)
+            *ret_ns = *ret_ns * 10 + (uint32_t)(*c->p - '0');
+    for (size_t i = digits; i < 9; i++)
+        *ret_ns *= 10;
     return digits > 0;
 }
 
@@ -161,7 +161,8 @@ static int days_in_month(int year, int month)
     return month == 2 && is_leap ? 29 : days[month - 1];
 }
 
-ol_status ol__time_parse(struct ol__span text, int64_t *ret_unix_ms, bool *ret_has_zone)
+ol_status ol__time_parse_ns(struct ol__span text, int64_t *ret_unix_ms, uint32_t *ret_ns,
+                            bool *ret_has_zone)
 {
     if (text.size < 19)
         return OL_INVALID;
@@ -172,7 +173,7 @@ ol_status ol__time_parse(struct ol__span text, int64_t *ret_unix_ms, bool *ret_h
     int hour = 0;
     int minute = 0;
     int second = 0;
-    int ms = 0;
+    uint32_t ns = 0;
     int offset = 0;
     bool has_zone = false;
     if (!get_number(&c, 4, 1, 9999, &year) || !get_char(&c, "-") ||
@@ -180,15 +181,22 @@ ol_status ol__time_parse(struct ol__span text, int64_t *ret_unix_ms, bool *ret_h
         !get_number(&c, 2, 1, days_in_month(year, month), &day) || !get_char(&c, "Tt ") ||
         !get_number(&c, 2, 0, 23, &hour) || !get_char(&c, ":") ||
         !get_number(&c, 2, 0, 59, &minute) || !get_char(&c, ":") ||
-        !get_number(&c, 2, 0, 60, &second) || !get_fraction(&c, &ms) ||
+        !get_number(&c, 2, 0, 60, &second) || !get_fraction(&c, &ns) ||
         !get_zone(&c, &offset, &has_zone) || c.p != c.end)
         return OL_INVALID;
     if (second == 60)
         second = 59;
     int64_t minutes = (int64_t)hour * 60 + minute - offset;
-    *ret_unix_ms =
-        days_of_date(year, month, day) * MS_PER_DAY + minutes * 60000 + (int64_t)second * 1000 + ms;
+    *ret_unix_ms = days_of_date(year, month, day) * MS_PER_DAY + minutes * 60000 +
+                   (int64_t)second * 1000 + ns / 1000000;
+    *ret_ns = ns % 1000000;
     if (ret_has_zone != NULL)
         *ret_has_zone = has_zone;
     return OL_OK;
+}
+
+ol_status ol__time_parse(struct ol__span text, int64_t *ret_unix_ms, bool *ret_has_zone)
+{
+    uint32_t ns;
+    return ol__time_parse_ns(text, ret_unix_ms, &ns, ret_has_zone);
 }

@@ -18,4 +18,7 @@ void ol__time_format(int64_t unix_ms, char out[OL_TIME_TEXT + 1]);
  *  @return OL_OK or OL_INVALID: no such time (leap second 60 is read as 59). */
 OL_NODISCARD ol_status ol__time_parse(struct ol__span text, int64_t *ret_unix_ms,
                                       bool *ret_has_zone);
+/** The same with @p ret_ns (0 to 999,999): what of the fraction lies past the ms; cut to ns. */
+OL_NODISCARD ol_status ol__time_parse_ns(struct ol__span text, int64_t *ret_unix_ms,
+                                         uint32_t *ret_ns, bool *ret_has_zone);
 #endif
