@@ -105,9 +105,13 @@ static ol_status run_insert(struct store *store, struct run_row *row, struct ol_
 static ol_status run_update(struct store *store, const struct run_row *old,
                             const struct run_row *row, struct ol__span state, struct ol_error *err)
 {
-    bool is_indexed = old->job != row->job || old->status != row->status ||
-                      old->seen_day != row->seen_day || old->parent != row->parent ||
-                      old->root != row->root || old->born != row->born;
+    bool is_indexed = old->job != row->job || old->seen_day != row->seen_day ||
+                      old->parent != row->parent || old->root != row->root ||
+                      old->born != row->born;
+    if (!is_indexed && old->status != row->status)
+        return store_run(store, SQL_RUN_UPDATE_STATUS, err, "iiiniiinnnibi", row->id, row->flags,
+                         row->started, row->ended, row->last, row->seen, row->uid, row->producer,
+                         row->engine, row->error, row->events, state, row->status);
     if (!is_indexed)
         return store_run(store, SQL_RUN_UPDATE, err, "iiiniiinnnib", row->id, row->flags,
                          row->started, row->ended, row->last, row->seen, row->uid, row->producer,
@@ -346,7 +350,8 @@ static ol_status add_run_event(struct store *store, const struct ol__event *even
     if (status != OL_OK)
         return status;
     struct ol__span state = buf_span(&store->gather->column);
-    if (row.id == 0) /* run_facts() may have made it, if the event names itself as its parent */
+    if (row.id == 0 && store->gather->parent_run.size + store->gather->root_run.size > 0)
+        /* run_facts() may have made it, if the event names itself as its parent */
         status = run_find(store, event->run_id, false, &old, err);
     if (status == OL_OK && (row.id = old.id) == 0)
         status = run_insert(store, &row, event->run_id, state, err);

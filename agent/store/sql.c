@@ -46,11 +46,16 @@ const char *const store_sql_texts[SQL_COUNT] = {
                     "seen_day, seen, uid, parent, root, producer, engine, error, events, state) "
                     "VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, "
                     "?17, ?18, ?19)",
-    /* Without the columns that an index holds: most events change none of them. */
+    /* Without the columns that an index holds: most events change none of them, or the status
+     * only, and an index is written anew for each of its columns named here. */
     [SQL_RUN_UPDATE] =
         "UPDATE runs SET flags = ?2, started = ?3, ended = ?4, last = ?5, seen = ?6, "
         "uid = ?7, producer = ?8, engine = ?9, error = ?10, events = ?11, "
         "state = ?12 WHERE id = ?1",
+    [SQL_RUN_UPDATE_STATUS] =
+        "UPDATE runs SET flags = ?2, started = ?3, ended = ?4, last = ?5, seen = ?6, "
+        "uid = ?7, producer = ?8, engine = ?9, error = ?10, events = ?11, "
+        "state = ?12, status = ?13 WHERE id = ?1",
     [SQL_RUN_UPDATE_ALL] =
         "UPDATE runs SET flags = ?2, started = ?3, ended = ?4, last = ?5, seen = ?6, uid = ?7, "
         "producer = ?8, engine = ?9, error = ?10, events = ?11, state = ?12, job = ?13, "

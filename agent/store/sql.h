@@ -38,6 +38,7 @@ enum store_sql {
     SQL_RUN_FIND,
     SQL_RUN_ADD,
     SQL_RUN_UPDATE,
+    SQL_RUN_UPDATE_STATUS,
     SQL_RUN_UPDATE_ALL,
     SQL_IO_ADD,
     SQL_IO_REMOVE,

@@ -14,7 +14,7 @@
 #include "store_world.h"
 
 #define DATASETS 100000
-#define BATCH 512u
+#define BATCH 2048u /* as the agent's thread does it */
 #define BARE_EVENTS 8192
 #define SUBJECTS 8     /* of one burst of small questions */
 #define SMALL 1000     /* nodes of one, by its limit */
