@@ -4,7 +4,8 @@
  * Promises:
  *  1. The command sees what it would see without us: standard streams (closed ones, too), every
  * other descriptor, signal mask and dispositions, process group. Only OPENLINEAGE_PARENT_ID and
- *     OPENLINEAGE_ROOT_PARENT_ID are added to its environment.
+ *     OPENLINEAGE_ROOT_PARENT_ID are added to its environment, and OPENLINEAGE_CONTEXT, which would
+ *     name another parent, is taken away.
  *  2. We exit as it does: its status, 128+n when signal n ended it, 126 if it could not be
  * executed, 127 if it was not found. Trouble with lineage never changes that; it is said on
  * standard error.
@@ -155,6 +156,7 @@ static void start(struct run_options *o, struct ol_run *run)
     run_files_declare(&o->files, run);
     run_files_open_inputs(&o->files); /* before the command can change them */
     emit(run, OL_START, o->is_quiet);
+    OL_IGNORE(unsetenv("OPENLINEAGE_CONTEXT") < 0, "its name is a name"); /* it would win */
     OL_IGNORE(setenv("OPENLINEAGE_PARENT_ID", ol_run_parent_id(run), 1) < 0 ||
                   setenv("OPENLINEAGE_ROOT_PARENT_ID", ol_run_root_parent_id(run), 1) < 0,
               "out of memory: the command runs without them");

@@ -126,6 +126,24 @@ uint64_t ol_client_lost(const struct ol_client *client, const char **ret_reason)
     return lost;
 }
 
+void ol__client_ignored(struct ol_client *client, bool is_variable, const char *name,
+                        const char *expected)
+{
+    atomic_fetch_add(&client->ignored, 1);
+    if (is_variable || !atomic_exchange(&client->has_said_ignored, true))
+        ol__log(&client->log, OL_INVALID, "%s: ignored: %s", name, expected);
+}
+
+static void ignore_variable(void *client, const char *name, const char *expected)
+{
+    ol__client_ignored(client, true, name, expected);
+}
+
+uint64_t ol_client_ignored(const struct ol_client *client)
+{
+    return client != NULL ? atomic_load(&client->ignored) : 0;
+}
+
 const char *ol_client_destination(const struct ol_client *client)
 {
     return client != NULL ? client->destination : NULL;
@@ -144,6 +162,7 @@ static void free_client(struct ol_client *client)
     for (size_t i = 0; i < OL_COUNT(client->event_tail); i++)
         ol__buf_release(&client->event_tail[i]);
     ol__config_release(&client->config);
+    ol__context_release(&client->context);
     free(client->producer);
     free(client->job_namespace);
     free(client->engine_name);
@@ -286,6 +305,8 @@ ol_status ol__client_open_hooked(const struct ol_client_options *options,
     ol_status status = ol__config_read(&client->config, o.config_path, &client->log, err);
     if (status == OL_OK && client->config.is_disabled)
         status = ol__error_set(err, OL_DISABLED, "%s says so", client->config.disabled.source);
+    if (status == OL_OK && ol__context_read(ignore_variable, client, &client->context) != OL_OK)
+        status = ol__error_set(err, OL_NOMEM, "client: out of memory");
     if (status == OL_OK)
         status = copy_texts(client, &o, err);
     if (status == OL_OK)

@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 #include "buf.h"
 #include "config.h"
+#include "context.h"
 #include "journal.h"
 #include "transport.h"
 
@@ -16,12 +17,15 @@
 struct ol_client {
     struct ol__transport *transport; /**< owned */
     struct ol__log log;
-    struct ol__config config; /**< owned; parent_run and root_run are used */
+    struct ol__config config;   /**< owned */
+    struct ol__context context; /**< owned; what the environment says of our runs */
     char *producer, *job_namespace, *engine_name, *engine_version, *destination; /**< owned */
     struct ol__buf event_tail[3]; /**< `","producer":...,"schemaURL":"..."` of each kind of event */
     _Atomic uint64_t lost;        /**< events refused since open */
     _Atomic uint64_t streak;      /**< events refused since the last accepted one */
-    _Atomic int last_status;      /**< of the last refused one; OL_OK: none */
+    _Atomic uint64_t ignored;     /**< values from outside that were malformed */
+    _Atomic bool has_said_ignored; /**< of a call's context; variables are read once */
+    _Atomic int last_status;       /**< of the last refused one; OL_OK: none */
     struct ol__buf *_Atomic spare[OL_SPARE_BUFFERS]; /**< line buffers nobody uses now */
 };
 
@@ -45,6 +49,11 @@ ol_status ol__client_emit(struct ol_client *client, const struct ol__line *line,
 /** Count and log an event that never came so far. @return the public form of @p status. */
 ol_status ol__client_refused(struct ol_client *client, ol_status status, const struct ol_error *why,
                              struct ol_error *err);
+
+/** Count a value from outside that is not used, and say so: a variable always, a key of a carrier
+ * once a client. */
+void ol__client_ignored(struct ol_client *client, bool is_variable, const char *name,
+                        const char *expected);
 
 /** Copy an options struct that may be older or newer than ours into @p out, zeroed first.
  *  @return false: struct_size is no size that any version had. */

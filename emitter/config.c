@@ -33,8 +33,6 @@ static const struct setting {
     {"OPENLINEAGE_DISABLED", "disabled", offsetof(struct ol__config, disabled)},
     {"OPENLINEAGE_NAMESPACE", "namespace", offsetof(struct ol__config, job_namespace)},
     {"OPENLINEAGE_URL", NULL, offsetof(struct ol__config, url)},
-    {"OPENLINEAGE_PARENT_ID", NULL, offsetof(struct ol__config, parent)},
-    {"OPENLINEAGE_ROOT_PARENT_ID", NULL, offsetof(struct ol__config, root)},
     {"OPENLINEAGE__TRANSPORT__TYPE", "transport.type", offsetof(struct ol__config, type)},
     {"OPENLINEAGE__TRANSPORT__DIRECTORY", "transport.directory",
      offsetof(struct ol__config, directory)},
@@ -78,33 +76,9 @@ void ol__config_release(struct ol__config *config)
         free(told->source);
         *told = (struct ol__told){0};
     }
-    free(config->parent_run.job_namespace);
-    free(config->root_run.job_namespace);
-    config->parent_run = config->root_run = (struct ol__origin){0};
 }
 
 /* ---- values ---- */
-
-ol_status ol__origin_parse(const char *text, struct ol__origin *ret)
-{
-    struct ol__uuid uuid;
-    const char *last = strrchr(text, '/');
-    if (last == NULL || last == text || !ol__uuid_parse(ol__span_text(last + 1), &uuid))
-        return OL_INVALID;
-    const char *authority = strstr(text, "://");
-    const char *from = authority != NULL && authority < last ? authority + 3 : text;
-    const char *slash = memchr(from, '/', (size_t)(last - from));
-    if (slash == NULL || slash == text || slash + 1 == last)
-        return OL_INVALID;
-    char *copy = strndup(text, (size_t)(last - text));
-    if (copy == NULL)
-        return OL_NOMEM;
-    copy[slash - text] = '\0';
-    ret->job_namespace = copy;
-    ret->job_name = copy + (slash - text) + 1;
-    ol__uuid_format(&uuid, ret->run_id);
-    return OL_OK;
-}
 
 bool ol__url_is_local(const char *url)
 {
@@ -166,18 +140,7 @@ static ol_status read_choice(const struct ol__told *told, const char *const *nam
     return refuse(told, allowed, err);
 }
 
-static ol_status read_origin(const struct ol__told *told, struct ol__origin *ret,
-                             struct ol_error *err)
-{
-    if (told->value == NULL)
-        return OL_OK;
-    ol_status status = ol__origin_parse(told->value, ret);
-    if (status == OL_INVALID)
-        return refuse(told, "NAMESPACE/NAME/UUID", err);
-    return status == OL_OK ? OL_OK : ol__error_set(err, status, "%s: out of memory", told->source);
-}
-
-static ol_status read_values(struct ol__config *c, const struct ol__log *log, struct ol_error *err)
+static ol_status read_values(struct ol__config *c, struct ol_error *err)
 {
     static const char *const kinds[] = {"journal", "file", "console", "noop", "http", NULL};
     static const char *const durabilities[] = {"process", "disk", NULL};
@@ -199,12 +162,6 @@ static ol_status read_values(struct ol__config *c, const struct ol__log *log, st
                              c->type.source);
     status = read_choice(&c->durability, durabilities, "process or disk", &choice, err);
     c->is_durable = choice == 2;
-    if (status == OL_OK)
-        status = read_origin(&c->parent, &c->parent_run, err);
-    if (status == OL_OK)
-        status = read_origin(&c->root, &c->root_run, err);
-    if (status == OL_OK && c->root.value != NULL && c->parent.value == NULL)
-        ol__log(log, OL_CONFIG, "%s is not used without OPENLINEAGE_PARENT_ID", c->root.source);
     return status;
 }
 
@@ -276,6 +233,6 @@ ol_status ol__config_read(struct ol__config *config, const char *path, const str
     if (status == OL_OK)
         status = read_environment(config, err);
     if (status == OL_OK)
-        status = read_values(config, log, err);
+        status = read_values(config, err);
     return status;
 }

@@ -6,7 +6,6 @@
  * the OPENLINEAGE_ variables; the file wins. A wrong value is an error that names where it stands
  * and what is allowed. Threads: set-up only.
  */
-#include "ids.h"
 #include "log.h"
 
 enum ol__transport_kind {
@@ -18,13 +17,6 @@ enum ol__transport_kind {
     OL_KIND_HTTP /**< not in this version: falls back to the journal and says so */
 };
 
-/** A run elsewhere: NAMESPACE/NAME/UUID. */
-struct ol__origin {
-    char *job_namespace; /**< owned, NULL: no origin; job_name points into it */
-    const char *job_name;
-    char run_id[OL_UUID_TEXT + 1];
-};
-
 /** A text and where it was said, e.g. "OPENLINEAGE_URL" or "/etc/ol.yml: transport.url". */
 struct ol__told {
     char *value;  /**< owned; NULL: not told */
@@ -32,12 +24,11 @@ struct ol__told {
 };
 
 struct ol__config {
-    struct ol__told disabled, type, directory, location, url, transport_url, job_namespace, parent,
-        root, durability;
+    struct ol__told disabled, type, directory, location, url, transport_url, job_namespace,
+        durability;
     /* made of them: */
     bool is_disabled, is_durable;
     enum ol__transport_kind kind;
-    struct ol__origin parent_run, root_run;
 };
 
 /** Read file and variables. @p path as in struct ol_client_options. @return OL_OK, OL_CONFIG,
@@ -50,10 +41,6 @@ void ol__config_release(struct ol__config *config);
  *  @return OL_OK; OL_NOT_FOUND: no such key; OL_NOMEM. */
 OL_NODISCARD ol_status ol__config_tell(struct ol__config *config, const char *key,
                                        const char *value, const char *source);
-
-/** Parse NAMESPACE/NAME/UUID. A name space like scheme://authority keeps its slashes; else it ends
- * at the first one. @return OL_OK, OL_INVALID, OL_NOMEM. */
-OL_NODISCARD ol_status ol__origin_parse(const char *text, struct ol__origin *ret);
 
 /** Whether @p url names this machine: unix:, or http to localhost, 127.0.0.0/8 or ::1. */
 bool ol__url_is_local(const char *url);

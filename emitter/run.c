@@ -40,6 +40,7 @@ void ol_run_free(struct ol_run *run)
     if (run->root_id != NULL)
         ol__buf_release(run->root_id);
     free(run->root_id);
+    ol__travel_release(&run->travel);
     ol__json_reader_free(run->context.reader);
     free(run->parent_id);
     free(run);
@@ -112,10 +113,10 @@ static ol_status set_parent(struct ol_run *run, const struct ol__origin *parent,
                      .root_job_namespace = root->job_namespace, .root_job_name = root->job_name));
 }
 
-/* @p parent NULL: what the environment says. */
+/* @p parent NULL: what the environment says; else that of run @p from. */
 static ol_status new_run(struct ol_client *client, const struct ol_run_options *options,
-                         const struct ol__origin *parent, const struct ol__origin *root,
-                         struct ol_run **ret, struct ol_error *err)
+                         const struct ol_run *from, const struct ol__origin *parent,
+                         const struct ol__origin *root, struct ol_run **ret, struct ol_error *err)
 {
     struct ol_run_options o;
     struct ol__uuid uuid;
@@ -138,10 +139,10 @@ static ol_status new_run(struct ol_client *client, const struct ol_run_options *
     ol__uuid_format(&uuid, run->run_id);
     run->is_detached = o.is_detached;
     run->is_lean = o.is_lean;
-    const struct ol__config *c = &client->config;
-    if (parent == NULL && c->parent_run.job_namespace != NULL) {
-        parent = &c->parent_run;
-        root = c->root_run.job_namespace != NULL ? &c->root_run : parent;
+    const struct ol__context *context = &client->context;
+    if (parent == NULL && context->parent.job_namespace != NULL) {
+        parent = &context->parent;
+        root = &context->root;
     }
     run->root_id = malloc(sizeof *run->root_id);
     status = run->root_id != NULL ? set_job(run, job_namespace, o.job_name) : OL_NOMEM;
@@ -151,6 +152,10 @@ static ol_status new_run(struct ol_client *client, const struct ol_run_options *
         status = set_engine(run);
     if (status == OL_OK && parent != NULL)
         status = set_parent(run, parent, root);
+    if (status == OL_OK)
+        status = ol__travel_copy(from != NULL ? &from->travel : &context->travel, &run->travel);
+    if (status == OL_OK)
+        status = ol__context_describe(run, from);
     if (status != OL_OK) {
         ol_run_free(run);
         return ol__error_set(err, status, "run: %s", ol_status_name(status));
@@ -167,13 +172,13 @@ ol_status ol_run_new(struct ol_client *client, const struct ol_run_options *opti
     *ret = NULL;
     if (client == NULL)
         return ol__error_set(err, OL_DISABLED, "there is no client");
-    return new_run(client, options, NULL, NULL, ret, err);
+    return new_run(client, options, NULL, NULL, NULL, ret, err);
 }
 
 ol_status ol_run_new_child(const struct ol_run *parent, const struct ol_run_options *options,
                            struct ol_run **ret, struct ol_error *err)
 {
-    struct ol__origin self, root = {0};
+    struct ol__origin self = {0}, root = {0};
     if (ret == NULL)
         return ol__error_set(err, OL_INVALID, "ol_run_new_child: ret is NULL");
     *ret = NULL;
@@ -186,7 +191,7 @@ ol_status ol_run_new_child(const struct ol_run *parent, const struct ol_run_opti
     if (status == OL_OK)
         status = ol__run_find_root(parent, &root);
     if (status == OL_OK)
-        status = new_run(parent->client, options, &self, &root, ret, err);
+        status = new_run(parent->client, options, parent, &self, &root, ret, err);
     else
         status = ol__error_set(err, status, "root of run %s: %s", parent->run_id,
                                ol_status_name(status));

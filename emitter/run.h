@@ -40,8 +40,9 @@ struct ol_run {
     char run_id[OL_UUID_TEXT + 1];
     char *parent_id; /**< owned: NAMESPACE/NAME/RUNID, also where the two are kept */
     size_t namespace_size, name_size;
-    struct ol__buf *root_id; /**< owned: what ol_run_root_parent_id() gave last */
-    struct ol__buf job_head; /**< `"job":{"namespace":"...","name":"...","facets":` */
+    struct ol__buf *root_id;  /**< owned: what ol_run_root_parent_id() gave last */
+    struct ol__buf job_head;  /**< `"job":{"namespace":"...","name":"...","facets":` */
+    struct ol__travel travel; /**< what came with the call that it serves, or in the environment */
     struct ol__dataset_set inputs, outputs;
     struct ol_dataset *subject; /**< of a DatasetEvent; owned */
 };
@@ -62,9 +63,8 @@ struct ol_dataset *ol__dataset_from_uri(struct ol_run *run, struct ol__dataset_s
 /** Keep the first failure since the last emit; returns @p status. */
 ol_status ol__run_fail(struct ol_run *run, ol_status status, const char *format, ...)
     OL_PRINTF(3, 4);
-/** An origin of its parts: @p names is NAMESPACE/NAME. @return OL_OK, OL_NOMEM. */
-OL_NODISCARD ol_status ol__origin_make(const char *names, size_t namespace_size, size_t name_size,
-                                       const char *run_id, struct ol__origin *ret);
+/** The JSON of a facet of the run as it is now; borrowed until the next setter. */
+bool ol__run_find_facet(const struct ol_run *run, const char *key, struct ol__span *ret);
 /** The run at the top, from the parent facet as it is now; the run itself without one.
  *  @return OL_OK, OL_NOMEM; OL_INVALID: a parent facet from JSON that says no such thing. */
 OL_NODISCARD ol_status ol__run_find_root(const struct ol_run *run, struct ol__origin *ret);

@@ -91,6 +91,11 @@ OL_API ol_status ol_client_close(struct ol_client *client, int timeout_ms, struc
  * Any thread. Since 0.1. */
 OL_API uint64_t ol_client_lost(const struct ol_client *client, const char **ret_reason);
 
+/** Values that came from outside, in a variable of the environment (docs/context.md) or through
+ * ol_context_extract(), and were not used since they are malformed. Each variable is told to the
+ * log function, and the first key of a call. Any thread. Since 0.1. */
+OL_API uint64_t ol_client_ignored(const struct ol_client *client);
+
 /** Where events go, e.g. "journal /home/me/.local/state/lineaged/journal"; borrowed until close.
  * Since 0.1. */
 OL_API const char *ol_client_destination(const struct ol_client *client);
@@ -108,9 +113,11 @@ struct ol_run_options {
                    */
 };
 
-/** Describe one execution of a job. Nothing is emitted yet. Parent and root come from
- *  OPENLINEAGE_PARENT_ID and OPENLINEAGE_ROOT_PARENT_ID (NAMESPACE/NAME/UUID) unless set with a
- * facet.
+/** Describe one execution of a job. Nothing is emitted yet. Unless set with a facet, parent and
+ * root come from the environment as it was when the client was opened: OPENLINEAGE_CONTEXT (JSON),
+ * else OPENLINEAGE_PARENT_ID and OPENLINEAGE_ROOT_PARENT_ID (NAMESPACE/NAME/UUID), else, in an
+ * Airflow task, its AIRFLOW_CTX_ variables; so do trace and scheduler (facets `lineaged_run` and
+ * `lineaged_context`; docs/context.md).
  *  @param ret  Owned: end it with ol_run_free(), before its client. NULL on any result but OL_OK.
  *  @return OL_OK, OL_DISABLED (client NULL), OL_INVALID, OL_NOMEM. Since 0.1. */
 OL_API OL_NODISCARD ol_status ol_run_new(struct ol_client *client,
@@ -149,6 +156,51 @@ OL_API void ol_run_free(struct ol_run *run);
 
 /** The run's job, for the ol_job_set_ functions; borrowed until ol_run_free(). Since 0.1. */
 OL_API struct ol_job *ol_run_job(struct ol_run *run);
+
+/* ---- Context of calls ----
+ * A program that calls another one, over HTTP, through a message or in any other way, can hand its
+ * run's context on, and the one that is called can take it up: W3C `traceparent` and `tracestate`,
+ * and in W3C `baggage` our members `lineage.run_id`, `lineage.step` and `lineage.attempt`. */
+
+/** Where the context of one call is kept: a list of headers, a message, a JSON object. Keys are
+ * lower case; header names are to be compared without regard to case. */
+struct ol_carrier {
+    size_t struct_size;
+    /** Value of @p key, NULL if there is none; borrowed until the next call of either function. Of
+     * a header that stands there more than once: all values, joined by commas. Required to extract;
+     * NULL when injecting: the carrier has nothing yet. */
+    const char *(*get)(void *arg, const char *key);
+    /** Keep @p value, borrowed for the call, under @p key, in the place of any value that it has
+     * there. Printable ASCII without line ends. Required to inject. @return 0; anything else: it
+     * could not, and no more keys come. */
+    int (*put)(void *arg, const char *key, const char *value);
+    void *arg; /**< For both. */
+};
+
+/** Put the context of @p run, which is only read, into @p carrier. `traceparent`, where the carrier
+ * has no valid one: the trace that @p run was called in, unchanged (with its `tracestate`), else
+ * one that is made of the root run's id and not sampled. `baggage`: what the carrier has, what @p
+ * run was called with, and ours: run_id, step and attempt of the run's facet `lineaged_run`, in
+ * their absence the root run's id and the job's name. Calls no function but the carrier's; does not
+ * block. From the thread that has the run.
+ *  @return OL_OK; OL_PARTIAL: the baggage is at the W3C limits (64 members, 8192 bytes) and lacks
+ *  what came last; OL_DISABLED (run NULL); OL_INVALID: no `put`, or @p run describes no run; OL_IO:
+ *  `put` failed, what it took before stays; OL_NOMEM. Since 0.1. */
+OL_API ol_status ol_context_inject(const struct ol_run *run, const struct ol_carrier *carrier,
+                                   struct ol_error *err);
+
+/** Take up the context of a call that @p run serves, in the place of the environment's; to be done
+ * before its first emit. Ids go to the run's facets `lineaged_run` (its other ids stay; setting it
+ * later replaces all of them) and `lineaged_context`; all of it is handed on by
+ * ol_context_inject() and to children that are made afterwards. It names no parent: set that with
+ * ol_run_set_parent() where it is known. A carrier without context changes nothing. From the thread
+ * that has the run; does not block.
+ *  @return OL_OK; OL_PARTIAL: a key is malformed and was ignored (err names the first, all are
+ *  counted in ol_client_ignored()), the others were taken; OL_DISABLED (run NULL); OL_INVALID: no
+ *  `get`, or @p run describes no run; OL_NOMEM, OL_TOO_LARGE: nothing, or not all, was taken; go on
+ *  without. Since 0.1. */
+OL_API ol_status ol_context_extract(struct ol_run *run, const struct ol_carrier *carrier,
+                                    struct ol_error *err);
 
 /* ---- Datasets ---- */
 

@@ -142,11 +142,27 @@ const char *help_member(const char *line, const char *key)
     return value;
 }
 
+/* Where the tests run may itself be a scheduler's task. */
+static bool is_context(const char *variable)
+{
+    static const char *const starts[] = {"OPENLINEAGE", "AIRFLOW",
+                                         "TRACE",       "BAGGAGE=",
+                                         "SLURM_",      "CI_",
+                                         "CI=",         "GITLAB_",
+                                         "GITHUB_",     "KUBERNETES_",
+                                         "POD_",        "MY_POD_",
+                                         "K8S_",        "JOB_COMPLETION_INDEX="};
+    for (size_t i = 0; i < sizeof starts / sizeof starts[0]; i++)
+        if (strncmp(variable, starts[i], strlen(starts[i])) == 0)
+            return true;
+    return false;
+}
+
 void help_clean_environment(const char *home)
 {
     for (char **e = environ; *e != NULL;) {
         char name[128];
-        if (strncmp(*e, "OPENLINEAGE", 11) != 0) {
+        if (!is_context(*e)) {
             e++;
             continue;
         }

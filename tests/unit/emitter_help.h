@@ -36,6 +36,6 @@ const char **help_events(const struct help_journals *journals, size_t *ret_count
 const char *help_member(const char *line, const char *key);
 /** Whether the line is a control line. */
 bool help_is_control(const char *line);
-/** Forget every OPENLINEAGE variable, and let HOME and XDG_STATE_HOME be @p home. */
+/** Forget every variable that the library reads, and let HOME and XDG_STATE_HOME be @p home. */
 void help_clean_environment(const char *home);
 #endif
