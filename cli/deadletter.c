@@ -9,7 +9,6 @@
 #include "config.h"
 #include "dead_letters.h"
 #include "json_write.h"
-#include "times.h"
 #include "tree.h"
 
 struct letter_options {
@@ -26,13 +25,6 @@ struct listing {
     uint64_t count;
 };
 
-static void member_time(struct ol__json_writer *w, const char *key, int64_t unix_ms)
-{
-    char text[OL_TIME_TEXT + 1];
-    ol__time_format(unix_ms, text);
-    ol__json_member_text(w, key, text);
-}
-
 static ol_status write_letter(void *arg, const struct dead_letter *letter)
 {
     struct listing *l = arg;
@@ -40,24 +32,7 @@ static ol_status write_letter(void *arg, const struct dead_letter *letter)
     if (l->id != NULL && strcmp(l->id, letter->id) != 0)
         return OL_OK;
     l->count++;
-    ol__json_begin_object(w);
-    ol__json_member_text(w, "id", letter->id);
-    ol__json_member_text(w, "route", letter->route);
-    ol__json_member_uint(w, "seq", letter->seq);
-    member_time(w, "taken", letter->taken_ms);
-    member_time(w, "parked", letter->parked_ms);
-    ol__json_member_text(w, "reason", letter->reason);
-    if (letter->status != 0)
-        ol__json_member_int(w, "status", letter->status);
-    ol__json_member_span(w, "answer", letter->answer);
-    ol__json_member_int(w, "tries", letter->tries);
-    ol__json_member_text(w, "lane", letter->lane);
-    if (letter->uid != UINT32_MAX)
-        ol__json_member_uint(w, "uid", letter->uid);
-    ol__json_member_uint(w, "size", letter->event.size);
-    if (l->id != NULL)
-        ol__json_member_span(w, "event", letter->event);
-    ol__json_end_object(w);
+    dead_letter_write(w, letter, l->id != NULL);
     return l->id != NULL ? OL_END : w->out->status;
 }
 

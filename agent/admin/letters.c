@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include "json_write.h"
 #include "spool/dead_letters.h"
-#include "times.h"
 
 #define LIST_MAX 10000
 
@@ -16,36 +15,6 @@ struct listing {
     const char *id; /* NULL: all */
     uint64_t count, more;
 };
-
-static void member_time(struct ol__json_writer *w, const char *key, int64_t unix_ms)
-{
-    char text[OL_TIME_TEXT + 1];
-    ol__time_format(unix_ms, text);
-    ol__json_member_text(w, key, text);
-}
-
-static void write_letter(struct ol__json_writer *w, const struct dead_letter *letter,
-                         bool with_event)
-{
-    ol__json_begin_object(w);
-    ol__json_member_text(w, "id", letter->id);
-    ol__json_member_text(w, "route", letter->route);
-    ol__json_member_uint(w, "seq", letter->seq);
-    member_time(w, "taken", letter->taken_ms);
-    member_time(w, "parked", letter->parked_ms);
-    ol__json_member_text(w, "reason", letter->reason);
-    if (letter->status != 0)
-        ol__json_member_int(w, "status", letter->status);
-    ol__json_member_span(w, "answer", letter->answer);
-    ol__json_member_int(w, "tries", letter->tries);
-    ol__json_member_text(w, "lane", letter->lane);
-    if (letter->uid != SPOOL_UID_UNKNOWN)
-        ol__json_member_uint(w, "uid", letter->uid);
-    ol__json_member_uint(w, "size", letter->event.size);
-    if (with_event)
-        ol__json_member_span(w, "event", letter->event);
-    ol__json_end_object(w);
-}
 
 static ol_status each(void *arg, const struct dead_letter *letter)
 {
@@ -60,7 +29,7 @@ static ol_status each(void *arg, const struct dead_letter *letter)
         return OL_OK;
     }
     l->count++;
-    write_letter(&l->writer, letter, l->id != NULL);
+    dead_letter_write(&l->writer, letter, l->id != NULL);
     return l->id != NULL ? OL_END : OL_OK;
 }
 

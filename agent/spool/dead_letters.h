@@ -7,6 +7,7 @@
  * file anew).
  */
 #include "files.h"
+#include "json_write.h"
 
 struct dead_letters; /* opaque */
 
@@ -52,4 +53,9 @@ OL_NODISCARD ol_status dead_letters_each(const char *spool_directory, const char
                                          ol_status (*each)(void *arg,
                                                            const struct dead_letter *letter),
                                          void *arg, struct ol_error *err);
+
+/** Write @p letter as one JSON object, as the admin socket and `lineage deadletter` give it; with
+ * the event itself only if @p with_event. */
+void dead_letter_write(struct ol__json_writer *writer, const struct dead_letter *letter,
+                       bool with_event);
 #endif

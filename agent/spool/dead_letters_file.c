@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 #include "json_read.h"
+#include "times.h"
 
 #define READ_STEP 65536u
 #define DEAD_LINE_MAX                                                                              \
@@ -373,4 +374,33 @@ ol_status dead_letters_each(const char *spool_directory, const char *route,
     free(lister.ended);
     close(dirfd);
     return status;
+}
+
+static void member_time(struct ol__json_writer *w, const char *key, int64_t unix_ms)
+{
+    char text[OL_TIME_TEXT + 1];
+    ol__time_format(unix_ms, text);
+    ol__json_member_text(w, key, text);
+}
+
+void dead_letter_write(struct ol__json_writer *w, const struct dead_letter *letter, bool with_event)
+{
+    ol__json_begin_object(w);
+    ol__json_member_text(w, "id", letter->id);
+    ol__json_member_text(w, "route", letter->route);
+    ol__json_member_uint(w, "seq", letter->seq);
+    member_time(w, "taken", letter->taken_ms);
+    member_time(w, "parked", letter->parked_ms);
+    ol__json_member_text(w, "reason", letter->reason);
+    if (letter->status != 0)
+        ol__json_member_int(w, "status", letter->status);
+    ol__json_member_span(w, "answer", letter->answer);
+    ol__json_member_int(w, "tries", letter->tries);
+    ol__json_member_text(w, "lane", letter->lane);
+    if (letter->uid != UINT32_MAX)
+        ol__json_member_uint(w, "uid", letter->uid);
+    ol__json_member_uint(w, "size", letter->event.size);
+    if (with_event)
+        ol__json_member_span(w, "event", letter->event);
+    ol__json_end_object(w);
 }
