@@ -37,7 +37,7 @@ fuzz:
 	@scripts/install-deps build test lint
 	@cmake --preset fuzz >/dev/null
 	cmake --build --preset fuzz -j$(JOBS)
-	ctest --preset fuzz -L fuzz
+	ctest --preset fuzz -L fuzz -j2
 lint:
 	@scripts/install-deps build test lint
 	@cmake --preset dev >/dev/null

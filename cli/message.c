@@ -6,6 +6,7 @@
 #include "json_doc.h"
 
 /** One write a message, so that it stays whole beside what the command says. */
+OL_PRINTF(2, 0)
 static void say(const char *before, const char *format, va_list args, const char *after)
 {
     char text[4096];

@@ -174,7 +174,7 @@ static void each_form_of_a_foreign_id(void **state)
                                         "0123abcd4567489abcdef0123456789",
                                         "0123abcd4567489abcdef0123456789ab",
                                         "0123abcd4567489abcdef0123456789g",
-                                        "{" UUID,
+                                        ("{" UUID),
                                         "urn:uuid:",
                                         "_0123abcd4567489abcdef0123456789a",
                                         "job_0123abcd4567489abcdef0123456789a",

@@ -548,7 +548,7 @@ static void every_kind_of_member(void **state)
           "'names':['x','y\\''],'numbers':{'k\\n':0.5,'l':-2},"
           "'objects':{'k\\n':{'value':0.5}},'sql':{'query':'q'},'closed':'DROP',"
           "'real':1e+100}}");
-    odd.real.value = NAN; /* counts as absent */
+    odd.real.value = (double)NAN; /* counts as absent */
     odd.sql = NULL;
     odd.json = NULL;
     odd.closed = NULL;

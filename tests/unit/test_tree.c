@@ -134,8 +134,7 @@ static void test_runs(void **state)
           "RUN   STATE     STARTED               TOOK        JOB\n"
           "r1    COMPLETE  2026-11-21 09:00:01Z  2 min 02 s  demo/a-job-with-a-long-name\n"
           "run2  FAIL                                        demo/\xc3\xbc\n"
-          "(there are more: --limit N)\n" +
-              0);
+          "(there are more: --limit N)\n");
     check(tree_runs, "{\"runs\":[],\"truncated\":false}", true, 0, "no runs\n");
 }
 
