@@ -11,6 +11,8 @@
  * a lane that comes new while fewer lanes have failed is a probe at once.
  *  6. Refusals: the REFUSED_LANES-th in a row over different lanes is not parked, the route is
  * held.
+ *  7. Lanes that fail alone never wait for each other for ever: while all that are held have
+ * failed, one more event at a time is asked for, as a witness, however many are ready.
  */
 #include "lanes.h"
 
@@ -18,7 +20,8 @@
 #include <xxhash.h>
 
 #define NONE UINT32_MAX
-#define WINDOW_DEFAULT 32768u
+#define WINDOW_MAX 65536u
+#define PRESSED_BACKOFF_MS 5000 /* ceiling */
 #define OPEN_STREAK 3
 #define OPEN_LANES 5u
 #define REFUSED_LANES 10u
@@ -57,6 +60,7 @@ struct lanes {
     uint32_t ready_first, ready_last, ready_count;
     uint32_t in_flight;
     int64_t pause_until;
+    bool is_pressed;
     /* circuit */
     enum lanes_circuit circuit;
     bool has_probe, is_probe_due;
@@ -77,8 +81,8 @@ ol_status lanes_new(const struct lanes_options *options, struct lanes **ret, str
         return ol__error_set(err, OL_NOMEM, "lanes: out of memory");
     l->options = *options;
     assert(options->in_flight_max > 0);
-    if (l->options.window == 0 || l->options.window > WINDOW_DEFAULT)
-        l->options.window = WINDOW_DEFAULT;
+    if (l->options.window == 0 || l->options.window > WINDOW_MAX)
+        l->options.window = WINDOW_MAX;
     if (l->options.backoff_ms <= 0)
         l->options.backoff_ms = 250;
     if (l->options.backoff_max_ms <= 0)
@@ -313,19 +317,35 @@ ol_status lanes_add(struct lanes *l, uint8_t kind, const uint8_t key[16], uint64
     }
     i = lane_make(l, whole);
     l->lanes[i].first = l->lanes[i].last = e;
-    bool is_news = l->circuit == LANES_OPEN && l->failed_lanes < OPEN_LANES; /* promise 5 */
-    if (is_news)
+    if (l->circuit == LANES_OPEN && l->failed_lanes < OPEN_LANES) /* promise 5 */
         l->is_probe_due = true;
-    ready_put(l, i, is_news);
+    ready_put(l, i, l->circuit == LANES_OPEN);
     return OL_OK;
 }
 
 /* ---- Sending ---- */
 
+bool lanes_wants_witness(const struct lanes *l)
+{
+    return l->lane_count > 0 && l->in_flight == 0 && l->failed_lanes >= l->lane_count &&
+           (l->circuit == LANES_CLOSED || l->circuit == LANES_OPEN);
+}
+
 bool lanes_wants(const struct lanes *l)
 {
     return l->entry_count < l->options.window &&
-           l->ready_count + l->in_flight < (uint32_t)l->options.in_flight_max;
+           (l->ready_count + l->in_flight < (uint32_t)l->options.in_flight_max ||
+            lanes_wants_witness(l)); /* promise 7 */
+}
+
+void lanes_press(struct lanes *l, bool is_pressed, int64_t now_ms)
+{
+    if (is_pressed && !l->is_pressed)
+        for (uint32_t i = 0; i < l->heap_count; i++) { /* keeps the heap's order */
+            struct lane *lane = &l->lanes[l->heap[i]];
+            lane->ready_at = OL_MIN(lane->ready_at, now_ms + PRESSED_BACKOFF_MS);
+        }
+    l->is_pressed = is_pressed;
 }
 
 static bool circuit_lets(const struct lanes *l, int64_t now_ms)
@@ -447,7 +467,7 @@ static enum lanes_verdict failed(struct lanes *l, const struct lanes_item *item,
     }
     l->streak++;
     if (counts) {
-        lane->suspicion += answer->suspicion;
+        lane->suspicion += l->is_pressed && answer->is_doubtful ? RETRY_SUSPECT : answer->suspicion;
         if (lane->suspicion >= l->options.poison_tries * RETRY_SUSPECT)
             return LANES_PARK;
     }
@@ -462,8 +482,10 @@ static enum lanes_verdict failed(struct lanes *l, const struct lanes_item *item,
         ready_put(l, item->lane, false);
         return LANES_KEPT;
     }
-    int64_t wait = retry_backoff(l->options.backoff_ms, l->options.backoff_max_ms, lane->level,
-                                 next_random(l));
+    int64_t ceiling = l->options.backoff_max_ms;
+    if (l->is_pressed)
+        ceiling = OL_MIN(ceiling, PRESSED_BACKOFF_MS);
+    int64_t wait = retry_backoff(l->options.backoff_ms, ceiling, lane->level, next_random(l));
     if (lane->level < 30)
         lane->level++;
     if (l->streak >= OPEN_STREAK &&

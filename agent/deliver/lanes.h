@@ -13,7 +13,7 @@
 struct lanes; /* opaque */
 
 struct lanes_options {
-    size_t window;          /**< most events held; 0: 32,768 */
+    size_t window;          /**< most events held; 0: 65,536, which is also the most */
     int in_flight_max;      /**< at least 1 */
     int64_t backoff_ms;     /**< first step of a backoff; 0: 250 */
     int64_t backoff_max_ms; /**< its ceiling; 0: 5 minutes */
@@ -47,9 +47,15 @@ OL_NODISCARD ol_status lanes_new(const struct lanes_options *options, struct lan
                                  struct ol_error *err);
 void lanes_free(struct lanes *lanes);
 
-/** Whether reading ahead helps: room in the window, and fewer ready lanes than could be in flight.
- */
+/** Whether reading ahead helps: room in the window, and fewer ready lanes than could be in flight,
+ * or lanes_wants_witness(). */
 bool lanes_wants(const struct lanes *lanes);
+/** Whether all lanes failed since something got through last, so that only the event of another can
+ * tell whether it is they or the other side. */
+bool lanes_wants_witness(const struct lanes *lanes);
+/** Say whether these lanes hold up all events behind them (the route's window is used up): then
+ * their backoff is short, and each failure that may be the event's counts in full. */
+void lanes_press(struct lanes *lanes, bool is_pressed, int64_t now_ms);
 /** Put an event behind those of its lane. Sequences must rise. @return OL_OK, OL_FULL (window),
  * OL_NOMEM: nothing changed. */
 OL_NODISCARD ol_status lanes_add(struct lanes *lanes, uint8_t kind, const uint8_t key[16],

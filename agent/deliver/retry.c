@@ -24,8 +24,8 @@ static const struct {
 
 static const struct retry_class by_failure[] = {
     [RETRY_NO_CONNECTION] = {.kind = RETRY_LATER, .suspicion = 0},
-    [RETRY_TIMED_OUT] = {.kind = RETRY_LATER, .suspicion = RETRY_ODD},
-    [RETRY_BROKEN] = {.kind = RETRY_LATER, .suspicion = RETRY_ODD},
+    [RETRY_TIMED_OUT] = {.kind = RETRY_LATER, .suspicion = RETRY_ODD, .is_doubtful = true},
+    [RETRY_BROKEN] = {.kind = RETRY_LATER, .suspicion = RETRY_ODD, .is_doubtful = true},
     [RETRY_UNTRUSTED] = {.kind = RETRY_HOLD, .suspicion = 0},
     [RETRY_LOCAL] = {.kind = RETRY_LATER, .suspicion = 0},
 };
@@ -75,6 +75,7 @@ struct retry_class retry_classify(enum route_profile profile, const struct retry
     if (answer->failure != RETRY_ANSWERED)
         return by_failure[answer->failure];
     struct retry_class ret = by_status(answer->status);
+    ret.is_doubtful = ret.kind == RETRY_LATER && (ret.suspicion > 0 || answer->status >= 500);
     if (profile == PROFILE_MARQUEZ && answer->status == 500 && says_code_400(reader, answer->body))
         return (struct retry_class){.kind = RETRY_PARK};
     if (ret.kind == RETRY_LATER) {

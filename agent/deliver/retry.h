@@ -21,7 +21,9 @@ enum retry_kind {
 
 struct retry_class {
     enum retry_kind kind;
-    int suspicion;      /**< LATER: 0, RETRY_ODD, RETRY_SUSPECT */
+    int suspicion; /**< LATER: 0, RETRY_ODD, RETRY_SUSPECT */
+    bool
+        is_doubtful; /**< LATER: it may be the event after all, if it alone fails: 5xx, no answer */
     bool is_rate_limit; /**< the whole route waits after_ms, not this lane only */
     int64_t after_ms;   /**< Retry-After, capped; 0: none */
 };

@@ -2,8 +2,8 @@
 /* Promises:
  *  1. The cursor passes an event only after its answer, its synced dead letter, or its counted
  * loss.
- *  2. Nothing is read past what the cursor could mark (S17), so memory does not grow with the
- * backlog. */
+ *  2. Nothing is read past what the cursor could mark (S17), but for ROUTE_BEYOND_MAX events, so
+ * memory does not grow with the backlog. */
 #include "route.h"
 
 #include <inttypes.h>
@@ -55,11 +55,36 @@ void route_release(struct route *route)
     ol__json_reader_free(route->json);
 }
 
+/* Mark what was done beyond the window and is within by now. */
+static void settle_beyond(struct route *route)
+{
+    for (unsigned i = 0; i < route->beyond_count;) {
+        uint64_t seq = route->beyond[i], low = spool_cursor_low(route->cursor);
+        if (seq > low + SPOOL_CURSOR_AHEAD) {
+            i++;
+            continue;
+        }
+        route->beyond[i] = route->beyond[--route->beyond_count];
+        if (seq > low)
+            spool_cursor_done(route->cursor, seq);
+        route->is_dirty = true;
+        i = 0; /* the mark may have moved */
+    }
+}
+
 void route_done(struct route *route, uint64_t seq)
 {
-    if (seq > spool_cursor_low(route->cursor))
+    uint64_t low = spool_cursor_low(route->cursor);
+    if (seq > low + SPOOL_CURSOR_AHEAD) {
+        assert(route->beyond_count < ROUTE_BEYOND_MAX); /* no more were read */
+        route->beyond[route->beyond_count++] = seq;
+        return;
+    }
+    if (seq > low)
         spool_cursor_done(route->cursor, seq);
     route->is_dirty = true;
+    if (route->beyond_count > 0)
+        settle_beyond(route);
 }
 
 /* @return whether the whole gap is marked. */
@@ -121,14 +146,16 @@ static ol_status read_one(struct route *route, struct spool_record *ret, struct 
     return OL_OK;
 }
 
-ol_status route_read(struct route *route, struct spool_record *ret, struct ol_error *err)
+static ol_status read_within(struct route *route, uint64_t ahead, struct spool_record *ret,
+                             struct ol_error *err)
 {
     for (;;) {
         if (!mark_gap(route))
             return OL_AGAIN;
+        settle_beyond(route);
         uint64_t low = spool_cursor_low(route->cursor);
         uint64_t next = route->ahead.seq != 0 ? route->ahead.seq : route->read_seq + 1;
-        if (next > low + SPOOL_CURSOR_AHEAD)
+        if (next > low + ahead)
             return OL_AGAIN;
         ol_status status = read_one(route, ret, err);
         if (status == OL_GAP)
@@ -141,6 +168,23 @@ ol_status route_read(struct route *route, struct spool_record *ret, struct ol_er
             return OL_OK;
         route_done(route, ret->seq);
     }
+}
+
+ol_status route_read(struct route *route, struct spool_record *ret, struct ol_error *err)
+{
+    return read_within(route, SPOOL_CURSOR_AHEAD, ret, err);
+}
+
+ol_status route_read_beyond(struct route *route, struct spool_record *ret, struct ol_error *err)
+{
+    return read_within(route, SPOOL_CURSOR_AHEAD + ROUTE_BEYOND_MAX, ret, err);
+}
+
+bool route_is_pressed(const struct route *route)
+{
+    uint64_t next = route->ahead.seq != 0 ? route->ahead.seq : route->read_seq + 1;
+    return next > spool_cursor_low(route->cursor) + SPOOL_CURSOR_AHEAD &&
+           next <= spool_synced(route->agent->spool);
 }
 
 ol_status route_park(struct route *route, const struct spool_record *record, const char *reason,
@@ -191,7 +235,7 @@ uint64_t route_left(const struct route *route)
     uint64_t left = synced > low ? synced - low : 0;
     for (uint64_t seq = low + 1; seq <= synced && seq <= low + SPOOL_CURSOR_AHEAD; seq++)
         left -= spool_cursor_is_done(route->cursor, seq);
-    return left;
+    return left - route->beyond_count;
 }
 
 void route_set_state(struct route *route, enum route_state state, const char *reason)

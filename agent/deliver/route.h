@@ -11,6 +11,9 @@
 #include "event_read.h"
 #include "spool/dead_letters.h"
 
+/** Events sent and answered at most past what the cursor can mark. */
+#define ROUTE_BEYOND_MAX 256
+
 struct route;
 struct route_ops {
     /** Do all that can be done now without waiting. @return when to come again (monotonic ms),
@@ -35,7 +38,9 @@ struct route {
     uint64_t read_seq;        /* newest sequence read */
     uint64_t gap_at, gap_end; /* sequences gone that are still to be marked; gap_at 0: none */
     struct spool_record
-        ahead;       /* read, but past what may be marked; seq 0: none. Its data is gone */
+        ahead; /* read, but past what may be marked; seq 0: none. Its data is gone */
+    uint64_t beyond[ROUTE_BEYOND_MAX]; /* done, but past what the cursor can mark so far */
+    unsigned beyond_count;
     bool is_dirty;   /* the cursor moved since it was synced */
     bool is_hurried; /* someone waits for it to be empty */
     bool is_stuck;   /* circuit open, held or failed */
@@ -54,6 +59,13 @@ void route_release(struct route *route);
  *  @return OL_OK; OL_END; OL_AGAIN: too far ahead of the low-water mark (S17); OL_IO, OL_NOMEM. */
 OL_NODISCARD ol_status route_read(struct route *route, struct spool_record *ret,
                                   struct ol_error *err);
+/** The same past the cursor's window, by at most ROUTE_BEYOND_MAX events: a route whose window is
+ * full of what fails learns so whether others get through. What is done there is remembered, but
+ * not over an end of the agent. */
+OL_NODISCARD ol_status route_read_beyond(struct route *route, struct spool_record *ret,
+                                         struct ol_error *err);
+/** Whether route_read() has nothing for want of room in the cursor's window. */
+bool route_is_pressed(const struct route *route);
 /** Mark done, unless the mark has passed it already (a detached route's backlog given up). */
 void route_done(struct route *route, uint64_t seq);
 /** Write a dead letter and count it; the caller marks the event done. @return OL_OK, OL_FULL,

@@ -6,7 +6,9 @@
  *  3. A connection that the server closed while it was idle counts no try: the request goes out
  * again at once on a fresh one.
  *  4. A key file is read again when it changes; while it cannot be read the last good key stays.
- *  5. Only http and https to the configured place: no redirects, no proxy from the environment. */
+ *  5. Only http and https to the configured place: no redirects, no proxy from the environment.
+ *  6. Events that fail while others get through end as dead letters also when they have used up the
+ * cursor's window: single events past it show whether others still do. */
 #include "route.h"
 
 #include <fcntl.h>
@@ -460,12 +462,15 @@ static int64_t work(struct route *base, int64_t now_ms)
     if (r->headers == NULL)
         return r->key_check_at;
     int64_t again = INT64_MAX;
+    lanes_press(r->lanes, route_is_pressed(base), now_ms);
     for (;;) {
         while (lanes_next(r->lanes, now_ms, &item))
             send_again(r, &item, now_ms);
         if (!lanes_wants(r->lanes))
             break;
         ol_status status = route_read(base, &record, &err);
+        if (status == OL_AGAIN && lanes_wants_witness(r->lanes)) /* promise 6 */
+            status = route_read_beyond(base, &record, &err);
         if (status == OL_END || status == OL_AGAIN)
             break;
         if (status == OL_OK) {
@@ -541,7 +546,8 @@ ol_status route_http_open(const struct agent *agent, int index, CURLM *multi, st
         status = OL_CONFIG;
     if (status != OL_OK)
         return status;
-    struct lanes_options options = {.in_flight_max = (int)OL_MAX(config->max_in_flight, 1),
+    struct lanes_options options = {.window = SPOOL_CURSOR_AHEAD + ROUTE_BEYOND_MAX,
+                                    .in_flight_max = (int)OL_MAX(config->max_in_flight, 1),
                                     .backoff_max_ms = config->retry_max_ms,
                                     .poison_tries = (int)config->poison_tries};
     ol__random(&options.seed, sizeof options.seed);

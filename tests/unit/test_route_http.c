@@ -412,6 +412,73 @@ static void poison_costs_nobody_else(void **state)
     bench_free(b);
 }
 
+static void poison_low_runs(struct sink *sink, const struct script_request *request,
+                            struct script_reply *reply)
+{
+    (void)sink;
+    unsigned run = 1000;
+    const char *job = memmem(request->body.data, request->body.size, "\"job-", 5);
+    if (job != NULL)
+        run = (unsigned)strtoul(job + 5, NULL, 10);
+    if (run < 40)
+        reply->status = run % 2 == 0 ? 500 : 502;
+}
+
+static bool is_circuit_open(void *arg)
+{
+    struct bench *b = arg;
+    return metric_get(&b->f.metrics.routes[0].state) == ROUTE_CIRCUIT_OPEN;
+}
+
+static bool has_300(void *arg)
+{
+    struct bench *b = arg;
+    return metric_get(&b->f.metrics.routes[0].delivered_events) == 300;
+}
+
+/* More events that always fail than may be in flight, before any that does not: nobody else's event
+ * is read ahead, and yet they do not take each other's failures for an outage. */
+static void many_poison_lanes_hold_up_nobody(void **state)
+{
+    (void)state;
+    struct bench *b = bench_new();
+    b->sink.script = poison_low_runs;
+    for (unsigned run = 0; run < 12; run++)
+        fixture_event(&b->f, 2 * run, 0);
+    fixture_commit(&b->f);
+    fixture_start(&b->f);
+    fixture_until(is_circuit_open, b, "an outage, as far as one can see");
+    for (unsigned i = 0; i < 300; i++)
+        fixture_event(&b->f, 1000 + i % 50, i);
+    fixture_commit(&b->f);
+    fixture_until(has_300, b, "the others got through");
+    bench_free(b);
+}
+
+/* One event that always fails, and more others than the cursor can mark ahead of it. */
+static void poison_behind_a_full_window(void **state)
+{
+    (void)state;
+    enum { OTHERS = SPOOL_CURSOR_AHEAD + 3000 };
+    struct bench *b = bench_new();
+    b->f.route.poison_tries = 10;
+    b->sink.script = poison_low_runs;
+    fixture_event(&b->f, 6, 0);
+    fixture_event(&b->f, 7, 0); /* 502: of itself no proof against the event */
+    for (unsigned i = 0; i < OTHERS; i++)
+        fixture_event(&b->f, 1000 + i % 500, i);
+    fixture_commit(&b->f);
+    fixture_start(&b->f);
+    wait_empty(b);
+    assert_int_equal(letters(b, NULL), 2);
+    assert_int_equal(metric_get(&b->f.metrics.routes[0].delivered_events), OTHERS);
+    assert_int_equal(fixture_stop(&b->f, 0), 0);
+    fixture_start(&b->f); /* all of it was marked */
+    wait_empty(b);
+    assert_int_equal(metric_get(&b->f.metrics.routes[0].delivered_events), OTHERS);
+    bench_free(b);
+}
+
 static void what_marquez_cannot_take_is_not_sent(void **state)
 {
     (void)state;
@@ -482,6 +549,8 @@ int main(void)
         cmocka_unit_test(a_denied_route_keeps_all_until_a_new_key),
         cmocka_unit_test(a_wrong_endpoint_is_held_after_ten),
         cmocka_unit_test(poison_costs_nobody_else),
+        cmocka_unit_test(many_poison_lanes_hold_up_nobody),
+        cmocka_unit_test(poison_behind_a_full_window),
         cmocka_unit_test(what_marquez_cannot_take_is_not_sent),
         cmocka_unit_test(an_outage_and_a_restart_lose_nothing),
     };
