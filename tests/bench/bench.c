@@ -322,6 +322,43 @@ void bench_directory_remove(const char *path)
         bench_die("%s: %s", path, strerror(errno));
 }
 
+/* Events in one file: its whole lines but for the header and the end line. */
+static size_t events_in(const char *path)
+{
+    char *line = NULL;
+    size_t room = 0, count = 0;
+    FILE *file = fopen(path, "re");
+    if (file == NULL)
+        bench_die("%s: %s", path, strerror(errno));
+    for (ssize_t size; (size = getline(&line, &room, file)) > 0;) {
+        if (line[size - 1] == '\n' && memmem(line, (size_t)size, "\"eventTime\":", 12) != NULL &&
+            memmem(line, (size_t)size, "\"producer\":", 11) != NULL)
+            count++;
+    }
+    free(line);
+    fclose(file);
+    return count;
+}
+
+void bench_expect_events(const char *directory, size_t count)
+{
+    size_t found = 0;
+    DIR *d = opendir(directory);
+    if (d == NULL)
+        bench_die("%s: %s", directory, strerror(errno));
+    for (struct dirent *e; (e = readdir(d)) != NULL;) {
+        char path[512];
+        size_t size = strlen(e->d_name);
+        if (size <= 6 || e->d_name[0] == '.' || strcmp(e->d_name + size - 6, ".jsonl") != 0)
+            continue;
+        snprintf(path, sizeof path, "%s/%s", directory, e->d_name);
+        found += events_in(path);
+    }
+    closedir(d);
+    if (found != count)
+        bench_die("%s: %zu events instead of %zu", directory, found, count);
+}
+
 char *bench_last_line(const char *directory, size_t *ret_size)
 {
     char path[512] = "";

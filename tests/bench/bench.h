@@ -90,6 +90,9 @@ void bench_directory_remove(const char *path);
 /** The whole file, NUL-terminated, at most @p size - 1 bytes; -1 if it cannot be read. */
 long bench_read_file(const char *path, char *ret, size_t size);
 
+/** Die unless the journals in @p directory hold exactly @p count events. */
+void bench_expect_events(const char *directory, size_t count);
+
 /** The bytes of the last line of the only journal in @p directory, without its newline; owned. */
 char *bench_last_line(const char *directory, size_t *ret_size);
 

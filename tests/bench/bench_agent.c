@@ -33,9 +33,17 @@ static void take(const struct agent_process *agent, long events, int event_bytes
                   result.broken);
 }
 
+struct whole {
+    struct agent_process agent;
+    struct sink *sink;
+};
+
 static void burst(void *arg, struct bench_figures *ret)
 {
-    const struct agent_process *agent = arg;
+    const struct whole *w = arg;
+    const struct agent_process *agent = &w->agent;
+    uint64_t requests, bytes, requests_before, bytes_before;
+    sink_count(w->sink, &requests_before, &bytes_before);
     const struct timespec pause = {.tv_nsec = 20000000};
     double before = agent_process_metric(agent, delivered);
     clockid_t clock = bench_cpu_clock(agent->pid);
@@ -48,30 +56,36 @@ static void burst(void *arg, struct bench_figures *ret)
         nanosleep(&pause, NULL);
     }
     ret->of[BENCH_CPU] = (double)(bench_cpu_ns(clock) - cpu) / 1e3 / EVENTS;
+    sink_count(w->sink, &requests, &bytes);
+    if (requests - requests_before != EVENTS || bytes - bytes_before != UINT64_C(2048) * EVENTS)
+        bench_die("the sink took %llu events, %llu bytes",
+                  (unsigned long long)(requests - requests_before),
+                  (unsigned long long)(bytes - bytes_before));
     ret->of[BENCH_WALL] = (double)(bench_now_ns() - begin) / 1e3 / EVENTS;
 }
 
 static void measure_whole(void)
 {
-    static struct agent_process agent;
+    static struct whole w;
+    struct agent_process *agent = &w.agent;
     char routes[200];
     int port;
-    struct sink *sink = sink_start(&port);
+    w.sink = sink_start(&port);
     snprintf(routes, sizeof routes,
              "  - { name: sink, type: http, url: \"http://127.0.0.1:%d\" }\n", port);
-    agent_process_start(&agent, "1GiB", routes);
-    bench_say("6", agent_process_resident(&agent), " MB", true, 14, "resident, idle");
-    const struct bench_side side = {"lineaged", burst, &agent};
+    agent_process_start(agent, "1GiB", routes);
+    bench_say("6", agent_process_resident(agent), " MB", true, 14, "resident, idle");
+    const struct bench_side side = {"lineaged", burst, &w};
     struct bench_set set = {.sides = &side, .side_count = 1};
     bench_run(&set);
     bench_say_sides(&set, "HTTP to HTTP");
     bench_at_most(&set, "agent", 0, BENCH_CPU, 0, "itself against itself, CPU");
     bench_say("agent", bench_median(&set, 0, BENCH_CPU) / 10, " s", true, 3.5,
               "CPU per 100,000 events, HTTP to HTTP, 64 connections");
-    bench_say("6", agent_process_resident(&agent), " MB", true, 25, "resident at work");
+    bench_say("6", agent_process_resident(agent), " MB", true, 25, "resident at work");
     bench_release(&set);
-    agent_process_stop(&agent);
-    sink_stop(sink);
+    agent_process_stop(agent);
+    sink_stop(w.sink);
 }
 
 static double start_ms(struct agent_process *agent)

@@ -144,6 +144,7 @@ static void burst_of_ours(void *arg, struct bench_figures *ret)
     ret->of[BENCH_P99] = bench_times_at(&times, 0.99);
     if (ol_client_lost(client, NULL) != 0 || ol_client_close(client, 0, &err) != OL_OK)
         bench_die("events were lost");
+    bench_expect_events(directory, (size_t)o->events);
     bench_times_release(&times);
     bench_times_release(&builds);
     bench_directory_remove(directory);
@@ -206,7 +207,14 @@ int main(void)
         measure(BENCH_SMALL, &java, &python, 1.0 / 30);
         uint64_t requests, bytes;
         sink_count(sink, &requests, &bytes);
-        printf("  the sink took %llu requests\n", (unsigned long long)requests);
+        /* The reference runs twice a round, all sides once more to warm up. */
+        uint64_t bursts = 2 * (bench_round_count() + 1);
+        uint64_t expected = WARM_UP + bursts * 2 * EVENTS;
+        if (python.pid > 0)
+            expected += PYTHON_EVENTS + bursts * PYTHON_EVENTS;
+        if (requests != expected)
+            bench_die("the sink took %llu requests; the clients sent %llu",
+                      (unsigned long long)requests, (unsigned long long)expected);
     }
     peer_stop(&python);
     peer_stop(&java);

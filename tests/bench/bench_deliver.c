@@ -30,19 +30,25 @@ static void figures(int64_t wall_ns, int64_t cpu_ns, struct bench_figures *ret)
     ret->of[BENCH_CPU] = (double)cpu_ns / 1e3 / EVENTS;
 }
 
-static void expect_taken(const struct work *w, uint64_t before)
-{
+struct taken {
     uint64_t requests, bytes;
-    sink_count(w->sink, &requests, &bytes);
-    if (requests - before != EVENTS)
-        bench_die("the sink took %llu of %u", (unsigned long long)(requests - before), EVENTS);
+};
+
+static struct taken taken(const struct work *w)
+{
+    struct taken t;
+    sink_count(w->sink, &t.requests, &t.bytes);
+    return t;
 }
 
-static uint64_t taken(const struct work *w)
+static void expect_taken(const struct work *w, struct taken before)
 {
-    uint64_t requests, bytes;
-    sink_count(w->sink, &requests, &bytes);
-    return requests;
+    struct taken now = taken(w);
+    if (now.requests - before.requests != EVENTS ||
+        now.bytes - before.bytes != (uint64_t)EVENTS * EVENT_SIZE)
+        bench_die("the sink took %llu of %u, %llu bytes",
+                  (unsigned long long)(now.requests - before.requests), EVENTS,
+                  (unsigned long long)(now.bytes - before.bytes));
 }
 
 /* ---- The reference ---- */
@@ -56,7 +62,7 @@ static void curl_try(CURLcode code)
 static void burst_bare(void *arg, struct bench_figures *ret)
 {
     struct work *w = arg;
-    uint64_t before = taken(w);
+    struct taken before = taken(w);
     int64_t wall = bench_now_ns(), cpu = bench_cpu_ns(CLOCK_PROCESS_CPUTIME_ID);
     CURLM *multi = curl_multi_init();
     CURL *easy[CONNECTIONS];
@@ -139,7 +145,7 @@ static void burst_deliver(void *arg, struct bench_figures *ret)
     struct agent agent = {.config = &config, .metrics = &metrics, .spool = w->spool};
     struct deliver *deliver;
     struct ol_error err = {0};
-    uint64_t before = taken(w);
+    struct taken before = taken(w);
     int64_t wall = bench_now_ns(), cpu = bench_cpu_ns(CLOCK_PROCESS_CPUTIME_ID);
     if (deliver_open(&agent, &deliver, &err) != OL_OK || deliver_start(deliver, &err) != OL_OK ||
         deliver_wait(deliver, NULL, &err) != OL_OK)

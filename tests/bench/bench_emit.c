@@ -103,6 +103,7 @@ static void run_library(const struct size *size, bool is_life, struct bench_figu
     }
     ol_run_free(run);
     ol_client_close(client, 0, NULL);
+    bench_expect_events(directory, count + 1);
     bench_directory_remove(directory);
     summarise(&times, ret);
 }

@@ -100,6 +100,10 @@ static void burst(void *arg, struct bench_figures *ret)
     ret->of[BENCH_P50] = result.p50_us;
     ret->of[BENCH_P99] = result.p99_us;
     struct bench_written now = written_now(s);
+    if (s->is_agent && !result.is_stalled &&
+        now.events - before.events != (double)result.taken * EVENT_BYTES)
+        bench_die("%ld events were answered, %.0f bytes are in the spool", result.taken,
+                  now.events - before.events);
     s->written[s->written_count++ % 64] =
         (struct bench_written){.device = now.device - before.device,
                                .own = now.own - before.own,

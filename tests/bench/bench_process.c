@@ -106,6 +106,8 @@ int main(void)
     bench_at_most(&set, "process", 1, BENCH_P50, 0,
                   "its wall p50 to that of one that does nothing");
     bench_release(&set);
+    bench_expect_events(directory,
+                        (bench_round_count() + 1) * STARTS + sizeof peaks / sizeof peaks[0]);
     bench_directory_remove(directory);
     return 0;
 }

@@ -100,6 +100,7 @@ int main(void)
     bench_say("run", (bench_median(&set, 2, BENCH_P50) - base) / 1e3, " ms", true, 0,
               "the same with an input of 1 MiB");
     bench_release(&set);
+    bench_expect_events(directory, (bench_round_count() + 1) * 2 * STARTS * 2);
     bench_directory_remove(directory);
     return 0;
 }

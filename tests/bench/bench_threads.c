@@ -93,6 +93,7 @@ static void burst_of_ours(void *arg, struct bench_figures *ret)
     run_threads(w, ret);
     if (ol_client_lost(w->client, NULL) != 0 || ol_client_close(w->client, 0, &err) != OL_OK)
         bench_die("events were lost");
+    bench_expect_events(directory, (size_t)(EVENTS / w->threads * w->threads) + 1);
     bench_directory_remove(directory);
 }
 
