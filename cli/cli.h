@@ -22,6 +22,7 @@ int verb_run(int argc, char **argv);
 int verb_ask(int argc, char **argv); /**< why, impact, runs, show, events */
 int verb_deadletter(int argc, char **argv);
 int verb_status(int argc, char **argv);
+int verb_config(int argc, char **argv);
 
 /* ---- client.c: the agent's admin socket ---- */
 #define CLIENT_ANSWER_MAX ((size_t)64 << 20)

@@ -17,6 +17,7 @@ static const struct {
     {"events", verb_ask, "the events of a run as they came (where the store keeps them)"},
     {"deadletter", verb_deadletter, "list or show events that a route refused"},
     {"status", verb_status, "what the agent is doing"},
+    {"config", verb_config, "what programs with the library are told to do, and by whom"},
 };
 
 static void print_help(FILE *out)

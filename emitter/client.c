@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <inttypes.h>
 #include "json_write.h"
-#include "place.h"
 
 const char *ol_version(void)
 {
@@ -74,11 +73,31 @@ ol_status ol__client_refused(struct ol_client *client, ol_status status, const s
     return public_status;
 }
 
+/* What a transport could not hand over: into the journal, with all that follows of that run. */
+static ol_status emit_fallback(struct ol_client *client, const struct ol__line *line,
+                               struct ol_error *why)
+{
+    if (client->fallback == NULL)
+        return ol__error_set(why, OL_IO, "%s, and there is no journal", line->fate->why);
+    ol_status status = client->fallback->functions->emit(client->fallback, line, why);
+    if (status != OL_OK)
+        return ol__error_prefix(why, status, "%s; journal", line->fate->why);
+    atomic_fetch_add(&client->diverted, 1);
+    if (line->is_diverted != NULL)
+        *line->is_diverted = true;
+    return OL_OK;
+}
+
 ol_status ol__client_emit(struct ol_client *client, const struct ol__line *line,
                           struct ol_error *err)
 {
     struct ol_error why;
-    ol_status status = client->transport->functions->emit(client->transport, line, &why);
+    struct ol__fate fate = {.why = ""};
+    struct ol__line own = *line;
+    own.fate = &fate;
+    ol_status status = client->transport->functions->emit(client->transport, &own, &why);
+    if (fate.wants_journal)
+        status = emit_fallback(client, &own, &why);
     if (status != OL_OK)
         return ol__client_refused(client, status, &why, err);
     if (atomic_load_explicit(&client->streak, memory_order_relaxed) != 0) {
@@ -144,6 +163,11 @@ uint64_t ol_client_ignored(const struct ol_client *client)
     return client != NULL ? atomic_load(&client->ignored) : 0;
 }
 
+uint64_t ol_client_diverted(const struct ol_client *client)
+{
+    return client != NULL ? atomic_load(&client->diverted) : 0;
+}
+
 const char *ol_client_destination(const struct ol_client *client)
 {
     return client != NULL ? client->destination : NULL;
@@ -171,73 +195,6 @@ static void free_client(struct ol_client *client)
     free(client);
 }
 
-static ol_status set_destination(struct ol_client *client, const char *kind, const char *path)
-{
-    size_t size = strlen(kind) + strlen(path) + 2;
-    client->destination = malloc(size);
-    if (client->destination == NULL)
-        return OL_NOMEM;
-    snprintf(client->destination, size, "%s%s%s", kind, path[0] != '\0' ? " " : "", path);
-    return OL_OK;
-}
-
-static ol_status open_journal(struct ol_client *client, const struct ol_client_options *o,
-                              const struct ol__client_hooks *hooks, struct ol_error *err)
-{
-    char directory[OL_PATH_MAX];
-    ol_status status =
-        ol__place_choose(&client->config, hooks->system_directory, &client->log, directory, err);
-    if (status != OL_OK)
-        return status;
-    struct ol__journal_options journal = {
-        .directory = directory,
-        .is_durable = o->durability == OL_DURABLE_DISK ||
-                      (o->durability == OL_DURABLE_DEFAULT && client->config.is_durable),
-        .infer_abort = o->infer_abort,
-        .fs = hooks->fs,
-        .limits = hooks->limits,
-    };
-    status = ol__journal_open(&journal, &client->transport, err);
-    return status == OL_OK ? set_destination(client, "journal", directory) : status;
-}
-
-static ol_status open_transport(struct ol_client *client, const struct ol_client_options *o,
-                                const struct ol__client_hooks *hooks, struct ol_error *err)
-{
-    ol_status status = OL_OK;
-    switch (client->config.kind) {
-    case OL_KIND_UNSET:
-    case OL_KIND_JOURNAL:
-    case OL_KIND_HTTP:
-        return open_journal(client, o, hooks, err);
-    case OL_KIND_FILE:
-        status = ol__transport_file_open(client->config.location.value, &client->transport, err);
-        return status == OL_OK ? set_destination(client, "file", client->config.location.value)
-                               : status;
-    case OL_KIND_CONSOLE:
-        status = ol__transport_console_open(&client->transport, err);
-        return status == OL_OK ? set_destination(client, "console", "") : status;
-    case OL_KIND_NOOP:
-        status = ol__transport_noop_open(&client->transport, err);
-        return status == OL_OK ? set_destination(client, "noop", "") : status;
-    }
-    return ol__error_set(err, OL_INVALID, "transport: no such kind");
-}
-
-/* The journal directory that the host asks for beats whatever is configured. */
-static ol_status apply_directory(struct ol_client *client, const char *directory)
-{
-    static const char source[] = "ol_client_options.journal_directory";
-    if (directory == NULL)
-        return OL_OK;
-    struct ol__told *told = &client->config.directory;
-    free(told->value);
-    free(told->source);
-    *told = (struct ol__told){.value = strdup(directory), .source = strdup(source)};
-    client->config.kind = OL_KIND_JOURNAL;
-    return told->value != NULL && told->source != NULL ? OL_OK : OL_NOMEM;
-}
-
 static char *copy_first(const char *first, const char *second, const char *third)
 {
     return strdup(first != NULL ? first : second != NULL ? second : third);
@@ -247,10 +204,10 @@ static ol_status copy_texts(struct ol_client *client, const struct ol_client_opt
                             struct ol_error *err)
 {
     static const char *const kinds[] = {"RunEvent", "JobEvent", "DatasetEvent"};
-    ol_status status = apply_directory(client, o->journal_directory);
+    ol_status status = OL_OK;
     client->producer = strdup(o->producer);
-    client->job_namespace =
-        copy_first(o->job_namespace, client->config.job_namespace.value, "default");
+    client->job_namespace = copy_first(o->job_namespace, client->config.job_namespace,
+                                       ol__keys[OL_KEY_NAMESPACE].default_value);
     client->engine_name = copy_first(o->engine_name, NULL, "libopenlineage");
     client->engine_version = copy_first(o->engine_version, NULL, ol_version());
     if (status != OL_OK || client->producer == NULL || client->job_namespace == NULL ||
@@ -282,6 +239,13 @@ static bool is_uri(const char *text)
            strpbrk(text, " \t\n") == NULL;
 }
 
+static ol_status disabled(const struct ol_client *client, struct ol_error *err)
+{
+    char source[OL_CONF_SOURCE_MAX];
+    ol__conf_source(client->config.disabled_by, source, sizeof source);
+    return ol__error_set(err, OL_DISABLED, "%s says so", source);
+}
+
 ol_status ol__client_open_hooked(const struct ol_client_options *options,
                                  const struct ol__client_hooks *hooks, struct ol_client **ret,
                                  struct ol_error *err)
@@ -304,13 +268,13 @@ ol_status ol__client_open_hooked(const struct ol_client_options *options,
     client->log = (struct ol__log){.function = o.log, .arg = o.log_arg};
     ol_status status = ol__config_read(&client->config, o.config_path, &client->log, err);
     if (status == OL_OK && client->config.is_disabled)
-        status = ol__error_set(err, OL_DISABLED, "%s says so", client->config.disabled.source);
+        status = disabled(client, err);
     if (status == OL_OK && ol__context_read(ignore_variable, client, &client->context) != OL_OK)
         status = ol__error_set(err, OL_NOMEM, "client: out of memory");
     if (status == OL_OK)
         status = copy_texts(client, &o, err);
     if (status == OL_OK)
-        status = open_transport(client, &o, hooks, err);
+        status = ol__client_open_transport(client, &o, hooks, err);
     if (status == OL_OK) {
         *ret = client;
         return OL_OK;
@@ -318,6 +282,8 @@ ol_status ol__client_open_hooked(const struct ol_client_options *options,
     if (client->transport != NULL)
         OL_IGNORE(client->transport->functions->close(client->transport, 0, NULL),
                   "nothing written");
+    if (client->fallback != NULL)
+        OL_IGNORE(client->fallback->functions->close(client->fallback, 0, NULL), "nothing written");
     free_client(client);
     if (err != NULL)
         err->status = ol__status_public(status);
@@ -335,6 +301,12 @@ ol_status ol_client_close(struct ol_client *client, int timeout_ms, struct ol_er
     if (client == NULL)
         return OL_DISABLED;
     ol_status status = client->transport->functions->close(client->transport, timeout_ms, err);
+    if (client->fallback != NULL) {
+        struct ol__transport *fallback = client->fallback;
+        ol_status second =
+            fallback->functions->close(fallback, timeout_ms, status == OL_OK ? err : NULL);
+        status = status == OL_OK ? second : status;
+    }
     uint64_t lost = atomic_load(&client->lost);
     if (lost != 0)
         ol__log(&client->log, (ol_status)atomic_load(&client->last_status),

@@ -16,11 +16,14 @@
 
 struct ol_client {
     struct ol__transport *transport; /**< owned */
+    struct ol__transport *fallback;  /**< owned: the journal, for what `transport` cannot hand over;
+                                        NULL: not needed, or no place for it */
     struct ol__log log;
     struct ol__config config;   /**< owned */
     struct ol__context context; /**< owned; what the environment says of our runs */
     char *producer, *job_namespace, *engine_name, *engine_version, *destination; /**< owned */
     struct ol__buf event_tail[3]; /**< `","producer":...,"schemaURL":"..."` of each kind of event */
+    _Atomic uint64_t diverted;    /**< events that the fallback took */
     _Atomic uint64_t lost;        /**< events refused since open */
     _Atomic uint64_t streak;      /**< events refused since the last accepted one */
     _Atomic uint64_t ignored;     /**< values from outside that were malformed */
@@ -54,6 +57,13 @@ ol_status ol__client_refused(struct ol_client *client, ol_status status, const s
  * once a client. */
 void ol__client_ignored(struct ol_client *client, bool is_variable, const char *name,
                         const char *expected);
+
+/** Open client->transport and fallback as client->config says, and set destination. @return OL_OK,
+ * OL_CONFIG, OL_NOMEM, or why a file could not be opened. */
+OL_NODISCARD ol_status ol__client_open_transport(struct ol_client *client,
+                                                 const struct ol_client_options *options,
+                                                 const struct ol__client_hooks *hooks,
+                                                 struct ol_error *err);
 
 /** Copy an options struct that may be older or newer than ours into @p out, zeroed first.
  *  @return false: struct_size is no size that any version had. */

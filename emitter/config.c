@@ -5,11 +5,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
+#include <sys/auxv.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include "config_module.h"
-
-#define VALUE_MAX 65536 /* bytes of one setting */
+#include "config_transport.h"
 
 void ol__log(const struct ol__log *log, ol_status status, const char *format, ...)
 {
@@ -23,59 +23,13 @@ void ol__log(const struct ol__log *log, ol_status status, const char *format, ..
     log->function(log->arg, status, message);
 }
 
-/* Every setting: its variable, its key in the file, and where it is kept. Two names may mean one
- * setting, since the Java and the Python client spell it differently. */
-static const struct setting {
-    const char *variable; /* NULL: only in a file */
-    const char *key;      /* NULL: only a variable */
-    size_t offset;
-} settings[] = {
-    {"OPENLINEAGE_DISABLED", "disabled", offsetof(struct ol__config, disabled)},
-    {"OPENLINEAGE_NAMESPACE", "namespace", offsetof(struct ol__config, job_namespace)},
-    {"OPENLINEAGE_URL", NULL, offsetof(struct ol__config, url)},
-    {"OPENLINEAGE__TRANSPORT__TYPE", "transport.type", offsetof(struct ol__config, type)},
-    {"OPENLINEAGE__TRANSPORT__DIRECTORY", "transport.directory",
-     offsetof(struct ol__config, directory)},
-    {"OPENLINEAGE__TRANSPORT__LOCATION", "transport.location",
-     offsetof(struct ol__config, location)},
-    {"OPENLINEAGE__TRANSPORT__LOG_FILE_PATH", "transport.log_file_path",
-     offsetof(struct ol__config, location)},
-    {"OPENLINEAGE__TRANSPORT__URL", "transport.url", offsetof(struct ol__config, transport_url)},
-    {"OPENLINEAGE__TRANSPORT__DURABILITY", "transport.durability",
-     offsetof(struct ol__config, durability)},
-};
-
-static struct ol__told *told_of(struct ol__config *config, const struct setting *s)
-{
-    return (struct ol__told *)((char *)config + s->offset);
-}
-
-static ol_status tell(struct ol__told *told, const char *value, const char *source)
-{
-    if (told->value != NULL)
-        return OL_OK; /* the first one told wins */
-    told->value = strdup(value);
-    told->source = strdup(source);
-    return told->value != NULL && told->source != NULL ? OL_OK : OL_NOMEM;
-}
-
-ol_status ol__config_tell(struct ol__config *config, const char *key, const char *value,
-                          const char *source)
-{
-    for (size_t i = 0; i < OL_COUNT(settings); i++)
-        if (settings[i].key != NULL && strcmp(settings[i].key, key) == 0)
-            return tell(told_of(config, &settings[i]), value, source);
-    return OL_NOT_FOUND;
-}
-
 void ol__config_release(struct ol__config *config)
 {
-    for (size_t i = 0; i < OL_COUNT(settings); i++) {
-        struct ol__told *told = told_of(config, &settings[i]);
-        free(told->value);
-        free(told->source);
-        *told = (struct ol__told){0};
-    }
+    ol__config_transport_release(&config->transport);
+    ol__conf_release(&config->tree);
+    ol__conf_release(&config->variables);
+    free(config->file);
+    *config = (struct ol__config){0};
 }
 
 /* ---- values ---- */
@@ -104,84 +58,119 @@ bool ol__url_is_local(const char *url)
     return strspn(authority, "0123456789.") >= size; /* 127.example.org is somebody else */
 }
 
-static ol_status refuse(const struct ol__told *told, const char *allowed, struct ol_error *err)
+/* A variable of its own, by its row in the table. */
+static const struct ol__conf *variable(const struct ol__config *config, enum ol__key key)
 {
-    return ol__error_set(err, OL_CONFIG, "%s: '%.80s' is not allowed; expected %s", told->source,
-                         told->value, allowed);
+    for (const struct ol__conf *c = config->variables.first; c != NULL; c = c->next)
+        if (strcmp(c->key, ol__keys[key].variable) == 0)
+            return c;
+    return NULL;
 }
 
-static ol_status read_bool(const struct ol__told *told, bool *ret, struct ol_error *err)
+/* A kill switch: file and variable are both heard. */
+static ol_status read_disabled(struct ol__config *c, struct ol_error *err)
 {
     static const char *const words[] = {"true", "1", "yes", "on", "false", "0", "no", "off"};
-    if (told->value == NULL)
-        return OL_OK;
-    for (size_t i = 0; i < OL_COUNT(words); i++) {
-        if (strcasecmp(told->value, words[i]) == 0) {
-            *ret = i < 4;
-            return OL_OK;
+    const struct ol__conf *told[] = {ol__key_find(&c->tree, OL_KEY_DISABLED),
+                                     variable(c, OL_KEY_DISABLED)};
+    for (size_t i = 0; i < OL_COUNT(told); i++) {
+        size_t word = 0;
+        while (told[i] != NULL && word < OL_COUNT(words) &&
+               (told[i]->text == NULL || strcasecmp(told[i]->text, words[word]) != 0))
+            word++;
+        if (word == OL_COUNT(words))
+            return ol__conf_refuse(told[i], "true or false", err);
+        if (told[i] != NULL && word < 4 && !c->is_disabled) {
+            c->is_disabled = true;
+            c->disabled_by = told[i];
         }
     }
-    return refuse(told, "true or false", err);
+    return OL_OK;
 }
 
-/* The index of the value in @p names (ended by NULL), plus one. */
-static ol_status read_choice(const struct ol__told *told, const char *const *names,
-                             const char *allowed, int *ret, struct ol_error *err)
+static ol_status read_values(struct ol__config *c, const struct ol__log *log, struct ol_error *err)
 {
-    *ret = 0;
-    if (told->value == NULL)
-        return OL_OK;
-    for (int i = 0; names[i] != NULL; i++) {
-        if (strcasecmp(told->value, names[i]) == 0) {
-            *ret = i + 1;
-            return OL_OK;
-        }
-    }
-    return refuse(told, allowed, err);
-}
-
-static ol_status read_values(struct ol__config *c, struct ol_error *err)
-{
-    static const char *const kinds[] = {"journal", "file", "console", "noop", "http", NULL};
-    static const char *const durabilities[] = {"process", "disk", NULL};
-    int choice;
-    ol_status status = read_bool(&c->disabled, &c->is_disabled, err);
+    ol_status status = read_disabled(c, err);
     if (status != OL_OK || c->is_disabled)
         return status; /* who wants nothing need not get the rest right */
-    status = read_choice(&c->type, kinds,
-                         "journal, file, console or noop (http: not in this version,"
-                         " falls back to the journal)",
-                         &choice, err);
+    status = ol__keys_check(&c->tree, OL_SCOPE_ROOT, OL_KIND_UNSET, log, NULL, err);
+    if (status == OL_OK)
+        status = ol__config_transport(c, log, err);
     if (status != OL_OK)
         return status;
-    c->kind = (enum ol__transport_kind)choice;
-    if (c->kind == OL_KIND_FILE && c->location.value == NULL)
-        return ol__error_set(err, OL_CONFIG,
-                             "%s: file needs a path in OPENLINEAGE__TRANSPORT__LOCATION"
-                             " or transport.location",
-                             c->type.source);
-    status = read_choice(&c->durability, durabilities, "process or disk", &choice, err);
-    c->is_durable = choice == 2;
-    return status;
+    const struct ol__conf *name_space = ol__key_find(&c->tree, OL_KEY_NAMESPACE);
+    if (name_space == NULL)
+        name_space = variable(c, OL_KEY_NAMESPACE);
+    c->job_namespace = name_space != NULL ? name_space->text : NULL;
+    return OL_OK;
 }
 
 /* ---- sources ---- */
 
-/* No other OPENLINEAGE__ variable means anything here; one that looks like ours but is not is worth
- * a word, since the setting it was meant for stays as it is. */
-static ol_status read_environment(struct ol__config *config, struct ol_error *err)
+static ol_status fail_variable(const char *variable_name, ol_status status, struct ol_error *err)
 {
-    for (size_t i = 0; i < OL_COUNT(settings); i++) {
-        const char *variable = settings[i].variable;
-        const char *value = variable != NULL ? secure_getenv(variable) : NULL;
+    if (status == OL_TOO_LARGE)
+        return ol__error_set(err, OL_CONFIG,
+                             "%.80s: too large: %d bytes, or too many values; the limits are in "
+                             "openlineage.yml(5)",
+                             variable_name, OL_CONF_VALUE_MAX);
+    return ol__error_set(err, status, "%.80s: out of memory", variable_name);
+}
+
+static ol_status read_own_variables(struct ol__config *config, struct ol_error *err)
+{
+    for (size_t i = 0; i < OL_KEY_COUNT; i++) {
+        const char *name = ol__keys[i].variable;
+        const char *value = name != NULL ? secure_getenv(name) : NULL;
         if (value == NULL || value[0] == '\0')
             continue;
-        if (strlen(value) > VALUE_MAX)
-            return ol__error_set(err, OL_CONFIG, "%s: longer than %d bytes", variable, VALUE_MAX);
-        if (tell(told_of(config, &settings[i]), value, variable) != OL_OK)
-            return ol__error_set(err, OL_NOMEM, "%s: out of memory", variable);
+        ol_status status = ol__conf_add(&config->variables, name, OL_CONF_TEXT, value, name, NULL);
+        if (status != OL_OK)
+            return fail_variable(name, status, err);
     }
     return OL_OK;
+}
+
+static int descending(const void *a, const void *b)
+{
+    return strcmp(*(const char *const *)b, *(const char *const *)a);
+}
+
+/* OPENLINEAGE__A__B=value: names in descending order, as in the Python client, so that what is
+ * nearer to the root wins. */
+static ol_status read_nested_variables(struct ol__conf *tree, const struct ol__log *log,
+                                       struct ol_error *err)
+{
+    static const char prefix[] = "OPENLINEAGE__";
+    size_t count = 0, found = 0;
+    ol_status status = OL_OK;
+    if (environ == NULL || getauxval(AT_SECURE) != 0)
+        return OL_OK;
+    for (char **e = environ; *e != NULL; e++)
+        count += strncmp(*e, prefix, sizeof prefix - 1) == 0;
+    char **names = count > 0 ? calloc(count, sizeof *names) : NULL;
+    if (count > 0 && names == NULL)
+        return ol__error_set(err, OL_NOMEM, "configuration: out of memory");
+    for (char **e = environ; *e != NULL && found < count; e++)
+        if (strncmp(*e, prefix, sizeof prefix - 1) == 0 && strchr(*e, '=') != NULL)
+            names[found++] = *e;
+    if (found > 0)
+        qsort(names, found, sizeof *names, descending);
+    for (size_t i = 0; i < found && status == OL_OK; i++) {
+        struct ol_error trouble;
+        char name[256];
+        size_t size = strcspn(names[i], "=");
+        snprintf(name, sizeof name, "%.*s", (int)size, names[i]);
+        status = size < sizeof name
+                     ? ol__conf_set_variable(tree, name, names[i] + size + 1, &trouble)
+                     : OL_TOO_LARGE;
+        if (status != OL_OK)
+            status = fail_variable(name, status, err);
+        else if (trouble.status != OL_OK)
+            ol__log(log, OL_CONFIG, "%s: taken as text: %s", name, trouble.message);
+    }
+    free(names);
+    return status;
 }
 
 static bool exists(const char *path)
@@ -199,7 +188,7 @@ static ol_status read_file(struct ol__config *config, const char *path, const st
     bool is_named = true;
     const char *home = secure_getenv("HOME");
     if (path == NULL)
-        path = secure_getenv("OPENLINEAGE_CONFIG");
+        path = secure_getenv(ol__keys[OL_KEY_CONFIG].variable);
     if (path == NULL || path[0] == '\0') {
         is_named = false;
         path = "openlineage.yml";
@@ -213,9 +202,14 @@ static ol_status read_file(struct ol__config *config, const char *path, const st
         }
     }
     struct ol_error trouble = {.status = OL_OK};
-    ol_status status = ol__config_module_read(config, path, log, &trouble);
+    config->file = strdup(path);
+    ol_status status = config->file != NULL
+                           ? ol__config_module_read(&config->tree, path, &trouble)
+                           : ol__error_set(&trouble, OL_NOMEM, "configuration: out of memory");
     if (status == OL_NOT_FOUND && !is_named) {
         ol__log(log, OL_CONFIG, "%s", trouble.message);
+        free(config->file);
+        config->file = NULL;
         return OL_OK;
     }
     if (status != OL_OK && err != NULL)
@@ -228,11 +222,17 @@ static ol_status read_file(struct ol__config *config, const char *path, const st
 ol_status ol__config_read(struct ol__config *config, const char *path, const struct ol__log *log,
                           struct ol_error *err)
 {
-    *config = (struct ol__config){0};
-    ol_status status = read_file(config, path, log, err);
+    struct ol__conf nested = {.type = OL_CONF_MAP};
+    *config = (struct ol__config){.tree.type = OL_CONF_MAP, .variables.type = OL_CONF_MAP};
+    ol_status status = read_own_variables(config, err);
     if (status == OL_OK)
-        status = read_environment(config, err);
+        status = read_file(config, path, log, err);
     if (status == OL_OK)
-        status = read_values(config, err);
+        status = read_nested_variables(&nested, log, err);
+    if (status == OL_OK)
+        ol__conf_merge(&config->tree, &nested);
+    ol__conf_release(&nested);
+    if (status == OL_OK)
+        status = read_values(config, log, err);
     return status;
 }

@@ -7,29 +7,62 @@
 #include <unistd.h>
 
 struct target {
-    struct ol__config *config;
-    const struct ol__log *log;
+    struct ol__conf *at; /* the map or list we are in */
     const char *path;
+    char key[512]; /* in a map: of the value that comes */
+    unsigned key_line;
 };
 
-static ol_status take(void *arg, const char *key, const char *value, unsigned line,
-                      struct ol_error *err)
+static bool has_key(const struct ol__conf *map, const char *key)
 {
-    struct target *t = arg;
-    char source[1200];
-    snprintf(source, sizeof source, "%s:%u: %s", t->path, line, key);
-    ol_status status = ol__config_tell(t->config, key, value, source);
-    if (status == OL_NOT_FOUND) {
-        ol__log(t->log, OL_CONFIG, "%s: not known to this client, not used", source);
-        return OL_OK;
-    }
-    return status == OL_OK ? OL_OK : ol__error_set(err, status, "%s: out of memory", source);
+    for (const struct ol__conf *c = map->first; c != NULL; c = c->next)
+        if (strcmp(c->key, key) == 0)
+            return true;
+    return false;
 }
 
-ol_status ol__config_module_read(struct ol__config *config, const char *path,
-                                 const struct ol__log *log, struct ol_error *err)
+static ol_status take(void *arg, enum ol__yaml_kind kind, const char *text, unsigned line,
+                      struct ol_error *err)
 {
-    struct target target = {.config = config, .log = log, .path = path};
+    static const enum ol__conf_type types[] = {[OL_YAML_TEXT] = OL_CONF_TEXT,
+                                               [OL_YAML_NULL] = OL_CONF_NULL,
+                                               [OL_YAML_MAP] = OL_CONF_MAP,
+                                               [OL_YAML_LIST] = OL_CONF_LIST};
+    struct target *t = arg;
+    char place[1100];
+    if (kind == OL_YAML_END) {
+        t->at = t->at->parent;
+        return OL_OK;
+    }
+    snprintf(place, sizeof place, "%s:%u", t->path, line);
+    if (kind == OL_YAML_KEY) {
+        if (strlen(text) >= sizeof t->key)
+            return ol__error_set(err, OL_CONFIG, "%.160s: key too long", place);
+        if (has_key(t->at, text))
+            return ol__error_set(err, OL_CONFIG, "%.120s: key '%.60s' is there twice", place, text);
+        snprintf(t->key, sizeof t->key, "%s", text);
+        t->key_line = line;
+        return OL_OK;
+    }
+    if (kind != OL_YAML_TEXT && t->at->type == OL_CONF_MAP) /* a block begins a line later */
+        snprintf(place, sizeof place, "%s:%u", t->path, t->key_line);
+    struct ol__conf *added = NULL;
+    ol_status status = ol__conf_add(t->at, t->at->type == OL_CONF_MAP ? t->key : NULL, types[kind],
+                                    kind == OL_YAML_TEXT ? text : NULL, place, &added);
+    if (status == OL_TOO_LARGE)
+        return ol__error_set(err, OL_CONFIG,
+                             "%.120s: too large: %d values of %d bytes, %d deep, is the limit",
+                             place, OL_CONF_NODE_MAX, OL_CONF_VALUE_MAX, OL_CONF_DEPTH_MAX);
+    if (status != OL_OK)
+        return ol__error_set(err, status, "%.160s: out of memory", place);
+    if (kind == OL_YAML_MAP || kind == OL_YAML_LIST)
+        t->at = added;
+    return OL_OK;
+}
+
+ol_status ol__config_module_read(struct ol__conf *root, const char *path, struct ol_error *err)
+{
+    struct target target = {.at = root, .path = path};
     if (access(path, R_OK) != 0)
         return ol__error_set_errno(err, errno, "configuration file '%s'", path);
     void *module = dlopen(OL_YAML_MODULE, RTLD_NOW | RTLD_LOCAL);

@@ -36,12 +36,18 @@ static bool is_usable(const char *directory, const struct ol__log *log)
     return false;
 }
 
-ol_status ol__place_choose(const struct ol__config *config, const char *system_directory,
+static ol_status drained(const char *directory, char out[OL_PATH_MAX], struct ol_error *err)
+{
+    ol_status status = copy(directory, out, err);
+    return status == OL_OK ? OL_END : status;
+}
+
+ol_status ol__place_choose(const struct ol__place_wish *wish, const char *system_directory,
                            const struct ol__log *log, char out[OL_PATH_MAX], struct ol_error *err)
 {
     struct ol__places system, user;
-    if (config->directory.value != NULL)
-        return copy(config->directory.value, out, err);
+    if (wish->directory != NULL)
+        return copy(wish->directory, out, err);
     if (system_directory == NULL) {
         ol_status status = ol__places_find(true, &system, err);
         if (status != OL_OK)
@@ -50,30 +56,17 @@ ol_status ol__place_choose(const struct ol__config *config, const char *system_d
     }
     struct ol_error no_user = {.status = OL_OK};
     bool has_user = ol__places_find(false, &user, &no_user) == OL_OK;
-    const struct ol__told *url =
-        config->transport_url.value != NULL ? &config->transport_url : &config->url;
-    bool has_url =
-        config->kind == OL_KIND_HTTP || (config->kind == OL_KIND_UNSET && url->value != NULL);
-    if (has_url && url->value != NULL && ol__url_is_local(url->value)) {
+    if (wish->url != NULL && ol__url_is_local(wish->url)) {
         if (ol__journal_is_drained(system_directory) && is_usable(system_directory, log))
-            return copy(system_directory, out, err);
+            return drained(system_directory, out, err);
         if (has_user && ol__journal_is_drained(user.journal))
-            return copy(user.journal, out, err);
+            return drained(user.journal, out, err);
     }
-    ol_status status = OL_OK;
     if (is_usable(system_directory, log))
-        status = copy(system_directory, out, err);
-    else if (has_user)
-        status = copy(user.journal, out, err);
-    else
-        status = ol__error_set(err, OL_CONFIG,
-                               "no place for the journal: %s; set"
-                               " OPENLINEAGE__TRANSPORT__DIRECTORY",
-                               no_user.message);
-    if (status == OL_OK && has_url)
-        ol__log(log, OL_OK,
-                "%s: this version sends nothing over HTTP itself; events go to the journal in"
-                " '%s', from where lineaged delivers them",
-                url->value != NULL ? url->source : config->type.source, out);
-    return status;
+        return copy(system_directory, out, err);
+    if (has_user)
+        return copy(user.journal, out, err);
+    return ol__error_set(err, OL_CONFIG,
+                         "no place for the journal: %s; set OPENLINEAGE__TRANSPORT__DIRECTORY",
+                         no_user.message);
 }

@@ -288,7 +288,8 @@ static ol_status emit(struct ol_run *run, enum ol_event type, int64_t time_ms, s
         status = ol__client_emit(client,
                                  &(struct ol__line){.data = line->data,
                                                     .size = line->size,
-                                                    .control_size = control_size},
+                                                    .control_size = control_size,
+                                                    .is_diverted = &run->is_diverted},
                                  err);
     ol__client_give_buffer(client, line);
     if (status != OL_OK)

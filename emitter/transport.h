@@ -10,6 +10,12 @@
 /** Longest line with its newline (JOURNAL.md); the size limit of an event. */
 #define OL_LINE_MAX ((size_t)16 * 1024 * 1024)
 
+/** What becomes of one event, beyond the status of an emit. */
+struct ol__fate {
+    bool wants_journal; /**< set: somebody could not hand it over, or only the agent can */
+    char why[160];      /**< the first reason; "" unless wants_journal */
+};
+
 /** What a transport gets: a newline that a torn file may need in front, then control lines for the
  *  journal (maybe none), then one event, each ended by its newline. All in one piece, so that one
  * write call takes it. Borrowed for the call. */
@@ -17,7 +23,20 @@ struct ol__line {
     const char *data;    /**< data[0] is a newline */
     size_t size;         /**< with that first newline */
     size_t control_size; /**< bytes of control lines, which begin at data[1] */
+    bool *is_diverted;   /**< of the event's run: an event of it lies in the journal, so the others
+                            follow it there; NULL: no run */
+    struct ol__fate *fate; /**< set by the client; never NULL for a transport */
 };
+
+/** The event alone, without its newline: what is a request's body. */
+static inline struct ol__span ol__line_event(const struct ol__line *line)
+{
+    size_t head = 1 + line->control_size;
+    return (struct ol__span){.data = line->data + head, .size = line->size - head - 1};
+}
+
+/** Note that the journal must have it; the first reason stays. */
+void ol__fate_divert(struct ol__fate *fate, const char *why);
 
 struct ol__transport;
 struct ol__transport_functions {
@@ -41,6 +60,9 @@ OL_NODISCARD ol_status ol__transport_file_open(const char *path, struct ol__tran
                                                struct ol_error *err);
 /** JSON lines to standard output, each whole. */
 OL_NODISCARD ol_status ol__transport_console_open(struct ol__transport **ret, struct ol_error *err);
+/** Takes nothing itself: asks for the journal, for transports that only another client has. */
+OL_NODISCARD ol_status ol__transport_elsewhere_open(struct ol__transport **ret,
+                                                    struct ol_error *err);
 /** Takes everything, does nothing. */
 OL_NODISCARD ol_status ol__transport_noop_open(struct ol__transport **ret, struct ol_error *err);
 #endif

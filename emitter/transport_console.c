@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Standard output, for looking at what would be sent, and nothing at all. Promise: a line stands
- * whole between the lines of other threads; standard output is touched only where the configuration
- * says so. */
+/* Standard output, for looking at what would be sent, and two that send nothing. Promise: a line
+ * stands whole between the lines of other threads; standard output is touched only where the
+ * configuration says so. */
 #include "transport.h"
 
 #include <errno.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 #include "fork_lock.h"
@@ -100,4 +101,29 @@ ol_status ol__transport_noop_open(struct ol__transport **ret, struct ol_error *e
     t->functions = &noop_functions;
     *ret = t;
     return OL_OK;
+}
+
+void ol__fate_divert(struct ol__fate *fate, const char *why)
+{
+    if (!fate->wants_journal)
+        snprintf(fate->why, sizeof fate->why, "%s", why);
+    fate->wants_journal = true;
+}
+
+static ol_status elsewhere_emit(struct ol__transport *transport OL_UNUSED,
+                                const struct ol__line *line, struct ol_error *err OL_UNUSED)
+{
+    ol__fate_divert(line->fate, "a transport that is the agent's work");
+    return OL_OK;
+}
+
+static const struct ol__transport_functions elsewhere_functions = {.emit = elsewhere_emit,
+                                                                   .close = noop_close};
+
+ol_status ol__transport_elsewhere_open(struct ol__transport **ret, struct ol_error *err)
+{
+    ol_status status = ol__transport_noop_open(ret, err);
+    if (status == OL_OK)
+        (*ret)->functions = &elsewhere_functions;
+    return status;
 }

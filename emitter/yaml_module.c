@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* libopenlineage-yaml.so: reads openlineage.yml for config_module.c with libyaml. It calls nothing
  * of the library but what it is handed. Promises:
- *  1. Only what is plain: one document, mappings and scalars. Lists are skipped (other clients have
- * some), aliases are refused, since they can make a small file huge.
+ *  1. Only what is plain: one document, mappings, lists and scalars. Aliases are refused, since
+ * they can make a small file huge.
  *  2. A file past FILE_MAX bytes or DEPTH_MAX levels is refused. */
 #include <errno.h>
 #include <stdio.h>
@@ -12,16 +12,15 @@
 
 #define FILE_MAX (1024L * 1024)
 #define DEPTH_MAX 16
-#define KEY_MAX 512
 
 struct reader {
     const char *path;
-    char key[KEY_MAX];      /* dotted, of the mapping we are in and the key whose value is due */
-    size_t ends[DEPTH_MAX]; /* where the key of each level ends */
-    int depth;              /* mappings we are in */
-    int sequences;          /* lists we are in; all below them is skipped */
-    bool has_key, is_done;
-    ol__yaml_scalar *scalar;
+    struct {
+        bool is_map, has_key;
+    } levels[DEPTH_MAX]; /* maps and lists we are in */
+    int depth;
+    bool is_done;
+    ol__yaml_piece *piece;
     void *arg;
 };
 
@@ -36,66 +35,61 @@ static ol_status fail(struct ol_error *err, ol_status status, const char *path, 
     return status;
 }
 
-static ol_status push_key(struct reader *r, const yaml_event_t *e, struct ol_error *err)
+static bool is_null(const yaml_event_t *e)
 {
-    const char *text = (const char *)e->data.scalar.value;
-    size_t used = r->depth > 1 ? r->ends[r->depth - 2] : 0;
-    int n = snprintf(r->key + used, sizeof r->key - used, "%s%s", used > 0 ? "." : "", text);
-    if (n < 0 || (size_t)n >= sizeof r->key - used)
-        return fail(err, OL_CONFIG, r->path, e->start_mark.line + 1, "key too long");
-    r->ends[r->depth - 1] = used + (size_t)n;
-    r->has_key = true;
-    return OL_OK;
+    static const char *const nulls[] = {"", "~", "null", "Null", "NULL"};
+    for (size_t i = 0; i < OL_COUNT(nulls); i++)
+        if (strcmp((const char *)e->data.scalar.value, nulls[i]) == 0)
+            return e->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
+    return false;
 }
 
 static ol_status take_scalar(struct reader *r, const yaml_event_t *e, struct ol_error *err)
 {
     unsigned line = (unsigned)e->start_mark.line + 1;
-    if (r->sequences > 0)
-        return OL_OK;
+    const char *text = (const char *)e->data.scalar.value;
+    if (strlen(text) != e->data.scalar.length)
+        return fail(err, OL_CONFIG, r->path, line, "a NUL byte");
     if (r->depth == 0) {
-        if (e->data.scalar.length == 0)
+        if (is_null(e))
             return OL_OK; /* an empty file */
         return fail(err, OL_CONFIG, r->path, line, "expected a mapping");
     }
-    if (!r->has_key)
-        return push_key(r, e, err);
-    r->has_key = false;
-    if (strlen((const char *)e->data.scalar.value) != e->data.scalar.length)
-        return fail(err, OL_CONFIG, r->path, line, "a NUL byte in a value");
-    return r->scalar(r->arg, r->key, (const char *)e->data.scalar.value, line, err);
+    bool is_key = r->levels[r->depth - 1].is_map && !r->levels[r->depth - 1].has_key;
+    r->levels[r->depth - 1].has_key = is_key;
+    if (is_key)
+        return r->piece(r->arg, OL_YAML_KEY, text, line, err);
+    return r->piece(r->arg, is_null(e) ? OL_YAML_NULL : OL_YAML_TEXT, text, line, err);
+}
+
+static ol_status begin(struct reader *r, bool is_map, unsigned line, struct ol_error *err)
+{
+    if (r->depth == 0 && !is_map)
+        return fail(err, OL_CONFIG, r->path, line, "expected a mapping");
+    if (r->depth > 0 && r->levels[r->depth - 1].is_map && !r->levels[r->depth - 1].has_key)
+        return fail(err, OL_CONFIG, r->path, line, "a mapping or list cannot be a key");
+    if (r->depth == DEPTH_MAX)
+        return fail(err, OL_CONFIG, r->path, line, "nested too deeply");
+    if (r->depth > 0)
+        r->levels[r->depth - 1].has_key = false;
+    r->levels[r->depth].is_map = is_map;
+    r->levels[r->depth].has_key = false;
+    return r->depth++ == 0 ? OL_OK
+                           : r->piece(r->arg, is_map ? OL_YAML_MAP : OL_YAML_LIST, NULL, line, err);
 }
 
 static ol_status take_event(struct reader *r, const yaml_event_t *e, struct ol_error *err)
 {
-    unsigned long line = e->start_mark.line + 1;
+    unsigned line = (unsigned)e->start_mark.line + 1;
     switch (e->type) {
     case YAML_SCALAR_EVENT:
         return take_scalar(r, e, err);
     case YAML_MAPPING_START_EVENT:
-        if (r->sequences > 0)
-            r->sequences++;
-        else if (r->depth > 0 && !r->has_key)
-            return fail(err, OL_CONFIG, r->path, line, "a mapping cannot be a key");
-        else if (r->depth++ == DEPTH_MAX - 1)
-            return fail(err, OL_CONFIG, r->path, line, "nested too deeply");
-        r->has_key = false;
-        return OL_OK;
     case YAML_SEQUENCE_START_EVENT:
-        if (r->depth == 0 || (r->sequences == 0 && !r->has_key))
-            return fail(err, OL_CONFIG, r->path, line, "expected a mapping");
-        r->sequences++;
-        return OL_OK;
+        return begin(r, e->type == YAML_MAPPING_START_EVENT, line, err);
     case YAML_MAPPING_END_EVENT:
-        if (r->sequences > 0)
-            r->sequences--;
-        else
-            r->depth--;
-        return OL_OK;
     case YAML_SEQUENCE_END_EVENT:
-        if (--r->sequences == 0)
-            r->has_key = false;
-        return OL_OK;
+        return --r->depth == 0 ? OL_OK : r->piece(r->arg, OL_YAML_END, NULL, line, err);
     case YAML_ALIAS_EVENT:
         return fail(err, OL_CONFIG, r->path, line, "aliases are not taken");
     case YAML_DOCUMENT_END_EVENT:
@@ -108,10 +102,10 @@ static ol_status take_event(struct reader *r, const yaml_event_t *e, struct ol_e
 }
 
 __attribute__((visibility("default"))) ol_status
-ol__yaml_read(const char *path, ol__yaml_scalar *scalar, void *arg, struct ol_error *err);
-ol_status ol__yaml_read(const char *path, ol__yaml_scalar *scalar, void *arg, struct ol_error *err)
+ol__yaml_read(const char *path, ol__yaml_piece *piece, void *arg, struct ol_error *err);
+ol_status ol__yaml_read(const char *path, ol__yaml_piece *piece, void *arg, struct ol_error *err)
 {
-    struct reader r = {.path = path, .scalar = scalar, .arg = arg};
+    struct reader r = {.path = path, .piece = piece, .arg = arg};
     yaml_parser_t parser;
     ol_status status = OL_OK;
     FILE *file = fopen(path, "re");

@@ -81,8 +81,8 @@ OL_API OL_NODISCARD ol_status ol_client_open(const struct ol_client_options *opt
                                              struct ol_client **ret, struct ol_error *err);
 
 /** End @p client, which no thread may use again; runs must have been freed. Writes the journal's
- * end line. Waits at most @p timeout_ms for network transports (none yet: it waits only for the
- * filesystem).
+ * end line. Waits at most @p timeout_ms for network transports (it waits only for the filesystem:
+ * http has nothing under way between emits).
  *  @return OL_OK; OL_IO: what was not handed over is counted in the log. @p client is gone. Since
  * 0.1. */
 OL_API ol_status ol_client_close(struct ol_client *client, int timeout_ms, struct ol_error *err);
@@ -95,6 +95,10 @@ OL_API uint64_t ol_client_lost(const struct ol_client *client, const char **ret_
  * ol_context_extract(), and were not used since they are malformed. Each variable is told to the
  * log function, and the first key of a call. Any thread. Since 0.1. */
 OL_API uint64_t ol_client_ignored(const struct ol_client *client);
+
+/** Events so far that a network transport did not hand over and that lie in the journal instead;
+ * nothing is lost of them. Any thread. Since 0.1. */
+OL_API uint64_t ol_client_diverted(const struct ol_client *client);
 
 /** Where events go, e.g. "journal /home/me/.local/state/lineaged/journal"; borrowed until close.
  * Since 0.1. */

@@ -128,18 +128,24 @@ static void variables_decide(void **state)
         {{"OPENLINEAGE__TRANSPORT__TYPE", "noop"}, OL_OK, "noop"},
         {{"OPENLINEAGE__TRANSPORT__TYPE", "http", "OPENLINEAGE__TRANSPORT__URL", "http://m:5000"},
          OL_OK,
-         "journal ~/.local/state/lineaged/journal"},
+         "http http://m:5000/api/v1/lineage"},
         {{"OPENLINEAGE_URL", "http://marquez:5000"},
          OL_OK,
-         "journal ~/.local/state/lineaged/journal"},
+         "http http://marquez:5000/api/v1/lineage"},
+        {{"OPENLINEAGE_URL", "marquez:5000"},
+         OL_CONFIG,
+         "expected http://, https:// or unix:/path"},
         {{"OPENLINEAGE_DISABLED", "true"}, OL_DISABLED, "OPENLINEAGE_DISABLED"},
         {{"OPENLINEAGE_DISABLED", "True", "OPENLINEAGE_PARENT_ID", "wrong"},
          OL_DISABLED,
          "OPENLINEAGE_DISABLED"},
         {{"OPENLINEAGE_DISABLED", "no"}, OL_OK, "journal"},
         {{"OPENLINEAGE_DISABLED", "perhaps"}, OL_CONFIG, "OPENLINEAGE_DISABLED: 'perhaps'"},
-        {{"OPENLINEAGE__TRANSPORT__TYPE", "kafka"}, OL_CONFIG, "journal, file, console or noop"},
-        {{"OPENLINEAGE__TRANSPORT__TYPE", "file"}, OL_CONFIG, "OPENLINEAGE__TRANSPORT__LOCATION"},
+        {{"OPENLINEAGE__TRANSPORT__TYPE", "kafka"},
+         OL_OK,
+         "journal ~/.local/state/lineaged/journal"},
+        {{"OPENLINEAGE__TRANSPORT__TYPE", "consol"}, OL_CONFIG, "did you mean 'console'?"},
+        {{"OPENLINEAGE__TRANSPORT__TYPE", "file"}, OL_CONFIG, "file needs a location"},
         {{"OPENLINEAGE__TRANSPORT__DURABILITY", "disc"}, OL_CONFIG, "process or disk"},
         {{"HOME", ""}, OL_CONFIG, "OPENLINEAGE__TRANSPORT__DIRECTORY"},
         {{"OPENLINEAGE_CONFIG", "/nowhere/ol.yml"}, OL_CONFIG, "/nowhere/ol.yml"},
@@ -172,9 +178,9 @@ static void variables_decide(void **state)
                  rows[i].said, tilde != NULL ? f->home : "", tilde != NULL ? tilde + 1 : "");
         if (strncmp(ol_client_destination(client), want, strlen(want)) != 0)
             fail_msg("row %zu: %s, expected %s", i, ol_client_destination(client), want);
-        bool has_url = strstr(f->logged, "over HTTP") != NULL;
-        assert_int_equal(has_url, getenv("OPENLINEAGE_URL") != NULL ||
-                                      getenv("OPENLINEAGE__TRANSPORT__URL") != NULL);
+        const char *type = getenv("OPENLINEAGE__TRANSPORT__TYPE");
+        assert_int_equal(strstr(f->logged, "lineaged delivers") != NULL,
+                         type != NULL && strcmp(type, "kafka") == 0);
         assert_int_equal(ol_client_close(client, 0, NULL), OL_OK);
     }
 }
@@ -246,9 +252,9 @@ static void place_follows_url_and_system(void **state)
     for (size_t i = 0; i < sizeof remote / sizeof remote[0]; i++) {
         setenv("OPENLINEAGE_URL", remote[i], 1);
         assert_int_equal(open_client(f, NULL, &client, NULL), OL_OK);
-        snprintf(want, sizeof want, "journal %s", f->system);
+        snprintf(want, sizeof want, "http %s/api/v1/lineage", remote[i]);
         assert_string_equal(ol_client_destination(client), want);
-        assert_non_null(strstr(f->logged, "OPENLINEAGE_URL"));
+        assert_string_equal(f->logged, "");
         ol_client_close(client, 0, NULL);
     }
     close(fd);
@@ -262,9 +268,13 @@ static void yaml_is_read_or_refused(void **state)
         const char *said;
     } rows[] = {
         {"transport:\n  type: file\n  log_file_path: by-yaml.jsonl\n", OL_OK, "file by-yaml.jsonl"},
-        {"transport: {type: journal, directory: by-yaml}\nfacets:\n  disabled: [a, {b: c}]\n",
-         OL_OK, "journal"},
+        {"transport: {type: journal, directory: by-yaml}\nfacets:\n  disabled: [a, b]\n", OL_OK,
+         "journal"},
+        {"transport: {type: noop}\nfacets:\n  disabled: [a, {b: c}]\n", OL_CONFIG,
+         "openlineage.yml:3: facets.disabled: a list is not allowed; expected a list of texts"},
         {"transport:\n  type: noop\n", OL_OK, "noop"},
+        {"transport: {type: noop}\ntransport: {type: file}\n", OL_CONFIG,
+         "openlineage.yml:2: key 'transport' is there twice"},
         {"", OL_OK, "console"}, /* the variable, since the file says nothing */
         {"disabled: true\n", OL_DISABLED, "openlineage.yml:1: disabled"},
         {"transport:\n  type: kafkaa\n", OL_CONFIG, "openlineage.yml:2: transport.type: 'kafkaa'"},
