@@ -125,6 +125,8 @@ static ol_status read_own_variables(struct ol__config *config, struct ol_error *
         if (value == NULL || value[0] == '\0')
             continue;
         ol_status status = ol__conf_add(&config->variables, name, OL_CONF_TEXT, value, name, NULL);
+        if (status == OL_TOO_LARGE && (i == OL_KEY_PARENT_ID || i == OL_KEY_ROOT_PARENT_ID))
+            continue; /* only shown here; context.c reads and refuses them */
         if (status != OL_OK)
             return fail_variable(name, status, err);
     }
