@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include "cli.h"
+#include "dataset_name.h"
 #include "run_files.h"
 #include "store.h"
 #include "tree.h"
@@ -131,20 +132,34 @@ static int parse(int argc, char **argv, struct ask_options *o)
 
 /** How the store is asked for X: name space and name as the library would call it, then X as it was
  * given (SCHEMA.md); and the content of a file, or the version that X names. */
-static ol_status resolve(const char *x, struct ol__buf *subject, char content[160])
+static ol_status resolve(const char *x, struct ol__buf *subject,
+                         char content[OL_DATASET_VERSION_SIZE])
 {
-    char name_space[1024], name[4096], version[144];
+    char name_space[OL_DATASET_NAMESPACE_SIZE], name[OL_DATASET_NAME_SIZE];
     content[0] = '\0';
-    if (ol_dataset_name(x, name_space, sizeof name_space, name, sizeof name, version,
-                        sizeof version, NULL) == OL_OK) {
+    if (ol_dataset_name(x, name_space, sizeof name_space, name, sizeof name, content,
+                        OL_DATASET_VERSION_SIZE, NULL) == OL_OK) {
         ol__buf_add_format(subject, "%s\x1f%s\x1f", name_space, name);
-        if (version[0] != '\0')
-            snprintf(content, 160, "%s", version[0] == '#' ? version + 1 : version);
-        else if (strcmp(name_space, "file") == 0)
+        if (content[0] == '\0' && strcmp(name_space, "file") == 0)
             OL_IGNORE(run_files_hash_path(name, CONTENT_LIMIT, content) != OL_OK,
                       "no file, or none to be hashed: by name alone");
     }
     return ol__buf_add_text(subject, x);
+}
+
+/** X without the version at its end, for names that are no URIs: NAME@TAG, NAME:vN, NAME#sha256:...
+ * @return OL_NOT_FOUND: it has none. */
+static ol_status resolve_bare(const char *x, struct ol__buf *subject,
+                              char content[OL_DATASET_VERSION_SIZE])
+{
+    size_t size = strlen(x), version = ol__name_digest_size(x, size);
+    if (version == 0)
+        version = ol__name_tag_size(x, size, OL_VERSIONED_TAG);
+    if (version == 0 || version > OL_DATASET_VERSION_SIZE)
+        return OL_NOT_FOUND;
+    snprintf(content, OL_DATASET_VERSION_SIZE, "%s", x + size - version + 1);
+    ol__buf_reset(subject);
+    return ol__buf_add(subject, x, size - version);
 }
 
 static ol_status ask_agent(struct place *place, const struct ask_options *o, const char *subject,
@@ -187,6 +202,26 @@ static ol_status ask(struct place *place, const struct ask_options *o, const cha
     st = offline_ask(place, o->verb, &question, answer, err);
     *ret_status = st == OL_NOT_FOUND ? 404 : 200;
     return st == OL_NOT_FOUND && answer->size > 0 ? OL_OK : st;
+}
+
+/** A second question, once the first found nothing; if this finds nothing either, the first answer
+ * stands. */
+static ol_status ask_again(struct place *place, const struct ask_options *o, const char *subject,
+                           const char *content, int *ret_status, struct ol__buf *answer,
+                           struct ol_error *err)
+{
+    struct ol__buf other;
+    int status = 0;
+    ol__buf_init(&other, CLIENT_ANSWER_MAX);
+    ol_status st = ask(place, o, subject, content, &status, &other, err);
+    if (st == OL_OK && status == 200) {
+        ol__buf_release(answer);
+        *answer = other;
+        *ret_status = status;
+        return OL_OK;
+    }
+    ol__buf_release(&other);
+    return st;
 }
 
 static ol_status render(enum ask_verb verb, struct ol__span json, struct pretty *p,
@@ -251,7 +286,7 @@ int verb_ask(int argc, char **argv)
     if (result != 0)
         return result < 0 ? CLI_YES : result;
 
-    char content[160] = "";
+    char content[OL_DATASET_VERSION_SIZE] = "";
     int status = 0;
     struct place place;
     struct ol_error err = {.message = ""};
@@ -268,6 +303,9 @@ int verb_ask(int argc, char **argv)
     if (st == OL_OK)
         st = ask(&place, &o, subject.data, content[0] != '\0' ? content : NULL, &status, &answer,
                  &err);
+    if (st == OL_OK && status == 404 && asks[o.verb].needs_subject &&
+        resolve_bare(o.subject, &subject, content) == OL_OK)
+        st = ask_again(&place, &o, subject.data, content, &status, &answer, &err);
     result = st == OL_OK ? print_answer(&o, status, &answer) : cli_fail(&place, st, &err);
     place_release(&place);
     ol__buf_release(&subject);

@@ -11,7 +11,6 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <strings.h>
 #include <time.h>
 #include <unistd.h>
 #include "run_files.h"
@@ -40,13 +39,13 @@ ol_status run_files_add(struct run_files *files, enum run_side side, const char 
  * memory. */
 static char *local_path(const char *text)
 {
-    char name_space[64], name[4096], version[128];
+    char name_space[OL_DATASET_NAMESPACE_SIZE], name[OL_DATASET_NAME_SIZE],
+        version[OL_DATASET_VERSION_SIZE];
     if (ol_dataset_name(text, name_space, sizeof name_space, name, sizeof name, version,
                         sizeof version, NULL) != OL_OK ||
         strcmp(name_space, "file") != 0 || version[0] != '\0')
         return NULL;
-    /* A path is opened as it was given: its name may have lost bytes that are not UTF-8. */
-    return strdup(strncasecmp(text, "file:", 5) == 0 ? name : text);
+    return strdup(name);
 }
 
 void run_files_declare(struct run_files *files, struct ol_run *run)

@@ -128,15 +128,31 @@ struct ol_dataset *ol__dataset_get(struct ol_run *run, struct ol__dataset_set *s
     return d;
 }
 
-struct ol_dataset *ol__dataset_from_uri(struct ol_run *run, struct ol__dataset_set *set,
-                                        enum ol__entity side, const char *uri_or_path)
+/* What the scheme says the dataset is, unless the program has said so. */
+static void set_type(struct ol_dataset *d, const char *type)
 {
-    char space[OL_DATASET_NAMESPACE_MAX], name[OL_DATASET_NAME_MAX],
-        version[OL_DATASET_VERSION_MAX];
+    for (size_t i = 0; i < d->place.count; i++) {
+        const struct ol__facet_slot *slot = &d->place.slots[i];
+        struct ol__span key = {d->place.text.data + slot->key_offset, slot->key_size};
+        if (slot->entity == OL_ENTITY_DATASET && ol__span_equal(key, OL_SPAN_LIT("datasetType")))
+            return;
+    }
+    OL_IGNORE(ol_dataset_set_dataset_type(d, OL_MAKE(ol_dataset_type, .type = type)),
+              "kept for the next emit");
+}
+
+struct ol_dataset *ol__dataset_from_uri(struct ol_run *run, struct ol__dataset_set *set,
+                                        enum ol__entity side, const char *uri_or_path,
+                                        const char *table)
+{
+    char space[OL_DATASET_NAMESPACE_SIZE], name[OL_DATASET_NAME_SIZE],
+        version[OL_DATASET_VERSION_SIZE];
+    struct ol__name n = {.space = {.out = space, .size = sizeof space},
+                         .name = {.out = name, .size = sizeof name},
+                         .version = {.out = version, .size = sizeof version}};
     struct ol_error why;
     struct ol_dataset *d = NULL;
-    ol_status status = ol_dataset_name(uri_or_path, space, sizeof space, name, sizeof name, version,
-                                       sizeof version, &why);
+    ol_status status = ol__name_make(uri_or_path, table, &n, &why);
     if (status != OL_OK) {
         OL_IGNORE(ol__run_fail(run, status, "%s", why.message), "kept");
         return NULL;
@@ -152,12 +168,15 @@ struct ol_dataset *ol__dataset_from_uri(struct ol_run *run, struct ol__dataset_s
         OL_IGNORE(
             ol_dataset_set_dataset_version(d, OL_MAKE(ol_dataset_version, .version = version)),
             "kept for the next emit");
+    if (d != NULL && n.type != NULL)
+        set_type(d, n.type);
     return d;
 }
 
 /* ---- public ---- */
 
-static struct ol_dataset *add(struct ol_run *run, enum ol__entity side, const char *uri_or_path)
+static struct ol_dataset *add(struct ol_run *run, enum ol__entity side, const char *uri_or_path,
+                              const char *table)
 {
     if (run == NULL)
         return NULL;
@@ -167,17 +186,38 @@ static struct ol_dataset *add(struct ol_run *run, enum ol__entity side, const ch
         return NULL;
     }
     return ol__dataset_from_uri(run, side == OL_ENTITY_INPUT ? &run->inputs : &run->outputs, side,
-                                uri_or_path);
+                                uri_or_path, table);
 }
 
 struct ol_dataset *ol_run_input(struct ol_run *run, const char *uri_or_path)
 {
-    return add(run, OL_ENTITY_INPUT, uri_or_path);
+    return add(run, OL_ENTITY_INPUT, uri_or_path, NULL);
 }
 
 struct ol_dataset *ol_run_output(struct ol_run *run, const char *uri_or_path)
 {
-    return add(run, OL_ENTITY_OUTPUT, uri_or_path);
+    return add(run, OL_ENTITY_OUTPUT, uri_or_path, NULL);
+}
+
+static struct ol_dataset *add_table(struct ol_run *run, enum ol__entity side,
+                                    const char *connection, const char *table)
+{
+    if (run != NULL && (table == NULL || table[0] == '\0')) {
+        OL_IGNORE(ol__run_fail(run, OL_INVALID, "dataset: a table is required"), "kept");
+        return NULL;
+    }
+    return add(run, side, connection, table);
+}
+
+struct ol_dataset *ol_run_input_table(struct ol_run *run, const char *connection, const char *table)
+{
+    return add_table(run, OL_ENTITY_INPUT, connection, table);
+}
+
+struct ol_dataset *ol_run_output_table(struct ol_run *run, const char *connection,
+                                       const char *table)
+{
+    return add_table(run, OL_ENTITY_OUTPUT, connection, table);
 }
 
 static struct ol_dataset *add_named(struct ol_run *run, enum ol__entity side,

@@ -3,468 +3,433 @@
  *  1. The same data get the same name whichever of its spellings is used: one scheme of several,
  * default ports, slashes, percent signs in file: URIs, relative paths. Symbolic links are kept,
  * since the link is what the user means; only `..` behind one is resolved, as the kernel does.
- *  2. User, password and query of a URI never come out.
- *  3. Nothing outside the working directory's name and the links in front of a `..` is asked. */
-#include <errno.h>
-#include <limits.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <strings.h>
-#include <sys/stat.h>
-#include <unistd.h>
-#include <openlineage/openlineage.h>
+ *  2. User, password and query of a URI never come out, neither in a name nor in an error.
+ *  3. Nothing outside the working directory's name and the links in front of a `..` is asked.
+ *  4. No name ends in what the tables of name_table.c call a version; of several the last one
+ * counts.
+ */
 #include "dataset_name.h"
-#include "ol_base.h"
 
-enum rule {
-    RULE_FILE,   /* name space file or file://host; name: the path */
-    RULE_OBJECT, /* name: the path without slashes around it; a key may hold ? and # */
-    RULE_PATH,   /* name: the path, absolute */
-    RULE_TABLE,  /* name: the path, its parts joined with dots */
-    RULE_REST,   /* name: the path without its first slash */
-    RULE_BARE,   /* the scheme alone is the name space; name: all the rest, joined with dots */
-    RULE_ID      /* as BARE, kept as it is */
-};
+#include <stdio.h>
+#include <strings.h>
+#include <openlineage/openlineage.h>
 
-static const struct scheme {
-    const char *name;      /* as given, any case */
-    const char *canonical; /* as it stands in the name space */
-    enum rule rule;
-    unsigned port;         /* default, written out; 0: none known */
-    unsigned segments;     /* of the path, which belong to the name space */
-    bool needs_no_slashes; /* "bigquery:..." is one as well */
-} schemes[] = {
-    {"file", "file", RULE_FILE, 0, 0, true},
-    {"s3", "s3", RULE_OBJECT, 0, 0, false},
-    {"s3a", "s3", RULE_OBJECT, 0, 0, false},
-    {"s3n", "s3", RULE_OBJECT, 0, 0, false},
-    {"gs", "gs", RULE_OBJECT, 0, 0, false},
-    {"gcs", "gs", RULE_OBJECT, 0, 0, false},
-    {"abfss", "abfss", RULE_OBJECT, 0, 0, false},
-    {"abfs", "abfss", RULE_OBJECT, 0, 0, false},
-    {"wasbs", "wasbs", RULE_OBJECT, 0, 0, false},
-    {"wasb", "wasbs", RULE_OBJECT, 0, 0, false},
-    {"hdfs", "hdfs", RULE_PATH, 0, 0, false},
-    {"dbfs", "dbfs", RULE_PATH, 0, 0, true},
-    {"postgres", "postgres", RULE_TABLE, 5432, 0, false},
-    {"postgresql", "postgres", RULE_TABLE, 5432, 0, false},
-    {"mysql", "mysql", RULE_TABLE, 3306, 0, false},
-    {"mssql", "mssql", RULE_TABLE, 1433, 0, false},
-    {"sqlserver", "sqlserver", RULE_TABLE, 1433, 0, false},
-    {"oracle", "oracle", RULE_TABLE, 1521, 0, false},
-    {"db2", "db2", RULE_TABLE, 50000, 0, false},
-    {"teradata", "teradata", RULE_TABLE, 1025, 0, false},
-    {"hive", "hive", RULE_TABLE, 10000, 0, false},
-    {"oceanbase", "oceanbase", RULE_TABLE, 2881, 0, false},
-    {"crate", "crate", RULE_TABLE, 0, 0, false},
-    {"cassandra", "cassandra", RULE_TABLE, 9042, 0, false},
-    {"milvus", "milvus", RULE_TABLE, 19530, 0, false},
-    {"redshift", "redshift", RULE_TABLE, 5439, 0, false},
-    {"snowflake", "snowflake", RULE_TABLE, 0, 0, false},
-    {"spanner", "spanner", RULE_TABLE, 0, 0, false},
-    {"trino", "trino", RULE_TABLE, 8080, 0, false},
-    {"awsathena", "awsathena", RULE_TABLE, 0, 0, false},
-    {"unitycatalog", "unitycatalog", RULE_TABLE, 0, 0, false},
-    {"fabric-warehouse", "fabric-warehouse", RULE_TABLE, 0, 0, false},
-    {"kafka", "kafka", RULE_TABLE, 9092, 0, false},
-    {"bigquery", "bigquery", RULE_BARE, 0, 0, true},
-    {"bq", "bigquery", RULE_BARE, 0, 0, true},
-    {"pubsub", "pubsub", RULE_ID, 0, 0, true},
-    {"inmemory", "inmemory://", RULE_ID, 0, 0, false},
-    {"azurecosmos", "azurecosmos", RULE_REST, 0, 2, false},
-    {"azurekusto", "azurekusto", RULE_REST, 0, 0, false},
-    {"box", "box", RULE_REST, 0, 1, false},
-    {"filenet", "filenet", RULE_REST, 0, 1, false},
-    {"mssharepoint", "mssharepoint", RULE_REST, 0, 1, false},
-};
-
-/* The caller's buffer; what does not fit is told at the end. */
-struct text {
-    char *out;
-    size_t size, used;
-    bool is_cut;
-};
-
-static void put(struct text *t, const char *data, size_t size)
+void ol__name_put(struct ol__name_text *t, const char *data, size_t size)
 {
     if (t->is_cut || size >= t->size - t->used) {
         t->is_cut = true;
         return;
     }
-    memcpy(t->out + t->used, data, size); /* cppcheck-suppress uninitvar */
+    memcpy(t->out + t->used, data, size);
     t->used += size;
     t->out[t->used] = '\0';
 }
 
-static void put_text(struct text *t, const char *text)
+void ol__name_put_text(struct ol__name_text *t, const char *text)
 {
-    put(t, text, strlen(text));
+    ol__name_put(t, text, strlen(text));
 }
 
-static void put_lower(struct text *t, const char *data, size_t size)
+void ol__name_put_lower(struct ol__name_text *t, const char *data, size_t size)
 {
     for (size_t i = 0; i < size; i++) {
         char c = data[i] >= 'A' && data[i] <= 'Z' ? (char)(data[i] + ('a' - 'A')) : data[i];
-        put(t, &c, 1);
+        ol__name_put(t, &c, 1);
     }
+}
+
+/* What an error may show of a text: nothing behind its scheme where a secret could be (promise 2).
+ */
+struct shown {
+    char text[84];
+};
+static struct shown show(const char *text)
+{
+    struct shown s;
+    size_t colon = strcspn(text, ":");
+    bool is_open = text[colon] == '\0' || strpbrk(text, "@?;=") == NULL;
+    snprintf(s.text, sizeof s.text, "%.*s%s", is_open ? 80 : (int)OL_MIN(colon, (size_t)40), text,
+             is_open ? "" : ":...");
+    return s;
 }
 
 /* ---- versions ---- */
 
-static const struct version {
-    const char *prefix;
-    size_t digits;
-} versions[] = {{"#sha256:", 64}, {"#sha512:", 128}, {"#sha1:", 40}, {"#md5:", 32}};
-
-/* How many bytes at the end of @p text are a version suffix. */
-static size_t version_size(const char *text, size_t size)
+static void take_version(struct ol__name *n, const char *version, size_t size)
 {
-    for (size_t i = 0; i < OL_COUNT(versions); i++) {
-        size_t prefix = strlen(versions[i].prefix), whole = prefix + versions[i].digits;
-        if (size <= whole)
-            continue;
-        const char *at = text + size - whole;
-        if (memcmp(at, versions[i].prefix, prefix) == 0 &&
-            strspn(at + prefix, "0123456789abcdefABCDEF") == versions[i].digits)
-            return whole;
-    }
-    return 0;
+    if (n->version.used == 0) /* else one further out has been found */
+        ol__name_put(&n->version, version, size);
 }
 
-/* ---- paths ---- */
-
-static void pop_segment(struct text *t)
+/* "sha256:..." in one spelling. */
+static void take_digest(struct ol__name *n, const char *digest, size_t size)
 {
-    while (t->used > 0 && t->out[t->used - 1] != '/')
-        t->used--;
-    if (t->used > 0)
-        t->used--;
-    t->out[t->used] = '\0';
+    if (n->version.used == 0)
+        ol__name_put_lower(&n->version, digest, size);
 }
 
-/* `link/..` is the parent of where the link leads. */
-static void resolve_link(struct text *t)
+/* Cut versions off the end of the name (promise 4). */
+static void split_versions(struct ol__name *n, unsigned forms)
 {
-    struct stat st;
-    if (t->used == 0 || lstat(t->out, &st) != 0 || !S_ISLNK(st.st_mode))
-        return;
-    char *real = realpath(t->out, NULL);
-    if (real == NULL)
-        return;
-    t->used = 0;
-    put_text(t, strcmp(real, "/") == 0 ? "" : real);
-    free(real);
-}
-
-/* Put @p path, absolute, without empty and dot segments. @p t holds what it is relative to. */
-static void put_path(struct text *t, const char *path, size_t size, bool is_here)
-{
-    const char *end = path + size;
-    while (path < end) {
-        const char *slash = memchr(path, '/', (size_t)(end - path));
-        size_t segment = (size_t)((slash != NULL ? slash : end) - path);
-        if (segment == 2 && path[0] == '.' && path[1] == '.') {
-            if (is_here)
-                resolve_link(t);
-            pop_segment(t);
-        } else if (segment > 0 && !(segment == 1 && path[0] == '.')) {
-            put(t, "/", 1);
-            put(t, path, segment);
+    struct ol__name_text *name = &n->name;
+    size_t size;
+    do {
+        size = ol__name_digest_size(name->out, name->used);
+        if (size > 0) {
+            take_digest(n, name->out + name->used - size + 1, size - 1);
+        } else {
+            size = ol__name_tag_size(name->out, name->used, forms);
+            if (size > 0)
+                take_version(n, name->out + name->used - size + 1, size - 1);
         }
-        path += segment + 1;
-    }
-    if (t->used == 0)
-        put(t, "/", 1);
-}
-
-static ol_status name_path(const char *path, size_t size, struct text *space, struct text *name,
-                           struct ol_error *err)
-{
-    char current[PATH_MAX];
-    put_text(space, "file");
-    if (path[0] != '/') {
-        if (getcwd(current, sizeof current) == NULL || current[0] != '/')
-            return ol__error_set(err, OL_INVALID,
-                                 "dataset '%.80s': relative, and the working directory"
-                                 " has no usable name",
-                                 path);
-        put_path(name, current, strlen(current), false);
-        if (name->used == 1) /* "/" */
-            name->used = 0;
-    }
-    put_path(name, path, size, true);
-    return OL_OK;
-}
-
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
-
-/* %XX to bytes; @p out holds at least @p size. A percent sign without two digits stays. */
-static ol_status decode(const char *text, size_t size, char *out, size_t *ret, struct ol_error *err)
-{
-    size_t used = 0;
-    for (size_t i = 0; i < size; i++) {
-        int high = text[i] == '%' && i + 2 < size ? hex_digit(text[i + 1]) : -1;
-        int low = high >= 0 ? hex_digit(text[i + 2]) : -1;
-        out[used++] = low >= 0 ? (char)(high << 4 | low) : text[i];
-        if (low >= 0)
-            i += 2;
-        if (out[used - 1] == '\0')
-            return ol__error_set(err, OL_INVALID, "dataset '%.80s': a file name cannot hold %%00",
-                                 text);
-    }
-    *ret = used;
-    return OL_OK;
-}
-
-static ol_status name_file(const char *rest, size_t size, struct text *space, struct text *name,
-                           struct ol_error *err)
-{
-    char path[OL_DATASET_NAME_MAX];
-    const char *host = NULL;
-    size_t host_size = 0;
-    if (size >= 2 && rest[0] == '/' && rest[1] == '/') {
-        host = rest + 2;
-        const char *slash = memchr(host, '/', size - 2);
-        host_size = slash != NULL ? (size_t)(slash - host) : size - 2;
-        rest = host + host_size;
-        size -= 2 + host_size;
-        if (host_size == 9 && strncasecmp(host, "localhost", 9) == 0)
-            host_size = 0;
-    }
-    if (size == 0)
-        return ol__error_set(err, OL_INVALID, "dataset 'file:': no path");
-    if (size >= sizeof path)
-        return ol__error_set(err, OL_TOO_LARGE, "dataset: name longer than %zu bytes",
-                             sizeof path - 1);
-    ol_status status = decode(rest, size, path, &size, err);
-    if (status != OL_OK)
-        return status;
-    path[size] = '\0';
-    if (host_size == 0)
-        return name_path(path, size, space, name, err);
-    put_text(space, "file://");
-    put_lower(space, host, host_size);
-    put_path(name, path, size, false);
-    return OL_OK;
+        name->used -= size;
+        while (size > 0 && name->used > 1 && name->out[name->used - 1] == '/')
+            name->used--;
+        name->out[name->used] = '\0';
+    } while (size > 0);
 }
 
 /* ---- URIs ---- */
 
-/* scheme://authority, without user and password (promise 2), with its port. */
-static void put_authority(const struct scheme *s, const char *authority, size_t size,
-                          struct text *space)
+static bool is_parameter(char c)
 {
-    for (size_t i = size; s->rule != RULE_OBJECT && i > 0; i--) {
-        if (authority[i - 1] == '@') { /* in object stores: container@account */
-            authority += i;
-            size -= i;
-            break;
-        }
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+           c == '_' || c == '.';
+}
+
+/* Where the parameters of an object's URI begin; the end, if the key just holds a question mark. */
+static size_t find_parameters(struct ol__span text)
+{
+    for (size_t i = 0; i < text.size; i++) {
+        size_t end = i + 1;
+        if (text.data[i] != '?')
+            continue;
+        while (end < text.size && is_parameter(text.data[end]))
+            end++;
+        if (end > i + 1 && end < text.size && text.data[end] == '=')
+            return i;
     }
-    put_text(space, s->canonical);
-    if (size == 0 && s->port == 0)
+    return text.size;
+}
+
+/* scheme://authority, without user and password (promise 2). */
+static void put_authority(const struct ol__name_scheme *s, struct ol__span authority,
+                          struct ol__name_text *space)
+{
+    size_t host = authority.size, container = 0;
+    while (host > 0 && authority.data[host - 1] != '@')
+        host--;
+    size_t end = host > 0 ? host - 1 : 0; /* of the container, with a password behind a colon */
+    for (size_t i = 0; i < end; i++)
+        if (authority.data[i] == '@')
+            container = i + 1;
+    const char *colon = memchr(authority.data + container, ':', end - container);
+    ol__name_put_text(space, s->canonical);
+    if (host == authority.size)
         return; /* the bare scheme: hdfs:///path */
-    put_text(space, "://");
-    const char *comma = s->rule == RULE_TABLE ? memchr(authority, ',', size) : NULL;
-    if (comma != NULL) /* of several brokers the first one names the cluster */
-        size = (size_t)(comma - authority);
-    if (size == 0)
-        put_text(space, "localhost");
-    else if (s->port != 0)
-        put_lower(space, authority, size);
-    else
-        put(space, authority, size);
-    const char *bracket = memchr(authority, ']', size);
-    size_t host = bracket != NULL ? (size_t)(bracket - authority) : 0;
-    if (s->port != 0 && memchr(authority + host, ':', size - host) == NULL) {
-        char port[16];
-        put(space, port, (size_t)snprintf(port, sizeof port, ":%u", s->port));
+    ol__name_put_text(space, "://");
+    if ((s->host & OL_HOST_CONTAINER) != 0 && host > 0) {
+        ol__name_put(space, authority.data + container,
+                     colon != NULL ? (size_t)(colon - authority.data) - container
+                                   : end - container);
+        ol__name_put(space, "@", 1);
+    }
+    ol__name_put(space, authority.data + host, authority.size - host);
+}
+
+static struct ol__span trim(struct ol__span path)
+{
+    while (path.size > 0 && path.data[0] == '/')
+        path = (struct ol__span){path.data + 1, path.size - 1};
+    while (path.size > 0 && path.data[path.size - 1] == '/')
+        path.size--;
+    return path;
+}
+
+/* Take the first segment off @p path. */
+static struct ol__span take_segment(struct ol__span *path)
+{
+    const char *slash = memchr(path->data, '/', path->size);
+    struct ol__span segment = {path->data,
+                               slash != NULL ? (size_t)(slash - path->data) : path->size};
+    size_t size = segment.size + (slash != NULL);
+    *path = (struct ol__span){path->data + size, path->size - size};
+    return segment;
+}
+
+/* Objects, paths, and what else stands behind //authority/. */
+static void name_place(const struct ol__name_scheme *s, struct ol__span rest, struct ol__name *ret)
+{
+    static const char *const version_keys[] = {"versionId", "generation", "snapshot", NULL};
+    struct ol__span authority = {"", 0}, path = rest;
+    if (rest.size >= 2 && rest.data[0] == '/' && rest.data[1] == '/')
+        ol__name_split((struct ol__span){rest.data + 2, rest.size - 2}, false, &authority, &path);
+    put_authority(s, authority, &ret->space);
+    if (s->rule == OL_NAME_OBJECT) {
+        size_t query = find_parameters(path);
+        struct ol__span version = ol__name_parameter(
+            (struct ol__span){path.data + query, path.size - query}, version_keys);
+        if ((s->versions & OL_VERSIONED_QUERY) != 0 && version.size > 0)
+            take_version(ret, version.data, version.size);
+        path.size = query;
+    } else {
+        const char *query = memchr(path.data, '?', path.size);
+        path.size = query != NULL ? (size_t)(query - path.data) : path.size;
+    }
+    path = trim(path);
+    for (unsigned i = 0; i < s->segments && path.size > 0; i++) {
+        struct ol__span segment = take_segment(&path);
+        ol__name_put(&ret->space, "/", 1);
+        ol__name_put(&ret->space, segment.data, segment.size);
+    }
+    if ((s->versions & OL_VERSIONED_REF) != 0 && path.size > 0) {
+        struct ol__span ref = take_segment(&path);
+        take_version(ret, ref.data, ref.size);
+        path = trim(path);
+    }
+    if (s->rule == OL_NAME_PATH || (s->rule == OL_NAME_OBJECT && path.size == 0))
+        ol__name_put(&ret->name, "/", 1);
+    ol__name_put(&ret->name, path.data, path.size);
+    const char *slash = memchr(ret->name.out, '/', ret->name.used);
+    if ((s->versions & OL_VERSIONED_LAST) != 0 && slash != NULL && strchr(slash + 1, '/') == NULL) {
+        take_version(ret, slash + 1, strlen(slash + 1)); /* models:/fraud/3 */
+        ret->name.used = (size_t)(slash - ret->name.out);
+        ret->name.out[ret->name.used] = '\0';
     }
 }
 
-static void put_joined(struct text *name, const char *path, size_t size)
+/* scheme:ID and scheme://ID. */
+static void name_id(const struct ol__name_scheme *s, struct ol__span rest, struct ol__name *ret)
 {
-    for (size_t i = 0; i < size; i++)
-        put(name, path[i] == '/' ? "." : path + i, 1);
-}
-
-/* Move leading segments of the path to the name space. */
-static void take_segments(const struct scheme *s, const char **path, size_t *size,
-                          struct text *space)
-{
-    for (unsigned i = 0; i<s->segments && * size> 0; i++) {
-        const char *slash = memchr(*path, '/', *size);
-        size_t segment = slash != NULL ? (size_t)(slash - *path) : *size;
-        put(space, "/", 1);
-        put(space, *path, segment);
-        segment += slash != NULL;
-        *path += segment;
-        *size -= segment;
-    }
-}
-
-/* @p rest: what follows the colon. */
-static void name_uri(const struct scheme *s, const char *rest, size_t size, struct text *space,
-                     struct text *name)
-{
-    const char *query = s->rule == RULE_OBJECT ? NULL : memchr(rest, '?', size);
-    if (query != NULL)
-        size = (size_t)(query - rest);
-    bool has_authority = size >= 2 && rest[0] == '/' && rest[1] == '/';
-    if (has_authority) {
-        rest += 2;
-        size -= 2;
-    }
-    if (s->rule == RULE_BARE || s->rule == RULE_ID) {
-        put_text(space, s->canonical);
-        if (s->rule == RULE_BARE)
-            put_joined(name, rest, size);
-        else
-            put(name, rest, size);
+    if (rest.size >= 2 && rest.data[0] == '/' && rest.data[1] == '/')
+        rest = (struct ol__span){rest.data + 2, rest.size - 2};
+    const char *query = memchr(rest.data, '?', rest.size);
+    rest.size = query != NULL ? (size_t)(query - rest.data) : rest.size;
+    ol__name_put_text(&ret->space, s->canonical);
+    if ((s->versions & OL_VERSIONED_REPO) == 0) {
+        ol__name_put(&ret->name, rest.data, rest.size);
         return;
     }
-    const char *slash = has_authority ? memchr(rest, '/', size) : rest;
-    size_t authority = slash != NULL ? (size_t)(slash - rest) : size;
-    put_authority(s, rest, authority, space);
-    const char *path = rest + authority;
-    size -= authority;
-    while (size > 0 && path[0] == '/') {
-        path++;
-        size--;
+    rest = trim(rest);
+    const char *at = memchr(rest.data, '@', rest.size); /* OWNER/NAME@REVISION/PATH */
+    size_t size = at != NULL ? (size_t)(at - rest.data) : rest.size;
+    ol__name_put(&ret->name, rest.data, size);
+    if (at != NULL) {
+        struct ol__span path = {at + 1, rest.size - size - 1};
+        struct ol__span revision = take_segment(&path);
+        take_version(ret, revision.data, revision.size);
+        ol__name_put(&ret->name, path.size > 0 ? "/" : "", path.size > 0);
+        ol__name_put(&ret->name, path.data, path.size);
     }
-    while (size > 0 && path[size - 1] == '/')
-        size--;
-    take_segments(s, &path, &size, space);
-    if (s->rule == RULE_PATH || (s->rule == RULE_OBJECT && size == 0))
-        put(name, "/", 1);
-    if (s->rule == RULE_TABLE)
-        put_joined(name, path, size);
-    else
-        put(name, path, size);
+    if (strncmp(ret->name.out, "datasets/", 9) == 0 || strncmp(ret->name.out, "spaces/", 7) == 0)
+        ret->type = NULL;
 }
 
 /* arn:partition:service:region:account:resource; a bucket is better known as s3://. */
-static ol_status name_arn(const char *text, size_t size, struct text *space, struct text *name,
-                          struct ol_error *err)
+static ol_status name_arn(struct ol__span text, struct ol__name *ret, struct ol_error *err)
 {
-    static const struct scheme s3 = {"s3", "s3", RULE_OBJECT, 0, 0, false};
-    const char *at = text;
-    for (int colons = 0; colons < 5; colons++) {
-        at = memchr(at, ':', size - (size_t)(at - text));
-        if (at == NULL)
-            return ol__error_set(err, OL_INVALID,
-                                 "dataset '%.80s': expected"
-                                 " arn:PARTITION:SERVICE:REGION:ACCOUNT:RESOURCE",
-                                 text);
-        at++;
-    }
-    size_t rest = size - (size_t)(at - text);
-    const char *service = strchr(text + 4, ':') + 1;
-    if (strncmp(service, "s3:", 3) == 0) {
-        char uri[OL_DATASET_NAME_MAX];
-        int n = snprintf(uri, sizeof uri, "//%.*s", (int)rest, at);
-        if (n < 0 || (size_t)n >= sizeof uri)
-            return ol__error_set(err, OL_TOO_LARGE, "dataset: name longer than %zu bytes",
-                                 sizeof uri);
-        name_uri(&s3, uri, (size_t)n, space, name);
+    static const struct ol__name_scheme s3 = {
+        .name = "s3", .canonical = "s3", .rule = OL_NAME_OBJECT};
+    size_t colons[5], count = 0;
+    for (size_t i = 0; i < text.size && count < OL_COUNT(colons); i++)
+        if (text.data[i] == ':')
+            colons[count++] = i;
+    if (count < OL_COUNT(colons))
+        return ol__error_set(err, OL_INVALID,
+                             "dataset '%s': expected"
+                             " arn:PARTITION:SERVICE:REGION:ACCOUNT:RESOURCE",
+                             show(text.data).text);
+    struct ol__span resource = {text.data + colons[4] + 1, text.size - colons[4] - 1};
+    bool is_bucket = strncmp(text.data + colons[1], ":s3:::", 6) == 0;
+    if (!is_bucket) {
+        ol__name_put(&ret->space, text.data, colons[4]);
+        ol__name_put(&ret->name, resource.data, resource.size);
         return OL_OK;
     }
-    put(space, text, (size_t)(at - 1 - text));
-    put(name, at, rest);
+    char uri[OL_DATASET_NAME_SIZE];
+    int n = snprintf(uri, sizeof uri, "//%.*s", (int)resource.size, resource.data);
+    if (n < 0 || (size_t)n >= sizeof uri)
+        return ol__error_set(err, OL_TOO_LARGE, "dataset: name longer than %zu bytes", sizeof uri);
+    name_place(&s3, (struct ol__span){uri, (size_t)n}, ret);
     return OL_OK;
 }
 
-/* The scheme at @p text, its size in @p ret_size; 0: it is a path. */
-static const struct scheme *find_scheme(const char *text, struct scheme *other, char *spelt,
-                                        size_t spelt_size, size_t *ret_size)
+/* ---- schemes ---- */
+
+#define SCHEME_CHARACTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+-."
+
+static const struct ol__name_scheme *look_up(const char *name, size_t size)
 {
-    size_t size = strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+-.");
-    *ret_size = 0;
-    if (size < 2 || text[size] != ':' || size >= spelt_size || (text[0] >= '0' && text[0] <= '9'))
-        return NULL;
-    bool has_slashes = text[size + 1] == '/' && text[size + 2] == '/';
-    for (size_t i = 0; i < OL_COUNT(schemes); i++) {
-        const struct scheme *s = &schemes[i];
-        if (strlen(s->name) == size && strncasecmp(s->name, text, size) == 0 &&
-            (has_slashes || s->needs_no_slashes)) {
-            *ret_size = size;
+    for (size_t i = 0; i < ol__name_scheme_count; i++) {
+        const struct ol__name_scheme *s = &ol__name_schemes[i];
+        if (strncasecmp(s->name, name, size) == 0 && s->name[size] == '\0')
             return s;
-        }
     }
+    return NULL;
+}
+
+/* The scheme at @p text and, in @p given, what follows; NULL: @p text is a path. @p other and
+ * @p spelt are room for one that the table lacks. */
+static const struct ol__name_scheme *find_scheme(struct ol__span text, struct ol__name_given *given,
+                                                 struct ol__name_scheme *other, char spelt[32])
+{
+    size_t size = strspn(text.data, SCHEME_CHARACTERS);
+    if (size < 2 || size >= text.size || size >= 32 || text.data[size] != ':' ||
+        (text.data[0] >= '0' && text.data[0] <= '9'))
+        return NULL;
+    given->rest = (struct ol__span){text.data + size + 1, text.size - size - 1};
+    const struct ol__name_scheme *s = look_up(text.data, size);
+    const char *plus = memchr(text.data, '+', size);
+    if (s == NULL && plus != NULL) { /* postgresql+psycopg2:// */
+        s = look_up(text.data, (size_t)(plus - text.data));
+        s = s != NULL && (s->rule == OL_NAME_TABLE || s->rule == OL_NAME_LOCAL) ? s : NULL;
+        given->is_srv = s != NULL && size - (size_t)(plus - text.data) == 4 &&
+                        strncasecmp(plus, "+srv", 4) == 0;
+    }
+    if (given->is_jdbc && s != NULL && s->rule == OL_NAME_TABLE && given->rest.data[0] != '/' &&
+        strcmp(s->canonical, "oracle") != 0) { /* mysql:loadbalance:// */
+        size_t word = strspn(given->rest.data, SCHEME_CHARACTERS);
+        if (word < given->rest.size && given->rest.data[word] == ':')
+            given->rest =
+                (struct ol__span){given->rest.data + word + 1, given->rest.size - word - 1};
+    }
+    bool has_slashes = given->rest.size >= 2 && memcmp(given->rest.data, "//", 2) == 0;
+    if (s != NULL && (has_slashes || s->needs_no_slashes || given->is_jdbc))
+        return s;
     if (!has_slashes)
         return NULL;
-    struct text t = {.out = spelt, .size = spelt_size};
-    put_lower(&t, text, size);
-    *other = (struct scheme){.name = spelt, .canonical = spelt, .rule = RULE_PATH};
-    *ret_size = size;
+    struct ol__name_text t = {.out = spelt, .size = 32};
+    ol__name_put_lower(&t, text.data, size);
+    *other = (struct ol__name_scheme){.name = spelt,
+                                      .canonical = spelt,
+                                      .levels = 3,
+                                      .rule = given->is_jdbc ? OL_NAME_TABLE : OL_NAME_PATH};
     return other;
 }
 
-static ol_status name_any(const char *text, size_t size, struct text *space, struct text *name,
+static ol_status name_any(struct ol__span text, const char *table, struct ol__name *ret,
                           struct ol_error *err)
 {
-    struct scheme other;
+    struct ol__name_scheme other;
+    struct ol__name_given given = {.table = table};
     char spelt[32];
-    size_t scheme_size;
-    if (strncasecmp(text, "jdbc:", 5) == 0) {
-        text += 5;
-        size -= 5;
+    given.is_jdbc = strncasecmp(text.data, "jdbc:", 5) == 0;
+    if (given.is_jdbc)
+        text = (struct ol__span){text.data + 5, text.size - OL_MIN(text.size, (size_t)5)};
+    if (text.size > 4 && strncmp(text.data, "arn:", 4) == 0 && table == NULL)
+        return name_arn(text, ret, err);
+    const struct ol__name_scheme *s = find_scheme(text, &given, &other, spelt);
+    enum ol__name_rule rule = s != NULL ? s->rule : OL_NAME_FILE;
+    bool has_tables = rule == OL_NAME_TABLE || rule == OL_NAME_BARE || rule == OL_NAME_LOCAL;
+    if (s == NULL && given.is_jdbc)
+        return ol__error_set(err, OL_INVALID, "dataset 'jdbc:...': expected jdbc:NAME://HOST...");
+    if (table != NULL && !has_tables)
+        return ol__error_set(err, OL_INVALID, "dataset '%s': no database that has tables",
+                             show(text.data).text);
+    ol_status status = OL_OK;
+    ret->type = s != NULL ? s->type : NULL;
+    if (s == NULL) {
+        ol__name_put_text(&ret->space, "file");
+        status = ol__name_path(text.data, text.size, &ret->name, err);
+    } else if (rule == OL_NAME_FILE) {
+        status = ol__name_file(given.rest, ret, err);
+    } else if (rule == OL_NAME_LOCAL) {
+        status = ol__name_local(s, &given, ret, err);
+    } else if (has_tables) {
+        status = ol__name_server(s, &given, ret, err);
+    } else if (rule == OL_NAME_ID) {
+        name_id(s, given.rest, ret);
+    } else {
+        name_place(s, given.rest, ret);
     }
-    if (size > 4 && strncmp(text, "arn:", 4) == 0)
-        return name_arn(text, size, space, name, err);
-    const struct scheme *s = find_scheme(text, &other, spelt, sizeof spelt, &scheme_size);
-    if (s == NULL)
-        return name_path(text, size, space, name, err);
-    const char *rest = text + scheme_size + 1;
-    if (size < scheme_size + 1)
-        return ol__error_set(err, OL_INVALID, "dataset '%.80s': nothing behind the scheme", text);
-    size -= scheme_size + 1;
-    if (s->rule == RULE_FILE)
-        return name_file(rest, size, space, name, err);
-    name_uri(s, rest, size, space, name);
+    if (status == OL_OK)
+        split_versions(ret, s != NULL ? s->versions : 0);
+    return status;
+}
+
+/* The text itself without digests at its end, which may hide what the scheme's own rules look for.
+ */
+static size_t split_text(const char *text, struct ol__name *ret)
+{
+    size_t size = strlen(text), digest;
+    while ((digest = ol__name_digest_size(text, size)) > 0) {
+        take_digest(ret, text + size - digest + 1, digest - 1);
+        size -= digest;
+    }
+    return size;
+}
+
+static ol_status check_fits(const char *text, const struct ol__name *n, struct ol_error *err)
+{
+    const struct ol__name_text *cut = n->space.is_cut     ? &n->space
+                                      : n->name.is_cut    ? &n->name
+                                      : n->version.is_cut ? &n->version
+                                                          : NULL;
+    if (cut != NULL)
+        return ol__error_set(err, OL_TOO_LARGE, "dataset '%s': %s does not fit into %zu bytes",
+                             show(text).text,
+                             cut == &n->space  ? "its name space"
+                             : cut == &n->name ? "its name"
+                                               : "its version",
+                             cut->size);
+    if (n->name.used == 0)
+        return ol__error_set(err, OL_INVALID, "dataset '%s': no name behind the scheme and host",
+                             show(text).text);
     return OL_OK;
 }
 
-ol_status ol_dataset_name(const char *uri_or_path, char *ret_namespace, size_t namespace_size,
-                          char *ret_name, size_t name_size, char *ret_version,
-                          size_t version_size_max, struct ol_error *err)
+ol_status ol__name_make(const char *text, const char *table, struct ol__name *ret,
+                        struct ol_error *err)
 {
-    if (uri_or_path == NULL || uri_or_path[0] == '\0')
+    if (text == NULL || text[0] == '\0')
         return ol__error_set(err, OL_INVALID, "dataset: neither a URI nor a path was given");
-    if (ret_namespace == NULL || ret_name == NULL || ret_version == NULL || namespace_size == 0 ||
-        name_size == 0 || version_size_max == 0)
+    if (ret->space.out == NULL || ret->name.out == NULL || ret->version.out == NULL ||
+        ret->space.size == 0 || ret->name.size == 0 || ret->version.size == 0)
         return ol__error_set(err, OL_INVALID, "ol_dataset_name: a buffer is missing");
-    struct text space = {.out = ret_namespace, .size = namespace_size};
-    struct text name = {.out = ret_name, .size = name_size};
-    struct text version = {.out = ret_version, .size = version_size_max};
-    ret_namespace[0] = ret_name[0] = ret_version[0] = '\0';
-    size_t size = strlen(uri_or_path);
-    size_t suffix = version_size(uri_or_path, size);
-    if (suffix > 0)
-        put(&version, uri_or_path + size - suffix + 1, suffix - 1);
-    ol_status status = name_any(uri_or_path, size - suffix, &space, &name, err);
-    if (status != OL_OK)
-        return status;
-    if (space.is_cut || name.is_cut || version.is_cut)
-        return ol__error_set(err, OL_TOO_LARGE, "dataset '%.80s': %s does not fit into %zu bytes",
-                             uri_or_path,
-                             space.is_cut  ? "its name space"
-                             : name.is_cut ? "its name"
-                                           : "its version",
-                             space.is_cut  ? space.size
-                             : name.is_cut ? name.size
-                                           : version.size);
-    if (name.used == 0)
-        return ol__error_set(err, OL_INVALID, "dataset in '%.80s': no name behind the authority",
-                             ret_namespace);
-    return OL_OK;
+    ret->space.out[0] = ret->name.out[0] = ret->version.out[0] = '\0';
+    struct ol__span whole = {text, table == NULL ? split_text(text, ret) : strlen(text)};
+    char bare[OL_DATASET_NAME_SIZE +
+              OL_DATASET_NAMESPACE_SIZE]; /* what follows it must not be seen */
+    if (whole.size >= sizeof bare)
+        return ol__error_set(err, OL_TOO_LARGE, "dataset '%s': longer than %zu bytes",
+                             show(text).text, sizeof bare - 1);
+    memcpy(bare, text, whole.size);
+    bare[whole.size] = '\0';
+    ol_status status = name_any((struct ol__span){bare, whole.size}, table, ret, err);
+    return status == OL_OK ? check_fits(text, ret, err) : status;
+}
+
+/* ---- public ---- */
+
+ol_status ol_dataset_name(const char *uri_or_path, char *ret_namespace, size_t namespace_size,
+                          char *ret_name, size_t name_size, char *ret_version, size_t version_size,
+                          struct ol_error *err)
+{
+    struct ol__name name = {.space = {.out = ret_namespace, .size = namespace_size},
+                            .name = {.out = ret_name, .size = name_size},
+                            .version = {.out = ret_version, .size = version_size}};
+    return ol__name_make(uri_or_path, NULL, &name, err);
+}
+
+ol_status ol_dataset_name_table(const char *connection, const char *table, char *ret_namespace,
+                                size_t namespace_size, char *ret_name, size_t name_size,
+                                struct ol_error *err)
+{
+    char version[OL_DATASET_VERSION_SIZE];
+    struct ol__name name = {.space = {.out = ret_namespace, .size = namespace_size},
+                            .name = {.out = ret_name, .size = name_size},
+                            .version = {.out = version, .size = sizeof version}};
+    if (table == NULL || table[0] == '\0')
+        return ol__error_set(err, OL_INVALID, "ol_dataset_name_table: no table was given");
+    return ol__name_make(connection, table, &name, err);
+}
+
+const char *ol_dataset_name_type(const char *uri_or_path)
+{
+    char space[OL_DATASET_NAMESPACE_SIZE], name[OL_DATASET_NAME_SIZE],
+        version[OL_DATASET_VERSION_SIZE];
+    struct ol__name n = {.space = {.out = space, .size = sizeof space},
+                         .name = {.out = name, .size = sizeof name},
+                         .version = {.out = version, .size = sizeof version}};
+    return ol__name_make(uri_or_path, NULL, &n, NULL) == OL_OK ? n.type : NULL;
 }

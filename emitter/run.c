@@ -8,7 +8,9 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include "derive.h"
 #include "facet_table.h"
+#include "run_ids.h"
 #include "times.h"
 
 #define NAME_MAX_BYTES 65536 /* of a job's name space, of its name */
@@ -113,6 +115,47 @@ static ol_status set_parent(struct ol_run *run, const struct ol__origin *parent,
                      .root_job_namespace = root->job_namespace, .root_job_name = root->job_name));
 }
 
+static ol_status choose_id(const struct ol_run_options *o, struct ol__uuid *ret,
+                           enum ol__foreign *ret_form, struct ol_error *err)
+{
+    *ret_form = OL_FOREIGN_UUID;
+    if (o->foreign_id != NULL && o->run_id != NULL)
+        return ol__error_set(err, OL_INVALID, "ol_run_options: run_id and foreign_id are both set");
+    if (o->foreign_id != NULL &&
+        ol__derive_foreign(ol__span_text(o->foreign_system), ol__span_text(o->foreign_id), ret,
+                           ret_form) != OL_OK)
+        return ol__error_set(err, OL_INVALID,
+                             "ol_run_options.foreign_id: '%.40s': expected 1 to 4096 bytes, and no"
+                             " '/' in foreign_system",
+                             o->foreign_id);
+    if (o->run_id != NULL && !ol__uuid_parse(ol__span_text(o->run_id), ret))
+        return ol__error_set(err, OL_INVALID,
+                             "ol_run_options.run_id: '%.40s' is no UUID; expected one, or the text"
+                             " as foreign_id",
+                             o->run_id);
+    if (o->run_id == NULL && o->foreign_id == NULL)
+        *ret = ol__uuid_v7(-1);
+    return OL_OK;
+}
+
+/* Keep the text that the run's id was made of where people search, beside what the context says. */
+static ol_status keep_foreign(struct ol_run *run, const char *text, enum ol__foreign form)
+{
+    struct ol__run_ids known;
+    if (form == OL_FOREIGN_UUID)
+        return OL_OK;
+    ol__run_ids_init(&known);
+    ol_status status = ol__run_ids_read(run, &known);
+    if (form == OL_FOREIGN_RECEIPT)
+        known.ids.run_id = text;
+    else
+        known.ids.task_id = text;
+    if (status == OL_OK)
+        status = ol_run_set_ids(run, &known.ids);
+    ol__run_ids_release(&known);
+    return status;
+}
+
 /* @p parent NULL: what the environment says; else that of run @p from. */
 static ol_status new_run(struct ol_client *client, const struct ol_run_options *options,
                          const struct ol_run *from, const struct ol__origin *parent,
@@ -120,6 +163,7 @@ static ol_status new_run(struct ol_client *client, const struct ol_run_options *
 {
     struct ol_run_options o;
     struct ol__uuid uuid;
+    enum ol__foreign form = OL_FOREIGN_UUID;
     struct ol_run *run = NULL;
     if (options == NULL || !ol__options_copy(options, &o, sizeof o, sizeof o))
         return ol__error_set(err, OL_INVALID,
@@ -128,11 +172,9 @@ static ol_status new_run(struct ol_client *client, const struct ol_run_options *
     ol_status status = check_job(job_namespace, o.job_name, err);
     if (status != OL_OK)
         return status;
-    if (o.run_id == NULL)
-        uuid = ol__uuid_v7(-1);
-    else if (!ol__uuid_parse(ol__span_text(o.run_id), &uuid))
-        return ol__error_set(err, OL_INVALID, "ol_run_options.run_id: '%.40s' is no UUID",
-                             o.run_id);
+    status = choose_id(&o, &uuid, &form, err);
+    if (status != OL_OK)
+        return status;
     status = new_object(client, OL_FORM_RUN, &run);
     if (status != OL_OK)
         return ol__error_set(err, status, "run: out of memory");
@@ -156,6 +198,8 @@ static ol_status new_run(struct ol_client *client, const struct ol_run_options *
         status = ol__travel_copy(from != NULL ? &from->travel : &context->travel, &run->travel);
     if (status == OL_OK)
         status = ol__context_describe(run, from);
+    if (status == OL_OK)
+        status = keep_foreign(run, o.foreign_id, form);
     if (status != OL_OK) {
         ol_run_free(run);
         return ol__error_set(err, status, "run: %s", ol_status_name(status));
@@ -238,7 +282,7 @@ ol_status ol_dataset_event_new(struct ol_client *client, const char *uri_or_path
         return ol__error_set(err, OL_DISABLED, "there is no client");
     if (new_object(client, OL_FORM_DATASET, &run) != OL_OK)
         return ol__error_set(err, OL_NOMEM, "dataset event: out of memory");
-    run->subject = ol__dataset_from_uri(run, NULL, OL_ENTITY_COUNT, uri_or_path);
+    run->subject = ol__dataset_from_uri(run, NULL, OL_ENTITY_COUNT, uri_or_path, NULL);
     if (run->subject == NULL || run->first_error.status != OL_OK) {
         ol_status status = run->first_error.status;
         if (err != NULL)

@@ -57,9 +57,11 @@ void ol__dataset_free(struct ol_dataset *dataset);
 OL_NODISCARD ol_status ol__dataset_new(struct ol_run *run, enum ol__entity side,
                                        const char *name_space, const char *name,
                                        struct ol_dataset **ret);
-/** From a URI or path; its version becomes the version facet. */
+/** From a URI or path, or a connection and a @p table behind it (else NULL); its version becomes
+ * the version facet. */
 struct ol_dataset *ol__dataset_from_uri(struct ol_run *run, struct ol__dataset_set *set,
-                                        enum ol__entity side, const char *uri_or_path);
+                                        enum ol__entity side, const char *uri_or_path,
+                                        const char *table);
 
 /** Keep the first failure since the last emit; returns @p status. */
 ol_status ol__run_fail(struct ol_run *run, ol_status status, const char *format, ...)

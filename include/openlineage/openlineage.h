@@ -115,6 +115,11 @@ struct ol_run_options {
     bool is_lean; /**< Terminal events carry only what changed since the event before; by default
                      they carry everything the run was told, since some backends read only COMPLETE.
                    */
+    const char *foreign_id; /**< Another system's id for this run, in place of run_id: the run's id
+                               is what ol_id_from_foreign() makes of it, and the text stays
+                               searchable in the lineaged_run facet: task_id, or run_id where it is
+                               the run_id of a receipt. NULL: none. */
+    const char *foreign_system; /**< Whose id that is; see ol_id_from_foreign(). */
 };
 
 /** Describe one execution of a job. Nothing is emitted yet. Unless set with a facet, parent and
@@ -206,14 +211,30 @@ OL_API ol_status ol_context_inject(const struct ol_run *run, const struct ol_car
 OL_API ol_status ol_context_extract(struct ol_run *run, const struct ol_carrier *carrier,
                                     struct ol_error *err);
 
-/* ---- Datasets ---- */
+/* ---- Datasets ----
+ * How a URI, a path or a connection becomes a name is in docs/naming.md (and openlineage(3)), after
+ * OpenLineage's naming rules (https://openlineage.io/docs/spec/naming). User, password and
+ * parameters of a URI never become part of a name or an error. Naming asks for the working
+ * directory and the links in front of a `..`, nothing else: no network, no existence of files. */
 
 /** Add what the run reads or writes, from a URI or a path; a path becomes absolute (symbolic links
- * kept) in name space "file". Naming: openlineage(3), after OpenLineage's naming rules. The same
- * name again gives the same dataset. Borrowed until ol_run_free(). NULL on failure, which setters
- * accept and the next ol_run_emit() reports. Since 0.1. */
+ * kept) in name space "file". A version that the text carries (`#sha256:...`, `@sha256:...`, and
+ * `@TAG` or `:vN` in `model:`, `prompt:`, `feature:` and other schemes that have such) becomes the
+ * version facet, and never part of the name; where the scheme says that it is a model, prompt,
+ * corpus or feature view, the datasetType facet says so, unless the program sets it. The same name
+ * again gives the same dataset. Borrowed until ol_run_free(). NULL on failure, which setters accept
+ * and the next ol_run_emit() reports. Since 0.1. */
 OL_API struct ol_dataset *ol_run_input(struct ol_run *run, const char *uri_or_path);
 OL_API struct ol_dataset *ol_run_output(struct ol_run *run, const char *uri_or_path);
+
+/** As above, a table (topic, collection) behind a connection as its driver takes it:
+ * `postgresql://user:password@host/database?...`, `jdbc:...`. @p table may name schema and database
+ * as well; what it leaves out comes from the connection. The name is that which the other clients'
+ * database integrations give. Since 0.1. */
+OL_API struct ol_dataset *ol_run_input_table(struct ol_run *run, const char *connection,
+                                             const char *table);
+OL_API struct ol_dataset *ol_run_output_table(struct ol_run *run, const char *connection,
+                                              const char *table);
 
 /** As above, by name space and name as OpenLineage has them, unchanged. Since 0.1. */
 OL_API struct ol_dataset *ol_run_input_named(struct ol_run *run, const char *dataset_namespace,
@@ -221,12 +242,83 @@ OL_API struct ol_dataset *ol_run_input_named(struct ol_run *run, const char *dat
 OL_API struct ol_dataset *ol_run_output_named(struct ol_run *run, const char *dataset_namespace,
                                               const char *name);
 
-/** Name space and name that ol_run_input() would use, each NUL-terminated in the caller's buffers;
- * the version that the text carries (`#sha256:...`) goes to @p ret_version, "" if none.
- *  @return OL_OK, OL_INVALID, OL_TOO_LARGE (a buffer is too small). Since 0.1. */
+/* Buffers of these sizes (bytes, with the NUL) hold every name that ol_run_input() takes. */
+#define OL_DATASET_NAMESPACE_SIZE 2048
+#define OL_DATASET_NAME_SIZE 8192
+#define OL_DATASET_VERSION_SIZE 1040
+
+/** Name space and name that ol_run_input() would use, each NUL-terminated in the caller's buffers
+ * (sizes in bytes); the version that the text carries goes to @p ret_version, "" if none. On
+ * failure the buffers hold no name. Any thread, also after fork; does not block on files.
+ *  @return OL_OK; OL_INVALID: no such name, err says what was expected: fix the text; OL_TOO_LARGE:
+ * a buffer is too small, err says which. Since 0.1. */
 OL_API ol_status ol_dataset_name(const char *uri_or_path, char *ret_namespace,
                                  size_t namespace_size, char *ret_name, size_t name_size,
                                  char *ret_version, size_t version_size, struct ol_error *err);
+
+/** The same for ol_run_input_table().
+ *  @return as ol_dataset_name(); OL_INVALID also where @p connection leads to no database. Since
+ * 0.1. */
+OL_API ol_status ol_dataset_name_table(const char *connection, const char *table,
+                                       char *ret_namespace, size_t namespace_size, char *ret_name,
+                                       size_t name_size, struct ol_error *err);
+
+/** What the scheme says the dataset is: "MODEL", "PROMPT", "CORPUS", "FEATURE_VIEW"; static text.
+ * NULL: it does not say, or the text has no name. Any thread. Since 0.1. */
+OL_API const char *ol_dataset_name_type(const char *uri_or_path);
+
+/* ---- Ids ----
+ * A run's id is a new UUID version 7 unless it is given. These compute one, so that programs that
+ * share facts but no channel name the same run. Any thread, also after fork; nothing blocks,
+ * nothing is allocated. The rules, with values to check against: docs/naming.md, "Ids". */
+
+#define OL_ID_SIZE 37 /**< bytes of a UUID's text with the NUL */
+
+/** Whose rule: the two clients give different ids for the same facts. */
+enum ol_id_rule {
+    OL_ID_PYTHON, /**< generate_static_uuid() of openlineage-python, which Airflow uses. */
+    OL_ID_JAVA    /**< UUIDUtils.generateStaticUUID() of openlineage-java. */
+};
+
+/** The id of what happened at @p instant (RFC 3339 with a zone, years 1685 to 2254; Python's rule
+ * drops digits past the microsecond, Java's past the nanosecond) and of @p size bytes of @p data.
+ *  @param ret_id  Gets the UUID's text, lower case; untouched on failure.
+ *  @return OL_OK; OL_INVALID: no such instant, or a NULL: fix the caller. Since 0.1. */
+OL_API OL_NODISCARD ol_status ol_id_derive(enum ol_id_rule rule, const char *instant,
+                                           const void *data, size_t size, char ret_id[OL_ID_SIZE],
+                                           struct ol_error *err);
+
+/** One try of a task of Airflow, as its provider names it. */
+struct ol_airflow_task {
+    size_t struct_size;
+    const char *job_namespace; /**< Of the provider; NULL: "default". */
+    const char *dag_id;        /**< Required. */
+    const char *task_id;       /**< Required. */
+    const char *logical_date;  /**< Required: RFC 3339, as AIRFLOW_CTX_LOGICAL_DATE has it. */
+    int64_t try_number;        /**< From 1. */
+    struct ol_int map_index;   /**< Of a mapped task. Absent: -1, not mapped. */
+};
+/** The run id that Airflow's provider gives this try. @return as ol_id_derive(). Since 0.1. */
+OL_API OL_NODISCARD ol_status ol_id_derive_airflow_task(const struct ol_airflow_task *task,
+                                                        char ret_id[OL_ID_SIZE],
+                                                        struct ol_error *err);
+/** The run id that Airflow's provider gives a DAG run. @p job_namespace NULL: "default";
+ * @p clear_number: how often the DAG run was cleared, 0 at first. @return as ol_id_derive(). Since
+ * 0.1. */
+OL_API OL_NODISCARD ol_status ol_id_derive_airflow_dag(const char *job_namespace,
+                                                       const char *dag_id, const char *logical_date,
+                                                       int64_t clear_number,
+                                                       char ret_id[OL_ID_SIZE],
+                                                       struct ol_error *err);
+
+/** The UUID that stands for another system's id: a UUID (any case, in braces, behind `urn:uuid:`)
+ * and 32 hexadecimal digits (MLflow's), alone or behind a time and `_`, are those 128 bits; any
+ * other text is version 5 in a name space of ours. @p system says whose id such a text is, e.g.
+ * "slurm:cluster-a"; NULL or "" if it is unique as it is; no '/'.
+ *  @return OL_OK; OL_INVALID: @p text is empty or longer than 4096 bytes, or a '/' in @p system.
+ * Since 0.1. */
+OL_API OL_NODISCARD ol_status ol_id_from_foreign(const char *system, const char *text,
+                                                 char ret_id[OL_ID_SIZE], struct ol_error *err);
 
 /* ---- Events without a run ---- */
 

@@ -11,7 +11,7 @@
 #include <unistd.h>
 #include <openlineage/openlineage.h>
 
-#define SHA "0123456789abcdef0123456789abcdef0123456789abcdef0123456789ABCDEF"
+#define SHA "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 
 static const struct row {
     const char *given, *name_space, *name, *version;
