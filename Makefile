@@ -3,10 +3,10 @@
 PREFIX ?= /usr/local
 JOBS   ?= $(shell nproc)
 
-.PHONY: help deps build release demo test test-asan test-tsan test-slow fuzz lint format bench install clean
+.PHONY: help deps build release demo test test-asan test-tsan test-slow test-airflow test-spark fuzz lint format bench install clean
 help:
 	@echo 'make demo     install what is missing, build, run the main job, show the result'
-	@echo 'make test     install what is missing, build, run the tests (make test-asan, test-tsan, test-slow, fuzz)'
+	@echo 'make test     install what is missing, build, run the tests (make test-asan, test-tsan, test-slow, test-airflow, test-spark, fuzz)'
 	@echo 'make lint     formatting, clang-tidy, cppcheck, shellcheck'
 	@echo 'make bench    print the ratios of tests/bench/README.md'
 	@echo 'make install  PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)'
@@ -33,6 +33,10 @@ test-tsan: deps
 	scripts/run-tests tsan
 test-slow: build
 	scripts/run-tests dev slow
+test-airflow: build
+	LINEAGED_TESTS_REQUIRE=airflow scripts/run-tests dev airflow
+test-spark: build
+	LINEAGED_TESTS_REQUIRE=spark scripts/run-tests dev spark
 fuzz:
 	@scripts/install-deps build test lint
 	@cmake --preset fuzz >/dev/null

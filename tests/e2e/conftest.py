@@ -2,7 +2,7 @@
 """Fixtures of the end-to-end tests; what they lean on is in tests/support.
 
 LINEAGED_BUILD_DIR      where the programs were built (build/dev)
-LINEAGED_TESTS_REQUIRE  what must not be skipped: any of kafka,python,java, or all
+LINEAGED_TESTS_REQUIRE  what must not be skipped: any of kafka,python,java,airflow,spark, or all
 """
 import os
 import pathlib
@@ -11,10 +11,11 @@ import sys
 import pytest
 
 SUPPORT = pathlib.Path(__file__).resolve().parent.parent / "support"
-sys.path[:0] = [str(SUPPORT), str(SUPPORT / "clients")]
+sys.path[:0] = [str(SUPPORT), str(SUPPORT / "clients"), str(SUPPORT / "frameworks")]
 
 import cache  # noqa: E402
 import clients  # noqa: E402
+import frameworks  # noqa: E402
 import kafka_broker  # noqa: E402
 import procs  # noqa: E402
 import standin_control  # noqa: E402
@@ -22,6 +23,9 @@ import standin_control  # noqa: E402
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "slow: takes more than a few seconds; run by `make test-slow`")
+    for name in ("airflow", "spark"):
+        config.addinivalue_line("markers", "%s: installs and runs a real one; run by `make test-%s`"
+                                % (name, name))
 
 
 def _obtain(name, make):
@@ -115,3 +119,15 @@ def python_client():
 def java_client():
     """openlineage-java as a sender."""
     return _obtain("java", clients.JavaClient)
+
+
+@pytest.fixture(scope="session")
+def airflow():
+    """A real Airflow with its OpenLineage provider."""
+    return _obtain("airflow", frameworks.Airflow)
+
+
+@pytest.fixture(scope="session")
+def spark():
+    """A real Spark with its OpenLineage listener."""
+    return _obtain("spark", frameworks.Spark)

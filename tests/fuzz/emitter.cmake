@@ -1,2 +1,4 @@
 # SPDX-License-Identifier: Apache-2.0
 ol_fuzz_target(dataset_name ol_emitter)
+ol_fuzz_target(trace_context ol_emitter)
+ol_fuzz_target(origin ol_emitter)

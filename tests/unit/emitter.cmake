@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-foreach(name journal_writer dataset_name naming_page dataset_facets run client fork context)
+foreach(name journal_writer dataset_name naming_page dataset_facets run client fork context propagate)
   ol_unit_test(${name} ol_emitter ol_test_support)
   target_sources(test_${name} PRIVATE emitter_help.c)
 endforeach()
@@ -9,3 +9,4 @@ set_tests_properties(unit.client PROPERTIES
   ENVIRONMENT "LD_LIBRARY_PATH=$<TARGET_FILE_DIR:openlineage_yaml>:$ENV{LD_LIBRARY_PATH}")
 target_compile_definitions(test_naming_page PRIVATE
   OL_NAMING_PAGE="${PROJECT_SOURCE_DIR}/docs/naming.md")
+ol_unit_test(trace_context ol_facets)

@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Real frameworks that send lineage of their own: Airflow and Spark, installed into the tests' cache.
+
+Versions are pinned here: airflow.txt, spark.txt (pip) and pom.xml (the jars of Spark's listener).
+"""
+import json
+import os
+import pathlib
+import subprocess
+import sys
+
+import cache
+
+HERE = pathlib.Path(__file__).resolve().parent
+
+
+def _venv(name, requirements):
+    """Python of a venv with exactly these packages."""
+    python = os.environ.get("PYTHON") or sys.executable
+    cache.need(python)
+    version = subprocess.run([python, "-VV"], capture_output=True, text=True, check=True).stdout
+
+    def make(work):
+        cache.run([python, "-m", "venv", "--clear", str(work)], "venv (package python3-venv?)")
+        cache.run([str(work / "bin/python"), "-m", "pip", "install", "-q", "--no-input",
+                   "--disable-pip-version-check", "--no-deps", "-r", str(requirements)],
+                  "pip, " + requirements.name, timeout=1200)
+
+    return cache.directory(name, [requirements, version, str(cache.root())], make, movable=False)
+
+
+def _clean_environment():
+    """Ours, without what would steer a framework, a client or the library."""
+    return {key: value for key, value in os.environ.items()
+            if not key.upper().startswith(("OPENLINEAGE", "AIRFLOW", "_AIRFLOW", "SPARK", "PYSPARK", "PYTHON",
+                                           "HTTP_PROXY", "HTTPS_PROXY", "LINEAGED_CRASH"))}
+
+
+class Airflow:
+    """An Airflow without servers: a database file and `airflow dags test`, which runs the tasks as the
+    scheduler's workers do, the provider's listener included."""
+
+    def __init__(self):
+        self.bin = _venv("airflow", HERE / "airflow.txt") / "bin"
+
+    def home(self, directory, url, dag, settings=None, local_settings=None, **variables):
+        """Make an AIRFLOW_HOME with one file of DAGs; its lineage goes to `url`.
+
+        settings: text appended to airflow.cfg. local_settings: text of airflow_local_settings.py.
+        """
+        home = pathlib.Path(directory)
+        (home / "dags").mkdir(parents=True)
+        (home / "dags/dag.py").write_text(dag)
+        (home / "config").mkdir()
+        if local_settings:
+            (home / "config/airflow_local_settings.py").write_text(local_settings)
+        if settings:
+            (home / "airflow.cfg").write_text(settings)
+        env = {**_clean_environment(), "NO_PROXY": "*", "HOME": str(home), "AIRFLOW_HOME": str(home),
+               "AIRFLOW__CORE__LOAD_EXAMPLES": "False", "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
+               "AIRFLOW__OPENLINEAGE__TRANSPORT": json.dumps({"type": "http", "url": url}),
+               "PATH": "%s:%s" % (self.bin, os.environ["PATH"]), **variables}
+        self._run(env, home, "migrate", "db", "migrate")
+        return env
+
+    def run_dag(self, env, dag_id, date):
+        """Run a DAG to its end; the output where it fails."""
+        return self._run(env, pathlib.Path(env["AIRFLOW_HOME"]), "run", "dags", "test", dag_id, date)
+
+    def _run(self, env, home, name, *words, timeout=300):
+        log = home / (name + ".log")
+        with open(log, "wb") as out:
+            done = subprocess.run([str(self.bin / "airflow"), *words], env=env, cwd=home, stdout=out,
+                                  stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, timeout=timeout,
+                                  check=False)
+        text = log.read_text(errors="replace")
+        if done.returncode != 0:
+            raise AssertionError("airflow %s: exit %d\n%s" % (" ".join(words), done.returncode, text[-6000:]))
+        return text
+
+
+class Spark:
+    """A local Spark whose OpenLineage listener sends to a URL."""
+
+    def __init__(self):
+        cache.need("java")
+        self.python = _venv("spark", HERE / "spark.txt") / "bin/python"
+        self.jars = cache.jars("spark-listener", HERE / "pom.xml")
+
+    def run(self, directory, url, program, *words, timeout=300):
+        """Run a PySpark program with the listener on its class path."""
+        directory = pathlib.Path(directory)
+        settings = {
+            "spark.master": "local[1]", "spark.ui.enabled": "false",
+            "spark.driver.bindAddress": "127.0.0.1", "spark.driver.host": "127.0.0.1",
+            "spark.driver.extraClassPath": "%s/*" % self.jars,
+            "spark.extraListeners": "io.openlineage.spark.agent.OpenLineageSparkListener",
+            "spark.openlineage.transport.type": "http", "spark.openlineage.transport.url": url,
+            "spark.openlineage.namespace": "from_spark",
+        }
+        arguments = [item for key, value in settings.items() for item in ("--conf", "%s=%s" % (key, value))]
+        env = {**_clean_environment(), "NO_PROXY": "*", "HOME": str(directory),
+               "PYSPARK_PYTHON": str(self.python), "PYSPARK_DRIVER_PYTHON": str(self.python),
+               "PYSPARK_SUBMIT_ARGS": " ".join("'%s'" % word for word in arguments) + " pyspark-shell"}
+        path = directory / "program.py"
+        path.write_text(program)
+        log = directory / "spark.log"
+        with open(log, "wb") as out:
+            done = subprocess.run([str(self.python), str(path), *words], env=env, cwd=directory, stdout=out,
+                                  stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, timeout=timeout,
+                                  check=False)
+        text = log.read_text(errors="replace")
+        if done.returncode != 0:
+            raise AssertionError("spark: exit %d\n%s" % (done.returncode, text[-6000:]))
+        return text
