@@ -269,9 +269,10 @@ ol_status ol_job_event_new(struct ol_client *client, const char *job_namespace,
     return OL_OK;
 }
 
-ol_status ol_dataset_event_new(struct ol_client *client, const char *uri_or_path,
-                               struct ol_run **ret, struct ol_dataset **ret_dataset,
-                               struct ol_error *err)
+/* @p name NULL: @p where is a URI or path; else the two are what OpenLineage calls the dataset. */
+static ol_status new_dataset_event(struct ol_client *client, const char *where, const char *name,
+                                   struct ol_run **ret, struct ol_dataset **ret_dataset,
+                                   struct ol_error *err)
 {
     struct ol_run *run = NULL;
     if (ret == NULL || ret_dataset == NULL)
@@ -282,7 +283,10 @@ ol_status ol_dataset_event_new(struct ol_client *client, const char *uri_or_path
         return ol__error_set(err, OL_DISABLED, "there is no client");
     if (new_object(client, OL_FORM_DATASET, &run) != OL_OK)
         return ol__error_set(err, OL_NOMEM, "dataset event: out of memory");
-    run->subject = ol__dataset_from_uri(run, NULL, OL_ENTITY_COUNT, uri_or_path, NULL);
+    if (name == NULL)
+        run->subject = ol__dataset_from_uri(run, NULL, OL_ENTITY_COUNT, where, NULL);
+    else if (ol__dataset_new(run, OL_ENTITY_COUNT, where, name, &run->subject) != OL_OK)
+        OL_IGNORE(ol__run_fail(run, OL_NOMEM, "dataset event: out of memory"), "told below");
     if (run->subject == NULL || run->first_error.status != OL_OK) {
         ol_status status = run->first_error.status;
         if (err != NULL)
@@ -293,6 +297,29 @@ ol_status ol_dataset_event_new(struct ol_client *client, const char *uri_or_path
     *ret = run;
     *ret_dataset = run->subject;
     return OL_OK;
+}
+
+ol_status ol_dataset_event_new(struct ol_client *client, const char *uri_or_path,
+                               struct ol_run **ret, struct ol_dataset **ret_dataset,
+                               struct ol_error *err)
+{
+    return new_dataset_event(client, uri_or_path, NULL, ret, ret_dataset, err);
+}
+
+ol_status ol_dataset_event_new_named(struct ol_client *client, const char *dataset_namespace,
+                                     const char *name, struct ol_run **ret,
+                                     struct ol_dataset **ret_dataset, struct ol_error *err)
+{
+    if (dataset_namespace == NULL || dataset_namespace[0] == '\0' || name == NULL ||
+        name[0] == '\0') {
+        if (ret != NULL)
+            *ret = NULL;
+        if (ret_dataset != NULL)
+            *ret_dataset = NULL;
+        return ol__error_set(err, client == NULL ? OL_DISABLED : OL_INVALID,
+                             "dataset: name space and name are required");
+    }
+    return new_dataset_event(client, dataset_namespace, name, ret, ret_dataset, err);
 }
 
 /* ---- emitting ---- */
@@ -378,22 +405,33 @@ ol_status ol_run_emit(struct ol_run *run, enum ol_event event, struct ol_error *
     return ol_run_emit_at(run, event, ol__time_now_ms(), err);
 }
 
-ol_status ol_job_event_emit(struct ol_run *job_event, struct ol_error *err)
+ol_status ol_job_event_emit_at(struct ol_run *job_event, int64_t time_ms, struct ol_error *err)
 {
     if (job_event == NULL)
         return ol__error_set(err, OL_DISABLED, "there is no job event");
     if (job_event->form != OL_FORM_JOB)
         return misuse(job_event, "ol_job_event_emit: this describes no job", err);
-    return emit(job_event, OL_OTHER, ol__time_now_ms(), err);
+    return emit(job_event, OL_OTHER, time_ms, err);
 }
 
-ol_status ol_dataset_event_emit(struct ol_run *dataset_event, struct ol_error *err)
+ol_status ol_job_event_emit(struct ol_run *job_event, struct ol_error *err)
+{
+    return ol_job_event_emit_at(job_event, ol__time_now_ms(), err);
+}
+
+ol_status ol_dataset_event_emit_at(struct ol_run *dataset_event, int64_t time_ms,
+                                   struct ol_error *err)
 {
     if (dataset_event == NULL)
         return ol__error_set(err, OL_DISABLED, "there is no dataset event");
     if (dataset_event->form != OL_FORM_DATASET)
         return misuse(dataset_event, "ol_dataset_event_emit: this describes no dataset", err);
-    return emit(dataset_event, OL_OTHER, ol__time_now_ms(), err);
+    return emit(dataset_event, OL_OTHER, time_ms, err);
+}
+
+ol_status ol_dataset_event_emit(struct ol_run *dataset_event, struct ol_error *err)
+{
+    return ol_dataset_event_emit_at(dataset_event, ol__time_now_ms(), err);
 }
 
 struct ol_job *ol_run_job(struct ol_run *run)
@@ -404,45 +442,4 @@ struct ol_job *ol_run_job(struct ol_run *run)
 const char *ol_run_id(const struct ol_run *run)
 {
     return run != NULL && run->form == OL_FORM_RUN ? run->run_id : NULL;
-}
-
-/* ---- facets given as JSON ---- */
-
-ol_status ol_run_set_facet_json(struct ol_run *run, const char *key, const char *schema_url,
-                                const char *json, size_t size)
-{
-    if (run == NULL)
-        return OL_DISABLED;
-    if (run->form != OL_FORM_RUN)
-        return ol__run_fail(run, OL_INVALID, "facet %.60s: there is no run it could describe",
-                            key != NULL ? key : "(NULL)");
-    return ol__status_public(ol__facet_set_json(&run->place, OL_ENTITY_RUN, key, schema_url,
-                                                (struct ol__span){json, size}));
-}
-
-ol_status ol_job_set_facet_json(struct ol_job *job, const char *key, const char *schema_url,
-                                const char *json, size_t size)
-{
-    if (job == NULL)
-        return OL_DISABLED;
-    return ol__status_public(ol__facet_set_json(&job->place, OL_ENTITY_JOB, key, schema_url,
-                                                (struct ol__span){json, size}));
-}
-
-ol_status ol_dataset_set_facet_json(struct ol_dataset *dataset, const char *key,
-                                    const char *schema_url, const char *json, size_t size)
-{
-    if (dataset == NULL)
-        return OL_DISABLED;
-    return ol__status_public(ol__facet_set_json(&dataset->place, OL_ENTITY_DATASET, key, schema_url,
-                                                (struct ol__span){json, size}));
-}
-
-ol_status ol_dataset_set_side_facet_json(struct ol_dataset *dataset, const char *key,
-                                         const char *schema_url, const char *json, size_t size)
-{
-    if (dataset == NULL)
-        return OL_DISABLED;
-    return ol__status_public(ol__facet_set_json(&dataset->place, dataset->place.side, key,
-                                                schema_url, (struct ol__span){json, size}));
 }

@@ -12,6 +12,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include "facet_check.h"
 #include "facet_info.h"
 
 #define TAGS_KEY "tags"
@@ -346,11 +347,13 @@ ol_status ol__facet_end(struct ol__facet_place *place, struct ol__json_writer *w
 
 struct json_check {
     bool has_producer, has_schema_url;
+    struct ol__facet_check facet;
 };
 
 static ol_status check_value(void *arg, const struct ol__json_value *value, struct ol_error *err)
 {
     struct json_check *c = arg;
+    ol__facet_check_value(&c->facet, value);
     if (value->depth == 0)
         return value->type == OL_JSON_OBJECT || value->type == OL_JSON_OBJECT_END
                    ? OL_OK
@@ -360,7 +363,7 @@ static ol_status check_value(void *arg, const struct ol__json_value *value, stru
     bool is_producer = ol__span_equal(value->path[0].key, OL_SPAN_LIT("_producer"));
     bool is_schema_url = ol__span_equal(value->path[0].key, OL_SPAN_LIT("_schemaURL"));
     if ((is_producer || is_schema_url) && value->type != OL_JSON_STRING)
-        return ol__error_set(err, OL_INVALID, "%s is no text",
+        return ol__error_set(err, OL_INVALID, "/%s: text expected",
                              is_producer ? "_producer" : "_schemaURL");
     c->has_producer |= is_producer;
     c->has_schema_url |= is_schema_url;
@@ -390,7 +393,7 @@ ol_status ol__facet_set_json(struct ol__facet_place *place, enum ol__entity enti
     if (place == NULL)
         return OL_DISABLED;
     struct ol_error err = {.status = OL_OK};
-    struct json_check check = {0};
+    struct json_check check;
     struct ol__buf line;
     const struct ol__json_limits limits = {.size_max = place->context->facet_max,
                                            .depth_max = OL_FACET_JSON_DEPTH_MAX};
@@ -400,17 +403,20 @@ ol_status ol__facet_set_json(struct ol__facet_place *place, enum ol__entity enti
         return st;
     if (json.data == NULL)
         json = OL_SPAN_LIT("");
+    enum ol__facet_id id = ol__facet_find(entity, ol__span_text(key));
+    check.has_producer = check.has_schema_url = false;
+    ol__facet_check_begin(&check.facet, id);
     st = need_reader(place, &err);
     if (st == OL_OK)
         st = ol__json_read(place->context->reader, json, &limits, check_value, &check, &err);
     if (st == OL_OK)
         st = ol__json_minify(place->context->reader, json, &limits, &line, &err);
     if (st == OL_OK && !check.has_schema_url && schema_url == NULL) {
-        enum ol__facet_id id = ol__facet_find(entity, ol__span_text(key));
-        if (id != OL_FACET_UNKNOWN)
-            schema_url = ol__facet_info(id)->schema_url;
-        else
-            st = ol__error_set(&err, OL_INVALID, "no _schemaURL inside and none given");
+        /* what is to carry the name of a schema that we know must be what that schema says */
+        st = id != OL_FACET_UNKNOWN
+                 ? ol__facet_check_end(&check.facet, &err)
+                 : ol__error_set(&err, OL_INVALID, "no _schemaURL inside and none given");
+        schema_url = st == OL_OK ? ol__facet_info(id)->schema_url : NULL;
     }
     if (st == OL_OK) {
         write_json_facet(place, &check, schema_url, &line);
@@ -421,6 +427,26 @@ ol_status ol__facet_set_json(struct ol__facet_place *place, enum ol__entity enti
     cut_back(place, place->open_offset);
     return fail(place, st, "facet %s: %s", key,
                 err.status != OL_OK ? err.message : "out of memory");
+}
+
+ol_status ol__facet_delete(struct ol__facet_place *place, enum ol__entity entity, const char *key,
+                           const char *schema_url)
+{
+    struct ol__json_writer w;
+    if (place == NULL)
+        return OL_DISABLED;
+    enum ol__facet_id id = ol__facet_find(entity, ol__span_text(key));
+    if (schema_url == NULL && id != OL_FACET_UNKNOWN)
+        schema_url = ol__facet_info(id)->schema_url;
+    if (schema_url == NULL)
+        return fail(place, OL_INVALID, "facet %.60s: not known here, so its schema URL is needed",
+                    key != NULL ? key : "(NULL)");
+    ol_status st = ol__facet_begin(place, entity, key, schema_url, &w);
+    if (st != OL_OK)
+        return st;
+    ol__json_key(&w, "_deleted");
+    ol__json_bool(&w, true);
+    return ol__facet_end(place, &w);
 }
 
 ol_status ol__facet_remove(struct ol__facet_place *place, enum ol__entity entity, const char *key)

@@ -70,10 +70,16 @@ ol_status ol__facet_end(struct ol__facet_place *place, struct ol__json_writer *w
  */
 ol_status ol__facet_refuse(struct ol__facet_place *place, struct ol__json_writer *w,
                            ol_status status, const char *facet, const char *field, const char *why);
-/** Set from JSON text: one object, checked, put on one line, _producer and _schemaURL filled in. */
+/** Set from JSON text: one object, checked, put on one line, _producer and _schemaURL filled in. A
+ *  facet that is to get the URL of a schema that we know must be what that schema says. */
 ol_status ol__facet_set_json(struct ol__facet_place *place, enum ol__entity entity, const char *key,
                              const char *schema_url, struct ol__span json);
-/** Remove; OL_OK also when there was none. */
+/** Say that a facet no longer holds: `_deleted`, which a job's and a dataset's facets may carry.
+ *  @p schema_url NULL: as known. @return OL_OK; OL_INVALID: neither known nor given; OL_NOMEM,
+ *  OL_TOO_LARGE. */
+ol_status ol__facet_delete(struct ol__facet_place *place, enum ol__entity entity, const char *key,
+                           const char *schema_url);
+/** Forget, as if it had never been set; OL_OK also when there was none. */
 ol_status ol__facet_remove(struct ol__facet_place *place, enum ol__entity entity, const char *key);
 /** Write `{...}` with all facets of @p entity into @p out. In a run's `tags`, what our own ids
  * mirror follows the tags that the caller set, in whichever order the two were set; a failure shows

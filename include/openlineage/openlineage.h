@@ -327,27 +327,42 @@ OL_API OL_NODISCARD ol_status ol_id_from_foreign(const char *system, const char 
 OL_API OL_NODISCARD ol_status ol_job_event_new(struct ol_client *client, const char *job_namespace,
                                                const char *job_name, struct ol_run **ret,
                                                struct ol_error *err);
-/** Emit a JobEvent. @return as ol_run_emit(). Since 0.1. */
+/** Emit a JobEvent: the whole of what it was told, each time. @return as ol_run_emit(). Since 0.1.
+ */
 OL_API ol_status ol_job_event_emit(struct ol_run *job_event, struct ol_error *err);
+/** The same, with the event's own time in ms since 1970 UTC. Since 0.1. */
+OL_API ol_status ol_job_event_emit_at(struct ol_run *job_event, int64_t time_ms,
+                                      struct ol_error *err);
 
 /** Describe a dataset as it is: the dataset is borrowed from @p ret. Since 0.1. */
 OL_API OL_NODISCARD ol_status ol_dataset_event_new(struct ol_client *client,
                                                    const char *uri_or_path, struct ol_run **ret,
                                                    struct ol_dataset **ret_dataset,
                                                    struct ol_error *err);
+/** As above, by name space and name as OpenLineage has them, unchanged. Since 0.1. */
+OL_API OL_NODISCARD ol_status ol_dataset_event_new_named(struct ol_client *client,
+                                                         const char *dataset_namespace,
+                                                         const char *name, struct ol_run **ret,
+                                                         struct ol_dataset **ret_dataset,
+                                                         struct ol_error *err);
 /** Emit a DatasetEvent. @return as ol_run_emit(). Since 0.1. */
 OL_API ol_status ol_dataset_event_emit(struct ol_run *dataset_event, struct ol_error *err);
+/** The same, with the event's own time in ms since 1970 UTC. Since 0.1. */
+OL_API ol_status ol_dataset_event_emit_at(struct ol_run *dataset_event, int64_t time_ms,
+                                          struct ol_error *err);
 
 /* ---- Facets ----
  * One struct and one setter for each place and facet, generated: <openlineage/facets.h>. A setter
  * copies, replaces an earlier value whole, and refuses a struct without a required field
  * (OL_INVALID). */
 
-/** Set any facet, known to this version or not. @p json is one object of @p size bytes; it is
- * checked and stored on one line; a missing _producer and _schemaURL are filled in (@p schema_url;
- * required for keys that this version does not know).
- *  @return OL_OK, OL_DISABLED (NULL object), OL_INVALID (err of the next emit says where),
- * OL_TOO_LARGE, OL_NOMEM. Since 0.1. */
+/** Set any facet, known to this version or not. @p json is one object of @p size bytes, at most 100
+ * deep; it is checked and stored on one line; a missing _producer and _schemaURL are filled in
+ * (@p schema_url; required for keys that this version does not know). A facet that this version
+ * knows and whose schema URL is left to it must be what that schema says: types and required
+ * members are checked.
+ *  @return OL_OK, OL_DISABLED (NULL object), OL_INVALID (err of the next emit says where, by JSON
+ * pointer), OL_TOO_LARGE, OL_NOMEM. Since 0.1. */
 OL_API ol_status ol_run_set_facet_json(struct ol_run *run, const char *key, const char *schema_url,
                                        const char *json, size_t size);
 OL_API ol_status ol_job_set_facet_json(struct ol_job *job, const char *key, const char *schema_url,
@@ -359,6 +374,14 @@ OL_API ol_status ol_dataset_set_facet_json(struct ol_dataset *dataset, const cha
 OL_API ol_status ol_dataset_set_side_facet_json(struct ol_dataset *dataset, const char *key,
                                                 const char *schema_url, const char *json,
                                                 size_t size);
+
+/** Say that a facet of a job or dataset no longer holds: it is sent as `_deleted`, in place of one
+ * that was set before, until it is set again. @p schema_url NULL: for keys that this version knows.
+ *  @return OL_OK, OL_DISABLED (NULL object), OL_INVALID (no such key and no URL), OL_NOMEM,
+ * OL_TOO_LARGE. Since 0.1. */
+OL_API ol_status ol_job_delete_facet(struct ol_job *job, const char *key, const char *schema_url);
+OL_API ol_status ol_dataset_delete_facet(struct ol_dataset *dataset, const char *key,
+                                         const char *schema_url);
 
 #ifdef __cplusplus
 }

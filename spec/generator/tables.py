@@ -7,6 +7,9 @@ NODE_TYPE = {"int": "INT", "real": "REAL", "bool": "BOOL", "json": "ANY", "objec
              "array": "ARRAY", "texts": "ARRAY", "map": "MAP", **dict.fromkeys(TEXTS, "TEXT")}
 
 
+EDGES_MAX = 64  # facet_check.c keeps a bit for each
+
+
 class Tables:
     """Nodes, edges and fields of all facets; node 0 is the unknown one."""
 
@@ -40,6 +43,8 @@ class Tables:
                 continue  # what else it may be depends on `type`, which a tree does not tell
             child, is_back = self.field_node(field, path + [field["name"]])
             edges.append((field["name"], field["required"] and "only" not in field, is_back, child))
+        if len(edges) > EDGES_MAX:
+            raise FactsError(f"{self.facet['where']}: more than {EDGES_MAX} members in one object")
         self.nodes[node][3] = edges
 
     def field_node(self, field, path):

@@ -108,20 +108,42 @@ static void bad_json_is_refused(void **state)
         {"my_facet", "u", "{} {}", OL_INVALID, "facet my_facet: not JSON at byte"},
         {"my_facet", "u", "", OL_INVALID, "facet my_facet: not JSON"},
         {"my_facet", NULL, "{}", OL_INVALID, "facet my_facet: no _schemaURL inside and none given"},
-        {"my_facet", "u", "{'_producer':1}", OL_INVALID, "facet my_facet: _producer is no text"},
+        {"my_facet", "u", "{'_producer':1}", OL_INVALID,
+         "facet my_facet: /_producer: text expected"},
         {"my_facet", "u", "{'_schemaURL':null}", OL_INVALID,
-         "facet my_facet: _schemaURL is no text"},
+         "facet my_facet: /_schemaURL: text expected"},
         {"my facet", "u", "{}", OL_INVALID, "facet key 'my facet':"},
         {"a\"b", "u", "{}", OL_INVALID, "facet key"},
         {"", "u", "{}", OL_INVALID, "facet key ''"},
         {NULL, "u", "{}", OL_INVALID, "facet key '(NULL)'"},
-        {"tags", NULL, "{'tags':{}}", OL_INVALID, "facet tags: tags must be an array"},
+        {"tags", NULL, "{'tags':{}}", OL_INVALID, "facet tags: /tags: an array expected"},
+        {"tags", "https://example.org/newer.json", "{'tags':{}}", OL_INVALID,
+         "facet tags: tags must be an array"},
+        {"my_facet", "u", "{'a/b':[1,{'c':tru}]}", OL_INVALID,
+         "facet my_facet: not JSON at byte 18 (/a~1b/1/c): "},
+        /* what is to carry a schema's name is what that schema says */
+        {"tags", NULL, "{'tags':[{'key':'k','value':'v'},{'key':'k'}]}", OL_INVALID,
+         "facet tags: /tags/1: value is required"},
+        {"tags", NULL, "{'tags':[{'key':'k','value':7}]}", OL_INVALID,
+         "facet tags: /tags/0/value: text expected"},
+        {"tags", NULL, "{'tags':null}", OL_INVALID, "facet tags: /tags: an array expected"},
+        {"nominalTime", NULL, "{'nominalEndTime':'t'}", OL_INVALID,
+         "facet nominalTime: nominalStartTime is required"},
+        {"nominalTime", NULL, "{'_deleted':true}", OL_OK, ""},
+        {"parent", NULL, "{'run':{'runId':'r'},'job':{'name':'n'}}", OL_INVALID,
+         "facet parent: /job: namespace is required"},
+        {"extractionError", NULL, "{'totalTasks':1.5}", OL_INVALID,
+         "facet extractionError: /totalTasks: a whole number expected"},
+        /* of another version nothing is known */
+        {"nominalTime", "https://example.org/newer.json", "{'nominalStartTime':7}", OL_OK, ""},
+        {"nominalTime", NULL, "{'_schemaURL':'https://example.org/newer.json'}", OL_OK, ""},
     };
     for (size_t i = 0; i < OL_COUNT(rows); i++) {
         f->error = (struct ol_error){.status = OL_OK};
         assert_int_equal(set_json(f, rows[i].key, rows[i].url, rows[i].json), rows[i].status);
         if (strncmp(f->error.message, rows[i].message, strlen(rows[i].message)) != 0)
             fail_msg("'%s' does not begin '%s'", f->error.message, rows[i].message);
+        assert_int_equal(ol__facet_remove(&f->run, OL_ENTITY_RUN, "nominalTime"), OL_OK);
         holds(&f->run, OL_ENTITY_RUN, "{'my_facet':{'_producer':'p','_schemaURL':'u','old':1}}");
     }
     char big[2100] = "{\"a\":\"";
@@ -171,7 +193,7 @@ static void replacing_compacts(void **state)
             ol__facet_set_json(&f->run, OL_ENTITY_RUN, "big", "u", ol__span_text(json)), OL_OK);
         snprintf(small, sizeof small, "{'n':%d}", i);
         assert_int_equal(set_json(f, i % 2 == 0 ? "even" : "odd", "u", small), OL_OK);
-        assert_int_equal(set_json(f, "tags", NULL, "{'tags':[{'key':'k'}]}"), OL_OK);
+        assert_int_equal(set_json(f, "tags", NULL, "{'tags':[{'key':'k','value':'v'}]}"), OL_OK);
         assert_int_equal(set_json(f, "lineaged_run", NULL, "{'run_id':'7'}"), OL_OK);
         assert_true(f->run.text.size < 20000);
     }
@@ -184,7 +206,7 @@ static void replacing_compacts(void **state)
           "u','n':298},"
           "'tags':{'_producer':'p','_schemaURL':'https://openlineage.io/spec/facets/1-0-0/"
           "TagsRunFacet.json#/$defs/TagsRunFacet',"
-          "'tags':[{'key':'k'}]},'odd':{'_producer':'p','_schemaURL':'u','n':299}}");
+          "'tags':[{'key':'k','value':'v'}]},'odd':{'_producer':'p','_schemaURL':'u','n':299}}");
     assert_int_equal(f->error.status, OL_OK);
 }
 
@@ -233,6 +255,30 @@ static void sides_are_apart(void **state)
     holds(&f->output, OL_ENTITY_DATASET, "{'x':{'_producer':'p','_schemaURL':'u','d':1}}");
     holds(&f->output, OL_ENTITY_OUTPUT, "{'x':{'_producer':'p','_schemaURL':'u','o':1}}");
     holds(&f->output, OL_ENTITY_INPUT, "{}");
+}
+
+/* `_deleted` in place of what was set, until it is set again. */
+static void deleting_is_said(void **state)
+{
+    struct fixture *f = *state;
+    struct ol_dataset *dataset = (struct ol_dataset *)&f->output;
+    const char *gone =
+        "{'storage':{'_producer':'p','_schemaURL':'https://openlineage.io/spec/facets/"
+        "1-0-1/StorageDatasetFacet.json#/$defs/StorageDatasetFacet','_deleted':true}}";
+    assert_int_equal(ol_dataset_set_storage(dataset, OL_MAKE(ol_storage, .layer = "x")), OL_OK);
+    assert_int_equal(ol__facet_delete(&f->output, OL_ENTITY_DATASET, "storage", NULL), OL_OK);
+    holds(&f->output, OL_ENTITY_DATASET, gone);
+    assert_int_equal(ol__facet_delete(&f->output, OL_ENTITY_DATASET, "storage", NULL), OL_OK);
+    holds(&f->output, OL_ENTITY_DATASET, gone);
+    assert_int_equal(ol__facet_remove(&f->output, OL_ENTITY_DATASET, "storage"), OL_OK);
+    assert_int_equal(ol__facet_delete(&f->output, OL_ENTITY_DATASET, "my_own", "u"), OL_OK);
+    holds(&f->output, OL_ENTITY_DATASET,
+          "{'my_own':{'_producer':'p','_schemaURL':'u','_deleted':true}}");
+    assert_int_equal(ol__facet_delete(&f->output, OL_ENTITY_DATASET, "unknown", NULL), OL_INVALID);
+    assert_string_equal(f->error.message,
+                        "facet unknown: not known here, so its schema URL is needed");
+    assert_int_equal(ol__facet_delete(&f->output, OL_ENTITY_DATASET, NULL, "u"), OL_INVALID);
+    assert_int_equal(ol__facet_delete(NULL, OL_ENTITY_DATASET, "storage", NULL), OL_DISABLED);
 }
 
 static void slots_know_what_is_required(void **state)
@@ -304,11 +350,11 @@ static void ids_and_tags_meet(void **state)
                       ",'tags':[{'key':'x]','value':'}'}],'own':{'tags':[]}}}");
     /* ids as JSON: known texts are mirrored, others are not */
     assert_int_equal(set_json(f, "lineaged_run", NULL,
-                              "{'step':'\\u00e9\\n','other':'x','run_id':7,'attempt':''}"),
+                              "{'step':'\\u00e9\\n','other':'x','attempt':'','more':7}"),
                      OL_OK);
     assert_int_equal(ol__facet_remove(&f->run, OL_ENTITY_RUN, "tags"), OL_OK);
     holds(&f->run, OL_ENTITY_RUN,
-          "{" IDS(",'step':'\\u00e9\\n','other':'x','run_id':7,'attempt':''") "," TAGS(
+          "{" IDS(",'step':'\\u00e9\\n','other':'x','attempt':'','more':7") "," TAGS(
               "{'key':'step','value':'\u00e9\\n','source':'lineaged'}") "}");
     /* without ids no mirror */
     assert_int_equal(ol__facet_remove(&f->run, OL_ENTITY_RUN, "lineaged_run"), OL_OK);
@@ -320,10 +366,15 @@ static void ids_and_tags_meet(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(json_is_checked_and_completed), TEST(bad_json_is_refused),
-        TEST(first_error_is_kept),           TEST(replacing_compacts),
-        TEST(full_place_recovers),           TEST(sides_are_apart),
-        TEST(slots_know_what_is_required),   TEST(ids_and_tags_meet),
+        TEST(json_is_checked_and_completed),
+        TEST(bad_json_is_refused),
+        TEST(first_error_is_kept),
+        TEST(replacing_compacts),
+        TEST(full_place_recovers),
+        TEST(sides_are_apart),
+        TEST(slots_know_what_is_required),
+        TEST(ids_and_tags_meet),
+        TEST(deleting_is_said),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -303,6 +303,47 @@ static void job_and_dataset_events(void **state)
     help_release(&all);
 }
 
+/* By name as OpenLineage has it, at a time of its own, again and again; a facet that holds no more.
+ */
+static void named_events_at_their_time(void **state)
+{
+    struct fixture *f = *state;
+    struct ol_dataset *subject = NULL;
+    struct ol_error err;
+    assert_int_equal(ol_dataset_event_new_named(f->client, "s3a://b", "", &f->run, &subject, &err),
+                     OL_INVALID);
+    assert_null(f->run);
+    assert_int_equal(ol_dataset_event_new_named(NULL, "s3a://b", "k#1", &f->run, &subject, &err),
+                     OL_DISABLED);
+    assert_int_equal(
+        ol_dataset_event_new_named(f->client, "s3a://b", "k#1", &f->run, &subject, &err), OL_OK);
+    ol_dataset_delete_facet(subject, "schema", NULL);
+    assert_int_equal(ol_dataset_event_emit_at(f->run, TIME_MS, NULL), OL_OK);
+    assert_int_equal(ol_dataset_event_emit_at(f->run, TIME_MS, NULL), OL_OK);
+    ol_run_free(f->run);
+    assert_int_equal(ol_job_event_new(f->client, "ns", "j", &f->run, NULL), OL_OK);
+    ol_job_delete_facet(ol_run_job(f->run), "sql", NULL);
+    assert_int_equal(ol_job_event_emit_at(f->run, TIME_MS, NULL), OL_OK);
+    assert_int_equal(ol_dataset_event_emit_at(f->run, TIME_MS, NULL), OL_INVALID);
+    assert_int_equal(ol_job_delete_facet(NULL, "sql", NULL), OL_DISABLED);
+    assert_int_equal(ol_dataset_delete_facet(NULL, "schema", NULL), OL_DISABLED);
+    struct help_journals all = help_read(f->directory);
+    const char *dataset =
+        "{\"eventTime\":\"2025-11-21T13:00:00.123Z\",\"producer\":\"https://example.org/p/1\"," CORE
+        "DatasetEvent\",\"dataset\":{\"namespace\":\"s3a://b\",\"name\":\"k#1\","
+        "\"facets\":{\"schema\":{" P FACETS "1-2-0/SchemaDatasetFacet.json#/$defs/"
+        "SchemaDatasetFacet\",\"_deleted\":true}}}}";
+    assert_string_equal(all.files[0].lines[1], dataset);
+    assert_string_equal(all.files[0].lines[2], dataset);
+    assert_string_equal(
+        all.files[0].lines[3],
+        "{\"eventTime\":\"2025-11-21T13:00:00.123Z\",\"producer\":\"https://example.org/p/1\"," CORE
+        "JobEvent\",\"job\":{\"namespace\":\"ns\",\"name\":\"j\",\"facets\":{\"sql\":{" P FACETS
+        "1-1-0/SQLJobFacet.json#/$defs/SQLJobFacet\",\"_deleted\":true}}},"
+        "\"inputs\":[],\"outputs\":[]}");
+    help_release(&all);
+}
+
 static void detached_runs_have_a_note(void **state)
 {
     struct fixture *f = *state;
@@ -472,17 +513,12 @@ static void every_failed_allocation_is_survived(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(terminal_event_carries_everything),
-        TEST(empty_parts_are_there),
-        TEST(lean_end_leaves_out_what_was_sent),
-        TEST(parent_and_root_come_from_the_environment),
-        TEST(children_name_parent_and_root),
-        TEST(job_and_dataset_events),
-        TEST(detached_runs_have_a_note),
-        TEST(failures_of_setters_come_once),
-        TEST(wrong_use_is_refused),
-        TEST(many_datasets_are_found_again),
-        TEST(too_large_an_event_is_refused),
+        TEST(terminal_event_carries_everything),   TEST(empty_parts_are_there),
+        TEST(lean_end_leaves_out_what_was_sent),   TEST(parent_and_root_come_from_the_environment),
+        TEST(children_name_parent_and_root),       TEST(job_and_dataset_events),
+        TEST(named_events_at_their_time),          TEST(detached_runs_have_a_note),
+        TEST(failures_of_setters_come_once),       TEST(wrong_use_is_refused),
+        TEST(many_datasets_are_found_again),       TEST(too_large_an_event_is_refused),
         TEST(every_failed_allocation_is_survived),
     };
     return cmocka_run_group_tests_name("run", tests, NULL, NULL);
