@@ -303,7 +303,7 @@ int verb_ask(int argc, char **argv)
     if (st == OL_OK)
         st = ask(&place, &o, subject.data, content[0] != '\0' ? content : NULL, &status, &answer,
                  &err);
-    if (st == OL_OK && status == 404 && asks[o.verb].needs_subject &&
+    if (st == OL_OK && status == 404 && o.subject != NULL && asks[o.verb].needs_subject &&
         resolve_bare(o.subject, &subject, content) == OL_OK)
         st = ask_again(&place, &o, subject.data, content, &status, &answer, &err);
     result = st == OL_OK ? print_answer(&o, status, &answer) : cli_fail(&place, st, &err);

@@ -30,6 +30,7 @@
 struct run_options {
     const char *job;
     const char *job_namespace;
+    const char *id, *system; /* another system's id for the run; NULL: a new one */
     struct run_files files;
     bool is_quiet;
 };
@@ -44,6 +45,10 @@ static void print_help(void)
         "  -o, --output FILE|URI    it writes this (again for each)\n"
         "      --job NAME           job name; default: the command's file name\n"
         "      --namespace NAME     job namespace; default: OPENLINEAGE_NAMESPACE, else 'default'\n"
+        "      --run-id ID          the run's id: a UUID, or any id of a scheduler or tracker, "
+        "from\n"
+        "                           which one is computed (`lineage runs ID` finds it)\n"
+        "      --system NAME        whose id that is, e.g. slurm:cluster-a\n"
         "      --hash-limit SIZE    files past this get no version (default 1GiB; 0: hash "
         "nothing)\n"
         "  -q, --quiet              say nothing about lineage on standard error\n"
@@ -56,11 +61,13 @@ static void print_help(void)
 
 static int parse(int argc, char **argv, struct run_options *o)
 {
-    enum { JOB = 256, NAMESPACE, HASH_LIMIT };
+    enum { JOB = 256, NAMESPACE, HASH_LIMIT, RUN_ID, SYSTEM };
     static const struct option options[] = {{"input", required_argument, NULL, 'i'},
                                             {"output", required_argument, NULL, 'o'},
                                             {"job", required_argument, NULL, JOB},
                                             {"namespace", required_argument, NULL, NAMESPACE},
+                                            {"run-id", required_argument, NULL, RUN_ID},
+                                            {"system", required_argument, NULL, SYSTEM},
                                             {"hash-limit", required_argument, NULL, HASH_LIMIT},
                                             {"quiet", no_argument, NULL, 'q'},
                                             {"help", no_argument, NULL, 'h'},
@@ -80,6 +87,12 @@ static int parse(int argc, char **argv, struct run_options *o)
             break;
         case NAMESPACE:
             o->job_namespace = optarg;
+            break;
+        case RUN_ID:
+            o->id = optarg;
+            break;
+        case SYSTEM:
+            o->system = optarg;
             break;
         case HASH_LIMIT:
             if (!run_files_parse_size(optarg, &o->files.hash_limit))
@@ -104,6 +117,12 @@ static int parse(int argc, char **argv, struct run_options *o)
     }
     if (optind >= argc)
         return cli_usage("run", "no command; expected: lineage run [options] -- command ...");
+    char id[OL_ID_SIZE];
+    struct ol_error err = {.message = ""};
+    if (o->id != NULL && ol_id_from_foreign(o->system, o->id, id, &err) != OL_OK)
+        return cli_usage("run", "--run-id: %s", err.message);
+    if (o->system != NULL && o->id == NULL)
+        return cli_usage("run", "--system: whose id? expected --run-id as well");
     if (o->job != NULL && o->job[0] == '\0')
         return cli_usage("run", "--job: a name must not be empty");
     return 0;
@@ -132,7 +151,10 @@ static struct ol_run *begin(struct run_options *o, char *command, struct ol_clie
                 .log = log_trouble, .log_arg = &o->is_quiet),
         ret_client, &err);
     if (st == OL_OK)
-        st = ol_run_new(*ret_client, OL_MAKE(ol_run_options, .job_name = job), &run, &err);
+        st = ol_run_new(*ret_client,
+                        OL_MAKE(ol_run_options, .job_name = job, .foreign_id = o->id,
+                                .foreign_system = o->system),
+                        &run, &err);
     if (st < 0 && !o->is_quiet)
         cli_say("nothing will be recorded: %s", err.message);
     return run;

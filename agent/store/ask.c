@@ -247,7 +247,9 @@ static ol_status pick_version(struct ask *ask)
         has_any = has_any || ask->versions[i] != 0;
     }
     if (!has_any)
-        ask->note = "content differs from every recorded version";
+        ask->note = strchr(ask->question->content, ':') != NULL
+                        ? "content differs from every recorded version"
+                        : "no such version is recorded";
     return status;
 }
 
@@ -291,7 +293,8 @@ ol_status ask_resolve(struct ask *ask)
     if (status != OL_OK || ask->count > 0)
         return status;
     ask->by = "content";
-    if (ask->question->content != NULL)
+    /* "v7" of something else is no answer; a digest is the same bytes under whatever name. */
+    if (ask->question->content != NULL && strchr(ask->question->content, ':') != NULL)
         status = find_content(ask, ol__span_text(ask->question->content), 0, NULL);
     else if (ask->raw.size > sizeof CONTENT_PREFIX &&
              memcmp(ask->raw.data, CONTENT_PREFIX, sizeof CONTENT_PREFIX - 1) == 0)

@@ -55,11 +55,11 @@ OL_NODISCARD ol_status store_expire(struct store *store, int64_t before_ms, int6
 #define STORE_ANY_UID ((int64_t)-1)
 struct store_question {
     const char *subject; /**< dataset name, NAMESPACE + name as URI, file path, job, run id */
-    const char
-        *content;  /**< "sha256:<hex>" of the subject when it is a local file; NULL: not known */
-    int64_t depth; /**< 0: 20 */
-    int64_t limit; /**< rows or nodes; 0: 1,000 (runs: 50) */
-    int64_t uid;   /**< only runs of this uid; STORE_ANY_UID: all */
+    const char *content; /**< version of the subject: "sha256:<hex>" of a local file, or what its
+                            name says ("v7"); NULL: not known */
+    int64_t depth;       /**< 0: 20 */
+    int64_t limit;       /**< rows or nodes; 0: 1,000 (runs: 50) */
+    int64_t uid;         /**< only runs of this uid; STORE_ANY_UID: all */
     const char *job, *state; /**< runs: filters */
 };
 /** @return OL_OK; OL_NOT_FOUND: nothing by that name or content (the document says what was tried);
