@@ -36,6 +36,17 @@ const struct ol__fs ol__fs_real = {
     .flock = flock,
 };
 
+int ol__fs_above_standard(int fd)
+{
+    if (fd < 0 || fd > STDERR_FILENO)
+        return fd;
+    int moved = fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    int saved = errno;
+    close(fd);
+    errno = saved;
+    return moved;
+}
+
 ol_status ol__fs_read_at(const struct ol__fs *fs, int fd, void *data, size_t size, off_t offset,
                          size_t *ret_size, struct ol_error *err)
 {

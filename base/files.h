@@ -34,6 +34,10 @@ struct ol__fs {
 /** The real ones. */
 extern const struct ol__fs ol__fs_real;
 
+/** Move a descriptor that is 0, 1 or 2 (the host has closed its own) to a number above, so that
+ * nothing the host prints ends up in our file. Closes @p fd if it moves it; passes -1 on.
+ *  @return the descriptor to use; -1 with errno set if there is no other. */
+int ol__fs_above_standard(int fd);
 /** Read up to @p size bytes at @p offset, retrying short reads and EINTR. @p ret_size is less than
  * size only at the end of the file. @return OL_OK, OL_IO. */
 OL_NODISCARD ol_status ol__fs_read_at(const struct ol__fs *fs, int fd, void *data, size_t size,

@@ -39,7 +39,9 @@ ol_status ol__journal_open_directory(struct ol__journal *j, struct ol_error *err
         j->fs->close(dirfd);
         return ol__error_set_errno(err, sys_errno, "journal directory '%s': fstat", j->directory);
     }
-    j->dirfd = dirfd;
+    j->dirfd = ol__fs_above_standard(dirfd);
+    if (j->dirfd < 0)
+        return ol__error_set_errno(err, errno, "journal directory '%s'", j->directory);
     j->dir_device = st.st_dev;
     j->dir_inode = st.st_ino;
     /* J1, J21: sticky and setgid is how the system directory is made; its group is the agent's. */
@@ -139,8 +141,9 @@ static ol_status fail_birth(struct ol__journal *j, struct ol__journal_file *file
 
 static int open_temporary(struct ol__journal *j, const char *temporary)
 {
-    return j->fs->openat(j->dirfd, temporary,
-                         O_CREAT | O_EXCL | O_WRONLY | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600);
+    return ol__fs_above_standard(
+        j->fs->openat(j->dirfd, temporary,
+                      O_CREAT | O_EXCL | O_WRONLY | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600));
 }
 
 /* J1: under a name that readers ignore. The directory may have been replaced, or the host may have
@@ -187,7 +190,10 @@ static ol_status bear(struct ol__journal *j, const struct ol__buf *header, struc
     if (j->fs->flock(file->fd, LOCK_EX | LOCK_NB) !=
         0) /* J2: unlocked it would count as finished */
         return fail_birth(j, file, temporary, errno, "flock", err);
-    ssize_t n = j->fs->write(file->fd, header->data, header->size);
+    ssize_t n;
+    do
+        n = j->fs->write(file->fd, header->data, header->size);
+    while (n < 0 && errno == EINTR);
     if (n < 0 || (size_t)n != header->size)
         return fail_birth(j, file, temporary, n < 0 ? errno : ENOSPC, "write of the header", err);
     file->offset = header->size;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Standard output, for looking at what would be sent, and two that send nothing. Promise: a line
  * stands whole between the lines of other threads; standard output is touched only where the
- * configuration says so. */
+ * configuration says so; its reader may go, and a file behind it be full, without a signal to the
+ * host. */
 #include "transport.h"
 
 #include <errno.h>
@@ -10,18 +11,20 @@
 #include <stdlib.h>
 #include <unistd.h>
 #include "fork_lock.h"
+#include "quiet_write.h"
 
 #define WAIT_MS 1000 /* for a reader of a non-blocking pipe */
 
 struct console_transport {
     struct ol__transport transport; /* first */
     struct ol__fork_lock lock;
+    bool is_torn; /* a piece of a line stands last: the next line begins with a newline */
 };
 
 static ol_status write_all(const char *data, size_t size, struct ol_error *err)
 {
     while (size > 0) {
-        ssize_t n = write(STDOUT_FILENO, data, size);
+        ssize_t n = ol__write_quiet(STDOUT_FILENO, data, size);
         if (n > 0) {
             data += n;
             size -= (size_t)n;
@@ -46,9 +49,10 @@ static ol_status console_emit(struct ol__transport *transport, const struct ol__
                               struct ol_error *err)
 {
     struct console_transport *t = (struct console_transport *)transport;
-    OL_IGNORE(ol__fork_lock_take(&t->lock), "it guards no state, only the order of writes");
-    ol_status status =
-        write_all(line->data + 1 + line->control_size, line->size - 1 - line->control_size, err);
+    OL_IGNORE(ol__fork_lock_take(&t->lock), "a child cannot know better whether a line is torn");
+    size_t skip = line->control_size + (t->is_torn ? 0 : 1); /* a newline stands before the event */
+    ol_status status = write_all(line->data + skip, line->size - skip, err);
+    t->is_torn = status != OL_OK; /* perhaps not one byte went: an empty line is nothing */
     ol__fork_lock_give(&t->lock);
     return status;
 }

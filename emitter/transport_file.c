@@ -4,7 +4,8 @@
  * do not mix on a local filesystem.
  *  2. A torn line is never cut off (another process may stand behind it): the next line begins with
  * a newline instead, which closes the piece.
- *  3. The file never reaches RLIMIT_FSIZE by our writes: the kernel would kill the host. */
+ *  3. The file never reaches RLIMIT_FSIZE by our writes: the kernel would kill the host.
+ *  4. What is no regular file (a fifo) is never waited for, neither its reader nor room in it. */
 #include "transport.h"
 
 #include <errno.h>
@@ -14,10 +15,13 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "files.h"
+#include "quiet_write.h"
 
 struct file_transport {
     struct ol__transport transport; /* first */
     int fd;
+    bool is_regular;
     _Atomic bool needs_newline;
     char *path; /* owned */
 };
@@ -54,7 +58,7 @@ static ol_status file_emit(struct ol__transport *transport, const struct ol__lin
         size++;
     }
     do
-        n = write(t->fd, data, size);
+        n = t->is_regular ? write(t->fd, data, size) : ol__write_quiet(t->fd, data, size);
     while (n < 0 && errno == EINTR);
     if (n >= 0 && (size_t)n == size)
         return OL_OK;
@@ -82,37 +86,50 @@ static ol_status file_close(struct ol__transport *transport, int timeout_ms OL_U
 static const struct ol__transport_functions file_functions = {.emit = file_emit,
                                                               .close = file_close};
 
-static bool ends_torn(int fd)
+static bool ends_torn(int fd, const struct stat *st)
 {
     char last = '\n';
-    struct stat st;
-    if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size > 0 &&
-        pread(fd, &last, 1, st.st_size - 1) != 1)
+    if (st->st_size > 0 && pread(fd, &last, 1, st->st_size - 1) != 1)
         return false;
     return last != '\n';
+}
+
+/* With O_NONBLOCK for promise 4; it does nothing to a regular file. A fifo is opened for writing
+ * only, else we were its reader ourselves. */
+static int open_file(const char *path)
+{
+    const int flags = O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
+    struct stat st;
+    bool is_regular = stat(path, &st) != 0 || S_ISREG(st.st_mode);
+    int fd = is_regular ? open(path, O_RDWR | flags, 0640) : -1;
+    if (!is_regular || (fd < 0 && errno == EACCES)) /* not ours to read */
+        fd = open(path, O_WRONLY | flags, 0640);
+    return ol__fs_above_standard(fd);
 }
 
 ol_status ol__transport_file_open(const char *path, struct ol__transport **ret,
                                   struct ol_error *err)
 {
     ol_status status = OL_OK;
+    struct stat st;
     struct file_transport *t = calloc(1, sizeof *t);
     if (t == NULL)
         return ol__error_set(err, OL_NOMEM, "file '%s': out of memory", path);
     t->transport.functions = &file_functions;
     t->path = strdup(path);
-    t->fd = open(path, O_RDWR | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0640);
-    if (t->fd < 0 && (errno == EACCES || errno == EINVAL || errno == ENXIO)) /* not ours to read */
-        t->fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0640);
+    t->fd = open_file(path);
     if (t->fd < 0)
         status = ol__error_set_errno(err, errno, "file '%s': open", path);
     else if (t->path == NULL)
         status = ol__error_set(err, OL_NOMEM, "file '%s': out of memory", path);
+    else if (fstat(t->fd, &st) != 0)
+        status = ol__error_set_errno(err, errno, "file '%s': fstat", path);
     if (status != OL_OK) {
         OL_IGNORE(file_close(&t->transport, 0, NULL), "nothing was written");
         return status;
     }
-    atomic_init(&t->needs_newline, ends_torn(t->fd));
+    t->is_regular = S_ISREG(st.st_mode);
+    atomic_init(&t->needs_newline, t->is_regular && ends_torn(t->fd, &st));
     *ret = &t->transport;
     return OL_OK;
 }
