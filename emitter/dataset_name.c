@@ -175,6 +175,9 @@ static void name_place(const struct ol__name_scheme *s, struct ol__span rest, st
     } else {
         const char *query = memchr(path.data, '?', path.size);
         path.size = query != NULL ? (size_t)(query - path.data) : path.size;
+        const char *mark = memchr(path.data, '#', path.size);
+        if ((s->host & OL_HOST_WEB) != 0 && mark != NULL) /* may hold an access token */
+            path.size = (size_t)(mark - path.data);
     }
     path = trim(path);
     for (unsigned i = 0; i < s->segments && path.size > 0; i++) {
@@ -303,6 +306,7 @@ static const struct ol__name_scheme *find_scheme(struct ol__span text, struct ol
     *other = (struct ol__name_scheme){.name = spelt,
                                       .canonical = spelt,
                                       .levels = 3,
+                                      .host = OL_HOST_WEB,
                                       .rule = given->is_jdbc ? OL_NAME_TABLE : OL_NAME_PATH};
     return other;
 }

@@ -31,11 +31,12 @@ enum ol__name_version {
 
 /** How a host is written. Bits. */
 enum ol__name_host {
-    OL_HOST_FIRST = 1,     /**< of several hosts the first one stands for all */
-    OL_HOST_NO_PORT = 2,   /**< a port is left out */
-    OL_HOST_CONTAINER = 4, /**< CONTAINER@ACCOUNT belongs to the name */
-    OL_HOST_REDSHIFT = 8,  /**< CLUSTER.x.REGION.redshift.amazonaws.com is CLUSTER.REGION */
-    OL_HOST_SNOWFLAKE = 16 /**< without .snowflakecomputing.com */
+    OL_HOST_FIRST = 1,      /**< of several hosts the first one stands for all */
+    OL_HOST_NO_PORT = 2,    /**< a port is left out */
+    OL_HOST_CONTAINER = 4,  /**< CONTAINER@ACCOUNT belongs to the name */
+    OL_HOST_REDSHIFT = 8,   /**< CLUSTER.x.REGION.redshift.amazonaws.com is CLUSTER.REGION */
+    OL_HOST_SNOWFLAKE = 16, /**< without .snowflakecomputing.com */
+    OL_HOST_WEB = 32        /**< what follows a # in the path is left out, as are parameters */
 };
 
 #define OL_PORT_NONE 0xffffu
