@@ -20,7 +20,9 @@
 #include "files.h"
 
 #define BACKLOG 1024
-#define FILES_MAX 256 /* descriptors for everything else; half, where there are fewer than 512 */
+/* Descriptors for everything else: half of all, but so many at least and at most. */
+#define FILES_MIN 48
+#define FILES_MAX 256
 
 static ol_status parse_unix(const char *path, struct listen_address *ret, struct ol_error *err)
 {
@@ -191,7 +193,8 @@ unsigned listen_limit(size_t listeners, unsigned wanted)
     struct rlimit limit;
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
         return wanted;
-    rlim_t room = limit.rlim_cur - OL_MIN(limit.rlim_cur / 2, (rlim_t)FILES_MAX);
+    rlim_t files = OL_MAX((rlim_t)FILES_MIN, OL_MIN(limit.rlim_cur / 2, (rlim_t)FILES_MAX));
+    rlim_t room = limit.rlim_cur > files ? limit.rlim_cur - files : 0;
     rlim_t share = listeners == 0 ? room / 8 : (room - room / 8) / listeners;
     return (unsigned)OL_MAX((rlim_t)1, OL_MIN(share, (rlim_t)wanted));
 }

@@ -16,6 +16,7 @@
 #include <sys/eventfd.h>
 #include <time.h>
 #include <unistd.h>
+#include "http_server.h"
 #include "json_write.h"
 #include "listen.h"
 
@@ -163,7 +164,7 @@ static void *run(void *arg)
         if (MHD_get_timeout(admin->daemon, &timeout) == MHD_YES)
             wait_ms = (int)OL_MIN(timeout, 60000u);
         OL_IGNORE(epoll_wait(admin->epoll_fd, events, 2, wait_ms), "any reason to look");
-        MHD_run(admin->daemon);
+        http_server_run(admin->daemon);
     }
     return NULL;
 }

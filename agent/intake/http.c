@@ -389,7 +389,7 @@ int http_door_timeout_ms(const struct http_door *door)
 void http_door_run(struct http_door *door)
 {
     for (size_t i = 0; i < door->listener_count; i++)
-        MHD_run(door->listeners[i].daemon);
+        http_server_run(door->listeners[i].daemon);
 }
 
 bool http_door_is_waiting(const struct http_door *door)

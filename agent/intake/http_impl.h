@@ -7,6 +7,7 @@
 #include "hash.h"
 #include "http.h"
 #include "http_gunzip.h"
+#include "http_server.h"
 #include "json_read.h"
 #include "listen.h"
 
