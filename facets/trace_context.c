@@ -148,8 +148,8 @@ ol_status ol__baggage_decode(struct ol__span value, struct ol__buf *out)
         if (c == '%') {
             int high = value.size - i > 2 ? any_hex_digit(value.data[i + 1]) : -1;
             int low = value.size - i > 2 ? any_hex_digit(value.data[i + 2]) : -1;
-            c = (char)(high << 4 | low);
-            is_good = high >= 0 && low >= 0 && c != '\0';
+            is_good = high >= 0 && low >= 0 && (high | low) != 0;
+            c = is_good ? (char)(high << 4 | low) : '\0';
             i += 2;
         }
         if (!is_good) {
