@@ -195,7 +195,7 @@ ol_status retry_url(const char *url, struct ol__buf *out, struct ol_error *err)
     else if (strncmp(url, "https://", 8) == 0)
         scheme = 8;
     else
-        return ol__error_set(err, OL_INVALID, "url '%s': expected http:// or https://", url);
+        return ol__error_set(err, OL_INVALID, "url: expected http:// or https://");
     for (const char *c = url; *c != '\0'; c++)
         if ((unsigned char)*c <= ' ' || (unsigned char)*c == 0x7f || *c == '#')
             return ol__error_set(err, OL_INVALID,
@@ -205,7 +205,7 @@ ol_status retry_url(const char *url, struct ol__buf *out, struct ol_error *err)
     if (memchr(url + scheme, '@', host) != NULL) /* it would stand in logs and errors */
         return ol__error_set(err, OL_INVALID, "url: a user or password in it; use api_key_file");
     if (host == 0 || url[scheme] == ':')
-        return ol__error_set(err, OL_INVALID, "url '%s': no host", url);
+        return ol__error_set(err, OL_INVALID, "url: no host");
     const char *rest = url + scheme + host;
     ol__buf_add(out, url, scheme + host);
     if (rest[0] == '\0' || rest[0] == '?' ||

@@ -187,7 +187,9 @@ static void urls(void **state)
         {"http://:80", NULL},
         {"marquez:5000", NULL},
         {"ftp://h", NULL},
-        {"http://u:p@h", NULL},
+        {"http://u:secret@h", NULL},
+        {"htps://u:secret@h", NULL},
+        {"http:///?key=secret", NULL},
         {"http://h/a b", NULL},
         {"http://h/#x", NULL},
         {"http://h/\nx", NULL},
@@ -201,6 +203,7 @@ static void urls(void **state)
         if (rows[i].want == NULL) {
             if (status != OL_INVALID || err.message[0] == '\0')
                 fail_msg("'%s' was not refused", rows[i].url);
+            assert_null(strstr(err.message, "secret"));
         } else {
             assert_int_equal(status, OL_OK);
             assert_string_equal(out.data, rows[i].want);
