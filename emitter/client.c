@@ -185,6 +185,7 @@ static void free_client(struct ol_client *client)
     }
     for (size_t i = 0; i < OL_COUNT(client->event_tail); i++)
         ol__buf_release(&client->event_tail[i]);
+    ol__rules_free(client->rules);
     ol__config_release(&client->config);
     ol__context_release(&client->context);
     free(client->producer);
@@ -271,6 +272,8 @@ ol_status ol__client_open_hooked(const struct ol_client_options *options,
         status = disabled(client, err);
     if (status == OL_OK && ol__context_read(ignore_variable, client, &client->context) != OL_OK)
         status = ol__error_set(err, OL_NOMEM, "client: out of memory");
+    if (status == OL_OK)
+        status = ol__rules_read(&client->config, &client->rules, err);
     if (status == OL_OK)
         status = copy_texts(client, &o, err);
     if (status == OL_OK)

@@ -9,6 +9,7 @@
 #include "config.h"
 #include "context.h"
 #include "journal.h"
+#include "rules.h"
 #include "transport.h"
 
 #define OL_SPARE_BUFFERS 8
@@ -20,6 +21,7 @@ struct ol_client {
                                         NULL: not needed, or no place for it */
     struct ol__log log;
     struct ol__config config;   /**< owned */
+    struct ol__rules *rules;    /**< owned; NULL: none */
     struct ol__context context; /**< owned; what the environment says of our runs */
     char *producer, *job_namespace, *engine_name, *engine_version, *destination; /**< owned */
     struct ol__buf event_tail[3]; /**< `","producer":...,"schemaURL":"..."` of each kind of event */

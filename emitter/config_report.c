@@ -7,6 +7,7 @@
 #include <ctype.h>
 #include <stdio.h>
 #include "config.h"
+#include "rules.h"
 #include "json_write.h"
 
 #define MASK "(set)"
@@ -217,7 +218,11 @@ ol_status ol__config_report(const char *path, enum ol__report_form form, struct 
     ol__buf_init(&notes, REPORT_MAX);
     const struct ol__log log = {.function = take_note, .arg = &notes};
     struct report r = {.out = out, .is_json = form == OL_REPORT_JSON};
+    struct ol__rules *rules = NULL;
     ol_status status = ol__config_read(&config, path, &log, &why);
+    if (status == OL_OK && !config.is_disabled)
+        status = ol__rules_read(&config, &rules, &why); /* a wrong expression is found out here */
+    ol__rules_free(rules);
     ol__json_writer_init(&r.json, out);
     if (r.is_json) {
         ol__json_begin_object(&r.json);

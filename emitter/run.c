@@ -55,8 +55,9 @@ static ol_status new_object(struct ol_client *client, enum ol__event_form form, 
         return OL_NOMEM;
     run->client = client;
     run->form = form;
-    run->context =
-        (struct ol__facet_context){.producer = client->producer, .facet_max = OL_LINE_MAX};
+    run->context = (struct ol__facet_context){.producer = client->producer,
+                                              .facet_max = OL_LINE_MAX,
+                                              .hook = ol__rules_hook(client->rules)};
     ol__facet_place_init(&run->place, OL_ENTITY_RUN, OL_ENTITY_COUNT, &run->context,
                          &run->first_error, OL_LINE_MAX);
     ol__facet_place_init(&run->job.place, OL_ENTITY_JOB, OL_ENTITY_COUNT, &run->context,
@@ -156,6 +157,15 @@ static ol_status keep_foreign(struct ol_run *run, const char *text, enum ol__for
     return status;
 }
 
+/* What the configuration says of every run and job. */
+static ol_status begin_rules(struct ol_run *run, const char *job_name)
+{
+    struct ol__rules *rules = run->client->rules;
+    run->is_filtered = run->form == OL_FORM_RUN && ol__rules_filter(rules, job_name);
+    ol_status status = run->form == OL_FORM_RUN ? ol__rules_begin(rules, &run->place) : OL_OK;
+    return status == OL_OK ? ol__rules_begin(rules, &run->job.place) : status;
+}
+
 /* @p parent NULL: what the environment says; else that of run @p from. */
 static ol_status new_run(struct ol_client *client, const struct ol_run_options *options,
                          const struct ol_run *from, const struct ol__origin *parent,
@@ -200,6 +210,8 @@ static ol_status new_run(struct ol_client *client, const struct ol_run_options *
         status = ol__context_describe(run, from);
     if (status == OL_OK)
         status = keep_foreign(run, o.foreign_id, form);
+    if (status == OL_OK)
+        status = begin_rules(run, o.job_name);
     if (status != OL_OK) {
         ol_run_free(run);
         return ol__error_set(err, status, "run: %s", ol_status_name(status));
@@ -261,6 +273,8 @@ ol_status ol_job_event_new(struct ol_client *client, const char *job_namespace,
     status = new_object(client, OL_FORM_JOB, &run);
     if (status == OL_OK)
         status = set_job(run, job_namespace, job_name);
+    if (status == OL_OK)
+        status = begin_rules(run, job_name);
     if (status != OL_OK) {
         ol_run_free(run);
         return ol__error_set(err, status, "job event: %s", ol_status_name(status));
@@ -394,7 +408,9 @@ ol_status ol_run_emit_at(struct ol_run *run, enum ol_event event, int64_t time_m
         return misuse(run, "ol_run_emit: no such event", err);
     if (run->has_ended)
         return misuse(run, "ol_run_emit: the run has had its terminal event", err);
-    ol_status status = emit(run, event, time_ms, err);
+    ol_status status = run->is_filtered
+                           ? ol__error_set(err, OL_DISABLED, "a filter matches the job's name")
+                           : emit(run, event, time_ms, err);
     if (status >= 0 && ol__event_ends_run(event))
         run->has_ended = true;
     return status;

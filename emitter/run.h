@@ -37,6 +37,7 @@ struct ol_run {
     struct ol_error first_error; /**< of a setter since the last emit; status OL_OK: none */
     enum ol__event_form form;
     bool is_detached, is_lean, has_ended;
+    bool is_filtered; /**< emits nothing */
     bool is_diverted; /**< an event of it lies in the journal although it should be elsewhere */
     char run_id[OL_UUID_TEXT + 1];
     char *parent_id; /**< owned: NAMESPACE/NAME/RUNID, also where the two are kept */

@@ -284,6 +284,30 @@ static ol_status append_mirror(struct ol__facet_place *place, struct ol__span js
     return st;
 }
 
+/* Let the hook change the facet that stands from open_offset to the end. @return OL_OK, OL_END (it
+ * is left out), or a failure. */
+static ol_status apply_hook(struct ol__facet_place *place, struct ol_error *err)
+{
+    const struct ol__facet_hook *hook = place->context->hook;
+    char key[OL_FACET_JSON_KEY_MAX + 1];
+    struct ol__buf out;
+    size_t begin = place->open_offset + place->open_key_size + 3; /* "key": */
+    if (hook == NULL)
+        return OL_OK;
+    memcpy(key, place->text.data + place->open_offset + 1, place->open_key_size);
+    key[place->open_key_size] = '\0';
+    ol__buf_init(&out, place->context->facet_max);
+    ol_status st = hook->change(
+        hook->arg, place->open_entity, key,
+        (struct ol__span){place->text.data + begin, place->text.size - begin}, &out, err);
+    if (st == OL_AGAIN) {
+        ol__buf_truncate(&place->text, begin);
+        st = ol__buf_add(&place->text, out.data, out.size);
+    }
+    ol__buf_release(&out);
+    return st;
+}
+
 /* The facet stands complete from open_offset to the end of the text: take it into the slots. */
 static ol_status commit(struct ol__facet_place *place)
 {
@@ -292,6 +316,12 @@ static ol_status commit(struct ol__facet_place *place)
     struct ol__facet_slot mirror = {0};
     ol_status st = place->text.status;
     bool is_mirrored = false;
+    if (st == OL_OK)
+        st = apply_hook(place, &err);
+    if (st == OL_END) {
+        cut_back(place, place->open_offset);
+        return OL_OK;
+    }
     if (st == OL_OK) {
         struct ol__facet_slot slot = {.key_offset = (uint32_t)place->open_offset + 1,
                                       .key_size = (uint32_t)place->open_key_size,

@@ -30,11 +30,21 @@ struct ol__facet_slot {
  *  OL_FACET_MIRRORED (ours, DESIGN 14), `{...},{...}`. It is only ever written inside `tags`. */
 #define OL_FACET_MIRROR OL_ENTITY_COUNT
 
+/** What configuration makes of a facet before it is kept. */
+struct ol__facet_hook {
+    /** @p json is the facet's object. @return OL_OK: as it is; OL_AGAIN: @p out is in its place;
+     * OL_END: it is left out; OL_NOMEM, OL_TOO_LARGE. */
+    ol_status (*change)(void *arg, enum ol__entity entity, const char *key, struct ol__span json,
+                        struct ol__buf *out, struct ol_error *err);
+    void *arg;
+};
+
 /** Shared by all places of a run; owned by it, since a client's runs may be on several threads. */
 struct ol__facet_context {
-    const char *producer;           /**< borrowed; _producer of every facet written here */
-    size_t facet_max;               /**< bytes; a larger facet is refused with OL_TOO_LARGE */
-    struct ol__json_reader *reader; /**< NULL until a JSON facet is set */
+    const char *producer;              /**< borrowed; _producer of every facet written here */
+    size_t facet_max;                  /**< bytes; a larger facet is refused with OL_TOO_LARGE */
+    struct ol__json_reader *reader;    /**< NULL until a JSON facet is set */
+    const struct ol__facet_hook *hook; /**< NULL: every facet is kept as it is; borrowed */
 };
 
 struct ol__facet_place {
