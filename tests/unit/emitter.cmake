@@ -10,3 +10,12 @@ set_tests_properties(unit.client PROPERTIES
 target_compile_definitions(test_naming_page PRIVATE
   OL_NAMING_PAGE="${PROJECT_SOURCE_DIR}/docs/naming.md")
 ol_unit_test(trace_context ol_facets)
+foreach(name config_keys rules transport_http)
+  ol_unit_test(${name} ol_emitter ol_test_support)
+  target_sources(test_${name} PRIVATE emitter_help.c)
+  add_dependencies(test_${name} openlineage_yaml openlineage_http)
+  set_tests_properties(unit.${name} PROPERTIES
+    ENVIRONMENT "LD_LIBRARY_PATH=$<TARGET_FILE_DIR:openlineage_yaml>:$ENV{LD_LIBRARY_PATH}")
+endforeach()
+# Its getaddrinfo() is the one that libcurl meets.
+set_target_properties(test_transport_http PROPERTIES ENABLE_EXPORTS ON)
