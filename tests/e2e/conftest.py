@@ -2,7 +2,7 @@
 """Fixtures of the end-to-end tests; what they lean on is in tests/support.
 
 LINEAGED_BUILD_DIR      where the programs were built (build/dev)
-LINEAGED_TESTS_REQUIRE  what must not be skipped: any of kafka,python,java,airflow,spark, or all
+LINEAGED_TESTS_REQUIRE  what must not be skipped: any of kafka,python,schema,java,airflow,spark, or all
 """
 import os
 import pathlib
@@ -113,6 +113,23 @@ def kafka_read(kafka):
 def python_client():
     """openlineage-python as a sender."""
     return _obtain("python", clients.PythonClient)
+
+
+@pytest.fixture(scope="session")
+def schema_judge():
+    """judge(SCHEMAS, [[schema's URL, value], ...]): what jsonschema has against them."""
+    return _obtain("schema", clients.SchemaJudge)
+
+
+@pytest.fixture(scope="session")
+def reference():
+    """The published schemas and recorded events, which a user's checkout has not."""
+    named = os.environ.get("OL_REFERENCE")
+    root = SUPPORT.parent.parent
+    for place in [pathlib.Path(named)] if named else [p / "shared" / "openlineage" for p in root.parents]:
+        if (place / "surface.json").is_file():
+            return place
+    pytest.skip("no reference data: shared/openlineage is not beside this checkout (or set OL_REFERENCE)")
 
 
 @pytest.fixture(scope="session")

@@ -126,7 +126,7 @@ static ol_status tests(const struct built_handles *h)
                 .description = "No price below zero.", .expected = "0", .actual = "3",
                 .content = "select count(*) from p where price < 0",
                 .content_type = OL_TEST_CONTENT_TYPE_SQL,
-                .params = " { \"limit\" : 0.5e1 ,\n \"deep\" : [ { } , null ] } "),
+                .params = " { \"limit\" : 0.5e1 ,\n \"deep\" : [ { \"x\" : [ ] } , -1.25E-2 ] } "),
         OL_ITEM(ol_test, .name = "smoke", .status = "flaky")};
     return ol_run_set_tests(h->run, OL_MAKE(ol_tests, .tests = made, .test_count = COUNT(made)));
 }

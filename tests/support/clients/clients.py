@@ -57,28 +57,53 @@ class _Client:
         return sent
 
 
+def venv_python(name, requirements):
+    """The interpreter of a venv with exactly what a file of pinned requirements says."""
+    python = os.environ.get("PYTHON") or sys.executable
+    cache.need(python)
+    version = subprocess.run([python, "-VV"], capture_output=True, text=True, check=True).stdout
+
+    def make(work):
+        cache.run([python, "-m", "venv", "--clear", str(work)], "venv (package python3-venv?)")
+        cache.run([str(work / "bin/python"), "-m", "pip", "install", "-q", "--no-input",
+                   "--disable-pip-version-check", "--no-deps", "-r", str(requirements)], "pip")
+
+    return cache.directory(name, [requirements, version, str(cache.root())], make, movable=False) / "bin/python"
+
+
 class PythonClient(_Client):
     name = "python"
 
     def __init__(self):
-        python = os.environ.get("PYTHON") or sys.executable
-        cache.need(python)
-        version = subprocess.run([python, "-VV"], capture_output=True, text=True, check=True).stdout
-        requirements = HERE / "requirements.txt"
-
-        def make(work):
-            cache.run([python, "-m", "venv", "--clear", str(work)], "venv (package python3-venv?)")
-            cache.run([str(work / "bin/python"), "-m", "pip", "install", "-q", "--no-input",
-                       "--disable-pip-version-check", "--no-deps", "-r", str(requirements)], "pip")
-
-        venv = cache.directory("python-client", [requirements, version, str(cache.root())], make,
-                               movable=False)
-        self.python = venv / "bin/python"
+        self.python = venv_python("python-client", HERE / "requirements.txt")
 
     def argv(self, url, runs, compression, record, api_key, namespace):
         argv = [str(self.python), str(HERE / "emit.py"), "--url", url, "--runs", str(runs),
                 "--compression", compression, "--record", str(record), "--namespace", namespace]
         return argv + (["--api-key", api_key] if api_key else [])
+
+    def facets(self, folder):
+        """{name: facet or None}: the facts in the folder's files as the client itself writes them."""
+        done = subprocess.run([str(self.python), str(HERE / "facets.py"), str(folder)], capture_output=True, text=True,
+                              timeout=120, check=False)
+        if done.returncode != 0:
+            raise RuntimeError("facets.py: %s" % done.stderr[-2000:])
+        return json.loads(done.stdout)
+
+
+class SchemaJudge:
+    """judge(folder, values): for each [URL of a definition, value], what the schemas below the folder have
+    against it, as a list of texts."""
+
+    def __init__(self):
+        self.python = venv_python("schema-judge", HERE / "requirements-schema.txt")
+
+    def __call__(self, folder, values):
+        done = subprocess.run([str(self.python), str(HERE / "judge.py"), str(folder)], input=json.dumps(values),
+                              capture_output=True, text=True, timeout=120, check=False)
+        if done.returncode != 0:
+            raise RuntimeError("judge.py: %s" % done.stderr[-2000:])
+        return json.loads(done.stdout)
 
 
 class JavaClient(_Client):
