@@ -41,8 +41,9 @@ ol_status ol__origin_parse(const char *text, struct ol__origin *ret)
     const char *last = strrchr(text, '/');
     if (last == NULL || last == text || !ol__uuid_parse(ol__span_text(last + 1), &uuid))
         return OL_INVALID;
-    const char *authority = strstr(text, "://");
-    const char *from = authority != NULL && authority < last ? authority + 3 : text;
+    const char *from = strchr(text, '/');
+    bool is_scheme = from > text && from[-1] == ':' && from[1] == '/' && from + 2 < last;
+    from = is_scheme ? from + 2 : text;
     const char *slash = memchr(from, '/', (size_t)(last - from));
     if (slash == NULL || slash == text || slash + 1 == last)
         return OL_INVALID;

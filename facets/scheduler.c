@@ -8,11 +8,11 @@
 #include "utf8.h"
 
 /* One row: how a field is made of variables. Of the rows of one field the first counts whose
- * variables are all set and not empty. `count_from`: the value is a number, one more is told. */
+ * variables are all set and not empty. */
 struct rule {
     enum ol__scheduler_field field;
     const char *text; /* ${NAME} stands for a variable */
-    bool is_count;
+    bool is_count;    /* the value is a number, one more is told */
 };
 
 static const struct scheduler {
@@ -81,6 +81,26 @@ static const struct scheduler {
          {OL_SCHEDULER_TASK_INDEX, "${JOB_COMPLETION_INDEX}", false},
      }},
 };
+
+bool ol__scheduler_describe(size_t index, struct ol__scheduler_row *ret)
+{
+    static const char *const fields[OL_SCHEDULER_FIELDS] = {
+        [OL_SCHEDULER_TASK_ID] = "task_id",       [OL_SCHEDULER_ATTEMPT] = "attempt",
+        [OL_SCHEDULER_WORKFLOW] = "workflow",     [OL_SCHEDULER_WORKFLOW_RUN] = "workflow_run",
+        [OL_SCHEDULER_PLACE] = "place",           [OL_SCHEDULER_TASK_UID] = "task_uid",
+        [OL_SCHEDULER_TASK_INDEX] = "task_index", [OL_SCHEDULER_URL] = "url"};
+    for (size_t i = 0; i < OL_COUNT(schedulers); i++) {
+        const struct scheduler *s = &schedulers[i];
+        for (size_t k = 0; k < OL_COUNT(s->rules) && s->rules[k].text != NULL; k++) {
+            if (index-- > 0)
+                continue;
+            *ret = (struct ol__scheduler_row){s->name, s->sign, fields[s->rules[k].field],
+                                              s->rules[k].text, s->rules[k].is_count};
+            return true;
+        }
+    }
+    return false;
+}
 
 static const char *get(const char *name)
 {

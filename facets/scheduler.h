@@ -32,6 +32,15 @@ struct ol__scheduler {
 /** Told of each variable whose value cannot be used: too long, control characters, no number. */
 typedef void ol__scheduler_refused(void *arg, const char *variable, const char *expected);
 
+/** One row of the table, for the page that documents it (docs/context.md). All static. */
+struct ol__scheduler_row {
+    const char *scheduler, *sign, *field;
+    const char *value; /**< ${NAME} stands for a variable */
+    bool is_count;     /**< the value is a number, one more is told */
+};
+/** @return whether there is a row @p index. */
+bool ol__scheduler_describe(size_t index, struct ol__scheduler_row *ret);
+
 /** Read the environment. @p ret is released by the caller whatever the result.
  *  @return OL_OK, OL_NOMEM. */
 OL_NODISCARD ol_status ol__scheduler_read(struct ol__scheduler *ret, ol__scheduler_refused *refused,

@@ -305,6 +305,18 @@ def test_parent_in_environment(wrapped):
     assert inner["run"]["facets"]["parent"]["run"]["runId"] == ids["outer"]
 
 
+def test_a_context_from_above_is_the_run_s_not_the_command_s(wrapped):
+    """OPENLINEAGE_CONTEXT wins over OPENLINEAGE_PARENT_ID; the command must not see another parent there."""
+    above = {"run": {"runId": "11111111-1111-7111-8111-111111111111"}, "job": {"namespace": "n", "name": "above"}}
+    env = {**wrapped.env, "OPENLINEAGE_CONTEXT": json.dumps({"parent": above})}
+    done = wrapped.run("--job", "outer", "--", "sh", "-c",
+                       "echo ${OPENLINEAGE_CONTEXT-none} $OPENLINEAGE_PARENT_ID $OPENLINEAGE_ROOT_PARENT_ID", env=env)
+    event = wrapped.events()[0]
+    root = "n/above/" + above["run"]["runId"]
+    assert done.stdout.decode().split() == ["none", "default/outer/" + event["run"]["runId"], root]
+    assert event["run"]["facets"]["parent"]["run"] == above["run"]
+
+
 # ---- signals ----
 
 def ready(process):

@@ -9,6 +9,8 @@ set_tests_properties(unit.client PROPERTIES
   ENVIRONMENT "LD_LIBRARY_PATH=$<TARGET_FILE_DIR:openlineage_yaml>:$ENV{LD_LIBRARY_PATH}")
 target_compile_definitions(test_naming_page PRIVATE
   OL_NAMING_PAGE="${PROJECT_SOURCE_DIR}/docs/naming.md")
+target_compile_definitions(test_context PRIVATE
+  OL_CONTEXT_PAGE="${PROJECT_SOURCE_DIR}/docs/context.md")
 ol_unit_test(trace_context ol_facets)
 foreach(name config_keys rules transport_http)
   ol_unit_test(${name} ol_emitter ol_test_support)

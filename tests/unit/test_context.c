@@ -155,11 +155,14 @@ static void parent_and_root(void **state)
         {{{"OPENLINEAGE_PARENT_ID", "s://h:1/a/b/" P_ID}},
          "s://h:1/a/b/" P_ID " s://h:1/a/b/" P_ID,
          NULL},
+        {{{"OPENLINEAGE_PARENT_ID", "n/p://x/" P_ID}}, "n/p://x/" P_ID " n/p://x/" P_ID, NULL},
         {{{"OPENLINEAGE_PARENT_ID", ""}}, "-", NULL},
         {{{"OPENLINEAGE_PARENT_ID", "a/b/c"}}, "-", "OPENLINEAGE_PARENT_ID"},
         {{{"OPENLINEAGE_PARENT_ID", "b/" P_ID}}, "-", "OPENLINEAGE_PARENT_ID"},
         {{{"OPENLINEAGE_PARENT_ID", "a//" P_ID}}, "-", "OPENLINEAGE_PARENT_ID"},
         {{{"OPENLINEAGE_PARENT_ID", "/b/" P_ID}}, "-", "OPENLINEAGE_PARENT_ID"},
+        {{{"OPENLINEAGE_PARENT_ID", "a://" P_ID}}, "-", "OPENLINEAGE_PARENT_ID"},
+        {{{"OPENLINEAGE_PARENT_ID", "a://b/" P_ID}}, "-", "OPENLINEAGE_PARENT_ID"},
         {{{"OPENLINEAGE_PARENT_ID", "a/b/" P_ID "0"}}, "-", "OPENLINEAGE_PARENT_ID"},
         {{{"OPENLINEAGE_PARENT_ID", "n/p/" P_ID}, {"OPENLINEAGE_ROOT_PARENT_ID", "r"}},
          "n/p/" P_ID " n/p/" P_ID,
@@ -426,6 +429,34 @@ static void surroundings(void **state)
     }
 }
 
+/* docs/context.md tells the truth: each row of the table in facets/scheduler.c stands there, in its
+ * order, and no other. OL_UPDATE_DOCS=1 prints what should stand there. */
+static void the_page_has_the_table(void **state)
+{
+    static char page[64 * 1024];
+    struct ol__scheduler_row row;
+    struct ol__buf want;
+    (void)state;
+    FILE *in = fopen(OL_CONTEXT_PAGE, "r");
+    assert_non_null(in);
+    page[fread(page, 1, sizeof page - 1, in)] = '\0';
+    fclose(in);
+    char *begin = strstr(page, "<!-- schedulers -->\n"),
+         *end = strstr(page, "<!-- /schedulers -->");
+    assert_true(begin != NULL && end != NULL);
+    *end = '\0';
+    begin = strchr(begin, '\n') + 1;
+    ol__buf_init(&want, sizeof page);
+    ol__buf_add_text(&want, "| scheduler | sign | field | value |\n|---|---|---|---|\n");
+    for (size_t i = 0; ol__scheduler_describe(i, &row); i++)
+        ol__buf_add_format(&want, "| %s | `%s` | `%s` | `%s`%s |\n", row.scheduler, row.sign,
+                           row.field, row.value, row.is_count ? " + 1" : "");
+    if (getenv("OL_UPDATE_DOCS") != NULL)
+        fputs(want.data, stdout);
+    assert_string_equal(begin, want.data);
+    ol__buf_release(&want);
+}
+
 static void values_have_a_limit(void **state)
 {
     static const char *const names[] = {"OPENLINEAGE_CONTEXT", "OPENLINEAGE_PARENT_ID",
@@ -480,7 +511,8 @@ static void every_failed_allocation_is_told(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(parent_and_root),     TEST(airflow_configuration),           TEST(surroundings),
+        TEST(parent_and_root),     TEST(airflow_configuration),
+        TEST(surroundings),        TEST(the_page_has_the_table),
         TEST(values_have_a_limit), TEST(every_failed_allocation_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
