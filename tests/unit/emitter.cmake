@@ -21,3 +21,4 @@ foreach(name config_keys rules transport_http)
 endforeach()
 # Its getaddrinfo() is the one that libcurl meets.
 set_target_properties(test_transport_http PROPERTIES ENABLE_EXPORTS ON)
+target_link_libraries(test_config_keys PRIVATE ol_emitter_report)
