@@ -61,7 +61,7 @@ static ol_status open_composite(struct opening *o, const struct ol__transport_co
 {
     size_t count = 0;
     ol_status status = OL_OK;
-    struct ol__transport **children = calloc(c->child_count, sizeof *children);
+    struct ol__transport **children = calloc(c->child_count, sizeof(struct ol__transport *));
     if (children == NULL)
         return ol__error_set(o->err, OL_NOMEM, "composite: out of memory");
     while (count < c->child_count && status == OL_OK) {

@@ -8,11 +8,13 @@
 #define COMPOSITE OL_KIND_BIT(OL_KIND_COMPOSITE)
 #define TRANSFORM OL_KIND_BIT(OL_KIND_TRANSFORM)
 
+/* Initialisers: parentheses cannot be. NOLINTBEGIN(bugprone-macro-parentheses) */
 #define ROOT(key_path, key_type, text) .path = key_path, .type = key_type, .help = text
 #define OF(kind, key_path, key_type, text)                                                         \
     .scope = OL_SCOPE_TRANSPORT, .kinds = kind, .path = key_path, .type = key_type, .help = text
 #define IN(item, key_path, key_type, text)                                                         \
     .scope = item, .path = key_path, .type = key_type, .help = text
+/* NOLINTEND(bugprone-macro-parentheses) */
 #define TYPES "journal|http|file|console|noop|composite|transform"
 
 const struct ol__key_info ol__keys[OL_KEY_COUNT] = {

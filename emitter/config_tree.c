@@ -122,7 +122,7 @@ struct ol__conf *ol__conf_find(const struct ol__conf *map, const char *path)
 
 void ol__conf_path(const struct ol__conf *node, char *out, size_t size)
 {
-    const struct ol__conf *steps[OL_CONF_DEPTH_MAX + 2];
+    const struct ol__conf *steps[OL_CONF_DEPTH_MAX + 2] = {NULL};
     size_t count = 0, used = 0;
     out[0] = '\0';
     for (; node->parent != NULL && count < OL_COUNT(steps); node = node->parent)
