@@ -5,7 +5,8 @@ target_compile_definitions(ol_flags INTERFACE _GNU_SOURCE OL_VERSION="${PROJECT_
 target_compile_options(ol_flags INTERFACE
   -Wall -Wextra -Wshadow -Wpointer-arith -Wcast-qual -Wwrite-strings -Wstrict-prototypes
   -Wmissing-prototypes -Wold-style-definition -Wformat=2 -Wundef -Wvla -Wnull-dereference
-  -Wdouble-promotion -Wimplicit-fallthrough -fno-common -fstack-protector-strong)
+  -Wdouble-promotion -Wimplicit-fallthrough -fno-common -fstack-protector-strong
+  -ffunction-sections -fdata-sections)
 if(CMAKE_C_COMPILER_ID STREQUAL "GNU")
   target_compile_options(ol_flags INTERFACE -Wlogical-op -Wduplicated-cond -fstack-clash-protection)
 endif()

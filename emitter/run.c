@@ -330,8 +330,9 @@ ol_status ol_dataset_event_new_named(struct ol_client *client, const char *datas
             *ret = NULL;
         if (ret_dataset != NULL)
             *ret_dataset = NULL;
-        return ol__error_set(err, client == NULL ? OL_DISABLED : OL_INVALID,
-                             "dataset: name space and name are required");
+        return ol__error_set(
+            err, client == NULL && ret != NULL && ret_dataset != NULL ? OL_DISABLED : OL_INVALID,
+            "dataset: name space and name are required");
     }
     return new_dataset_event(client, dataset_namespace, name, ret, ret_dataset, err);
 }
