@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <regex.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -145,6 +146,11 @@ FAILING(int, renameat, (int from, const char *old, int to, const char *new), (fr
         -1)
 FAILING(long, sysconf, (int name), (name), -1)
 FAILING(int, unlinkat, (int fd, const char *path, int flags), (fd, path, flags), -1)
+FAILING(int, regcomp, (regex_t * pattern, const char *text, int flags), (pattern, text, flags),
+        REG_ESPACE)
+FAILING(int, regexec,
+        (const regex_t *pattern, const char *text, size_t count, regmatch_t *found, int flags),
+        (pattern, text, count, found, flags), REG_ESPACE)
 FAILING(void *, dlopen, (const char *path, int flags), (path, flags), NULL)
 FAILING(int, pthread_mutex_init, (pthread_mutex_t * mutex, const pthread_mutexattr_t *attributes),
         (mutex, attributes), ENOMEM)
@@ -234,6 +240,7 @@ const char *const fault_calls_names[] = {
     "pread",     "pthread_mutex_init",
     "pwrite",    "read",
     "readdir",   "realloc",
+    "regcomp",   "regexec",
     "realpath",  "renameat",
     "stat",      "strdup",
     "strndup",   "sysconf",

@@ -26,7 +26,7 @@ HARMLESS = set("""
  __strncpy_chk __vsnprintf_chk _setjmp setjmp longjmp asprintf snprintf vsnprintf clock_gettime closedir fclose free
  dlclose dlsym getauxval getenv geteuid getpid munmap
  memchr memcmp memcpy memmem memmove memrchr memset qsort bsearch sched_yield secure_getenv strcasecmp strchr strchrnul strcmp
- strcspn strerrordesc_np strlen strncasecmp strncmp strnlen strpbrk strrchr strspn strstr strtod strtok_r strtol
+ strcspn strsep regerror regfree strerrordesc_np strlen strncasecmp strncmp strnlen strpbrk strrchr strspn strstr strtod strtok_r strtol
  strtoll strtoul strtoull tolower toupper pthread_mutex_destroy pthread_mutex_lock pthread_mutex_unlock
  fabs floor fmod frexp ldexp round trunc nextafter __isnan __isinf gmtime_r timegm""".split())
 # Of the writing thread's mask only: emitter/quiet_write.c.
