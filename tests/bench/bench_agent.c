@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 #include "agent_process.h"
+#include "bare_server.h"
 #include "bench.h"
 #include "load.h"
 #include "sink.h"
@@ -19,10 +20,10 @@
 
 static const char delivered[] = "lineaged_route_delivered_total{route=\"sink\"}";
 
-static void take(const struct agent_process *agent, long events, int event_bytes)
+static void take(int server_port, long events, int event_bytes)
 {
     struct load_result result;
-    struct load_plan plan = {.port = agent->port,
+    struct load_plan plan = {.port = server_port,
                              .connections = 64,
                              .requests = events,
                              .event_bytes = event_bytes,
@@ -48,7 +49,7 @@ static void burst(void *arg, struct bench_figures *ret)
     double before = agent_process_metric(agent, delivered);
     clockid_t clock = bench_cpu_clock(agent->pid);
     int64_t cpu = bench_cpu_ns(clock), begin = bench_now_ns();
-    take(agent, EVENTS, 2048);
+    take(agent->port, EVENTS, 2048);
     while (agent_process_metric(agent, delivered) < before + EVENTS) {
         if (bench_now_ns() - begin > DELIVERY_LIMIT_NS)
             bench_die("%.0f of %d were delivered", agent_process_metric(agent, delivered) - before,
@@ -64,8 +65,25 @@ static void burst(void *arg, struct bench_figures *ret)
     ret->of[BENCH_WALL] = (double)(bench_now_ns() - begin) / 1e3 / EVENTS;
 }
 
+/* The reference: the same requests to a server that answers and keeps nothing. */
+struct bare {
+    pid_t pid;
+    int port;
+};
+
+static void burst_bare(void *arg, struct bench_figures *ret)
+{
+    const struct bare *bare = arg;
+    clockid_t clock = bench_cpu_clock(bare->pid);
+    int64_t cpu = bench_cpu_ns(clock), begin = bench_now_ns();
+    take(bare->port, EVENTS, 2048);
+    ret->of[BENCH_CPU] = (double)(bench_cpu_ns(clock) - cpu) / 1e3 / EVENTS;
+    ret->of[BENCH_WALL] = (double)(bench_now_ns() - begin) / 1e3 / EVENTS;
+}
+
 static void measure_whole(void)
 {
+    struct bare bare;
     static struct whole w;
     struct agent_process *agent = &w.agent;
     char routes[200];
@@ -75,16 +93,20 @@ static void measure_whole(void)
              "  - { name: sink, type: http, url: \"http://127.0.0.1:%d\" }\n", port);
     agent_process_start(agent, "1GiB", routes);
     bench_say("6", agent_process_resident(agent), " MB", true, 14, "resident, idle");
-    const struct bench_side side = {"lineaged", burst, &w};
-    struct bench_set set = {.sides = &side, .side_count = 1};
+    bare.pid = bare_server_start(&bare.port);
+    const struct bench_side sides[] = {{"bare libmicrohttpd, HTTP in only", burst_bare, &bare},
+                                       {"lineaged", burst, &w}};
+    struct bench_set set = {.sides = sides, .side_count = 2};
     bench_run(&set);
     bench_say_sides(&set, "HTTP to HTTP");
-    bench_at_most(&set, "agent", 0, BENCH_CPU, 0, "itself against itself, CPU");
-    bench_say("agent", bench_median(&set, 0, BENCH_CPU) / 10, " s", true, 3.5,
+    bench_at_most(&set, "agent", 1, BENCH_CPU, 0,
+                  "CPU an event, HTTP to HTTP, to a bare server that only answers");
+    bench_say("agent", bench_median(&set, 1, BENCH_CPU) / 10, " s", true, 3.5,
               "CPU per 100,000 events, HTTP to HTTP, 64 connections");
     bench_say("6", agent_process_resident(agent), " MB", true, 25, "resident at work");
     bench_release(&set);
     agent_process_stop(agent);
+    bare_server_stop(bare.pid);
     sink_stop(w.sink);
 }
 
@@ -110,7 +132,7 @@ static void measure_start(void)
                         "  - { name: nowhere, type: http, url: \"http://127.0.0.1:1\" }\n");
     bench_say("start", start_ms(&agent), " ms", true, 25,
               "from its start to the first answer, fresh");
-    take(&agent, backlog, 1024);
+    take(agent.port, backlog, 1024);
     bench_say("6", agent_process_resident(&agent), " MB", true, 25,
               "resident with %ld events waiting", backlog);
     bench_say("start", start_ms(&agent), " ms", true, 500, "the same with %ld events waiting",

@@ -95,14 +95,19 @@ int main(void)
     struct bench_set set = {.sides = sides, .side_count = 2};
     bench_run(&set);
     bench_say_sides(&set, "start to end");
-    double peaks[9];
-    for (size_t i = 0; i < 9; i++)
+    struct program nothing_rss = {{(char[]){DO_NOTHING}, (char[]){"rss"}, NULL}};
+    double peaks[9], added[9];
+    for (size_t i = 0; i < 9; i++) {
         peaks[i] = peak_mb(&one_rss);
+        added[i] = peaks[i] - peak_mb(&nothing_rss);
+    }
     bench_say("process", bench_median(&set, 1, BENCH_P50) / 1e3, " ms", true, 3,
               "wall p50 of a process that emits one event (does nothing: %.2f ms)",
               bench_median(&set, 0, BENCH_P50) / 1e3);
     bench_say("process", bench_median(&set, 1, BENCH_CPU) / 1e3, " ms", true, 3, "its CPU");
     bench_say("process", bench_median_of(peaks, 9), " MB", true, 4, "its highest resident set");
+    bench_say("6", bench_median_of(added, 9), " MB", true, 1,
+              "what the library adds to the resident set of its host, its own code included");
     bench_at_most(&set, "process", 1, BENCH_P50, 0,
                   "its wall p50 to that of one that does nothing");
     bench_release(&set);

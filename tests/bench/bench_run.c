@@ -97,6 +97,7 @@ int main(void)
     double base = bench_median(&set, 0, BENCH_P50);
     bench_say("run", (bench_median(&set, 1, BENCH_P50) - base) / 1e3, " ms", true, 4,
               "what `lineage run -- true` adds to the p50 of true");
+    bench_at_most(&set, "run", 1, BENCH_P50, 0, "its p50 to that of true");
     bench_say("run", (bench_median(&set, 2, BENCH_P50) - base) / 1e3, " ms", true, 0,
               "the same with an input of 1 MiB");
     bench_release(&set);

@@ -3,21 +3,7 @@
  * resident set at the end, in KB. */
 #include <openlineage/openlineage.h>
 #include <stdio.h>
-#include <string.h>
-
-static int print_peak(void)
-{
-    char line[256];
-    FILE *f = fopen("/proc/self/status", "re");
-    while (f != NULL && fgets(line, sizeof line, f) != NULL) {
-        if (strncmp(line, "VmHWM:", 6) == 0) {
-            fputs(line + 6, stdout);
-            fclose(f);
-            return 0;
-        }
-    }
-    return 1;
-}
+#include "peak.h"
 
 int main(int argc, char **argv)
 {
