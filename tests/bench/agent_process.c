@@ -88,6 +88,15 @@ static void write_settings(const struct agent_process *agent, const char *spool_
         bench_die("%s: %s", path, strerror(errno));
 }
 
+/* A program that dies leaves no agent behind (which would hold its output open, too). */
+static pid_t live;
+
+static void end_live(void)
+{
+    if (live > 0)
+        kill(live, SIGKILL);
+}
+
 static void wait_ready(struct agent_process *agent, int64_t begin)
 {
     const struct timespec pause = {.tv_nsec = 200000};
@@ -97,8 +106,10 @@ static void wait_ready(struct agent_process *agent, int64_t begin)
         free(answer);
         if (is_ready)
             break;
-        if (waitpid(agent->pid, NULL, WNOHANG) != 0)
+        if (waitpid(agent->pid, NULL, WNOHANG) != 0) {
+            live = 0;
             bench_die("lineaged ended; see %s/log", agent->directory);
+        }
         if (bench_now_ns() - begin > START_LIMIT_NS)
             bench_die("lineaged is not ready; see %s/log", agent->directory);
         nanosleep(&pause, NULL);
@@ -108,6 +119,7 @@ static void wait_ready(struct agent_process *agent, int64_t begin)
 
 void agent_process_again(struct agent_process *agent)
 {
+    static bool is_registered;
     extern char **environ;
     char settings[300], log[300];
     posix_spawn_file_actions_t actions;
@@ -121,6 +133,9 @@ void agent_process_again(struct agent_process *agent)
     posix_spawn_file_actions_destroy(&actions);
     if (error != 0)
         bench_die("%s: %s", argv[0], strerror(error));
+    live = agent->pid;
+    if (!is_registered)
+        is_registered = atexit(end_live) == 0;
     wait_ready(agent, begin);
 }
 
@@ -168,6 +183,7 @@ void agent_process_end(struct agent_process *agent)
     kill(agent->pid, SIGTERM);
     while (waitpid(agent->pid, &status, 0) < 0 && errno == EINTR)
         ;
+    live = 0;
     if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
         bench_die("lineaged ended with status 0x%x; see %s/log", (unsigned)status,
                   agent->directory);

@@ -107,10 +107,10 @@ static bool take_line(struct conn *c, struct counts *counts)
 
 static bool take_bytes(struct conn *c, const char *data, size_t size, struct counts *counts)
 {
-    atomic_fetch_add_explicit(&counts->bytes, size, memory_order_relaxed);
     while (size > 0) {
         if (c->stage == IN_BODY || c->stage == IN_CHUNK) {
             size_t part = size < c->left ? size : (size_t)c->left;
+            atomic_fetch_add_explicit(&counts->bytes, part, memory_order_relaxed);
             data += part;
             size -= part;
             c->left -= part;

@@ -13,7 +13,7 @@ struct sink; /* opaque */
 
 /** Fork it, listening on a free port of 127.0.0.1. Dies on failure. End with sink_stop(). */
 struct sink *sink_start(int *ret_port);
-/** What it took so far. */
+/** Requests answered, and bytes of bodies, so far. */
 void sink_count(const struct sink *sink, uint64_t *ret_requests, uint64_t *ret_bytes);
 pid_t sink_pid(const struct sink *sink);
 void sink_stop(struct sink *sink);
