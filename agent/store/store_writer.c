@@ -21,7 +21,7 @@
 #include "store.h"
 #include "times.h"
 
-#define BATCH_EVENTS 2048 /* a sixth less CPU than 512: events share the pages they change */
+#define BATCH_EVENTS 2048 /* an eighth less CPU than 512: events share the pages they change */
 #define BATCH_MS 200
 #define BACKOFF_FIRST_MS 200
 #define BACKOFF_MAX_MS 30000

@@ -207,11 +207,11 @@ int main(void)
         measure(BENCH_SMALL, &java, &python, 1.0 / 30);
         uint64_t requests, bytes;
         sink_count(sink, &requests, &bytes);
-        /* The reference runs twice a round, all sides once more to warm up. */
+        /* Both sizes at the start; the reference twice a round; one round more to warm up. */
         uint64_t bursts = 2 * (bench_round_count() + 1);
-        uint64_t expected = WARM_UP + bursts * 2 * EVENTS;
+        uint64_t expected = 2 * WARM_UP + bursts * 2 * EVENTS;
         if (python.pid > 0)
-            expected += PYTHON_EVENTS + bursts * PYTHON_EVENTS;
+            expected += 2 * PYTHON_EVENTS + bursts * PYTHON_EVENTS;
         if (requests != expected)
             bench_die("the sink took %llu requests; the clients sent %llu",
                       (unsigned long long)requests, (unsigned long long)expected);
