@@ -190,7 +190,8 @@ const struct ol__setting agent_settings[] = {
      .default_value = "60s",
      .min = SECOND,
      .max = DAY,
-     .help = "A connection on which nothing came for so long is closed."},
+     .help = "A connection on which nothing came for so long is closed; of a listener that has "
+             "hardly a place left, after 3 seconds."},
     {.key = "intake.journal.directories",
      .type = OL_SETTING_TEXT_LIST,
      .offset = AT(journal_directories),

@@ -76,11 +76,13 @@ static void request_free(struct http_request *r)
     free(r);
 }
 
-static void completed(void *arg OL_UNUSED, struct MHD_Connection *connection OL_UNUSED,
-                      void **request, enum MHD_RequestTerminationCode code OL_UNUSED)
+static void completed(void *arg OL_UNUSED, struct MHD_Connection *connection, void **request,
+                      enum MHD_RequestTerminationCode code OL_UNUSED)
 {
-    if (*request != NULL)
+    if (*request != NULL) {
+        http_link_set_request(connection, NULL);
         request_free(*request);
+    }
     *request = NULL;
 }
 
@@ -202,7 +204,9 @@ static enum MHD_Result handle(void *arg, struct MHD_Connection *connection, cons
         r = request_new(l, connection);
         if (r == NULL)
             return MHD_NO;
-        *request = r;
+        *request = r; /* completed() frees it, whatever is returned */
+        if (!http_link_set_request(connection, r))
+            return MHD_NO;
         return request_begin(r, url, method, version);
     }
     if (*data_size > 0) {
@@ -230,19 +234,12 @@ static void connected(void *arg, struct MHD_Connection *connection, void **socke
     metric *open = &l->door->metrics->http_connections;
     if (code == MHD_CONNECTION_NOTIFY_CLOSED) {
         atomic_fetch_sub_explicit(open, 1, memory_order_relaxed);
+        http_link_free(l, *socket_context);
         return;
     }
     metric_add(open, 1);
     l->door->accepted++;
-    *socket_context = (void *)(uintptr_t)SPOOL_UID_UNKNOWN;
-    if (!l->socket.address.is_unix)
-        return;
-    const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-    struct ucred peer;
-    socklen_t size = sizeof peer;
-    if (info != NULL && getsockopt(info->connect_fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0)
-        *socket_context = (void *)(uintptr_t)peer.uid;
+    *socket_context = http_link_new(l, connection);
 }
 
 OL_PRINTF(2, 0)
@@ -265,19 +262,19 @@ static ol_status listener_start(struct http_listener *l, const char *address,
                              &l->socket, err);
     if (status != OL_OK)
         return status;
-    unsigned limit =
-        listen_limit(config->http_listen.count, (unsigned)config->http_max_connections);
-    if (limit < (unsigned)config->http_max_connections)
+    l->limit = listen_limit(config->http_listen.count, (unsigned)config->http_max_connections);
+    l->idle_s = (unsigned)OL_MAX(1, config->http_idle_ms / 1000);
+    if (l->limit < (unsigned)config->http_max_connections)
         log_write(LOG_LEVEL_WARNING, "intake",
                   "'%s': at most %u connections at once, for want of descriptors (ulimit -n)",
-                  l->socket.address.text, limit);
+                  l->socket.address.text, l->limit);
     l->daemon = MHD_start_daemon(
         MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL, handle, l,
         MHD_OPTION_EXTERNAL_LOGGER, server_log, NULL, MHD_OPTION_LISTEN_SOCKET, l->socket.fd,
-        MHD_OPTION_CONNECTION_LIMIT, limit, MHD_OPTION_CONNECTION_TIMEOUT,
-        (unsigned)OL_MAX(1, config->http_idle_ms / 1000), MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-        (size_t)HTTP_HEADER_MAX, MHD_OPTION_CONNECTION_MEMORY_INCREMENT, (size_t)4096,
-        MHD_OPTION_NOTIFY_COMPLETED, completed, NULL, MHD_OPTION_NOTIFY_CONNECTION, connected, l,
+        MHD_OPTION_CONNECTION_LIMIT, l->limit, MHD_OPTION_CONNECTION_TIMEOUT, l->idle_s,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HTTP_HEADER_MAX,
+        MHD_OPTION_CONNECTION_MEMORY_INCREMENT, (size_t)4096, MHD_OPTION_NOTIFY_COMPLETED,
+        completed, NULL, MHD_OPTION_NOTIFY_CONNECTION, connected, l,
         MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
     if (l->daemon == NULL)
         return ol__error_set_errno(err, errno, "'%s': start the HTTP server",
@@ -382,14 +379,19 @@ int http_door_timeout_ms(const struct http_door *door)
         if (MHD_get_timeout(door->listeners[i].daemon, &timeout) == MHD_YES &&
             (least < 0 || timeout < (unsigned)least))
             least = (int)OL_MIN(timeout, 60000u);
+        int look = http_links_timeout_ms(&door->listeners[i]);
+        if (look >= 0 && (least < 0 || look < least))
+            least = look;
     }
     return least;
 }
 
 void http_door_run(struct http_door *door)
 {
-    for (size_t i = 0; i < door->listener_count; i++)
+    for (size_t i = 0; i < door->listener_count; i++) {
         http_server_run(door->listeners[i].daemon);
+        http_links_look(&door->listeners[i]);
+    }
 }
 
 bool http_door_is_waiting(const struct http_door *door)

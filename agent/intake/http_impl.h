@@ -27,10 +27,17 @@ struct http_fields {
     bool is_malformed; /**< a name with a space or a control character, a value with a bare CR... */
 };
 
+struct http_link; /* a connection, owned by its listener's list; http_links.c */
+
 struct http_listener {
     struct http_door *door;
     struct listen_socket socket;
     struct MHD_Daemon *daemon;
+    struct http_link *links;
+    unsigned limit, idle_s;
+    unsigned link_count, hurried_count;
+    bool is_crowded; /* when it looked last */
+    int64_t look_after_ms;
 };
 
 struct http_request {
@@ -81,6 +88,19 @@ enum http_kind http_path_kind(const struct agent_config *config, const char *url
 void http_refuse(struct http_request *r, int status, const char *text);
 /** Send what was decided. */
 enum MHD_Result http_answer(struct http_request *r);
+
+/* http_links.c */
+/** @return NULL: out of memory. Owned by @p l, to be given to http_link_free(). */
+struct http_link *http_link_new(struct http_listener *l, struct MHD_Connection *connection);
+void http_link_free(struct http_listener *l, struct http_link *link);
+/** What goes on there now; NULL: nothing. @return false: http_link_new() had failed. */
+bool http_link_set_request(struct MHD_Connection *connection, struct http_request *r);
+/** Whom the kernel knows at the other end; SPOOL_UID_UNKNOWN: TCP. */
+uint32_t http_link_uid(struct MHD_Connection *connection);
+/** End what keeps places for nothing, if @p l is near its limit. Between runs of the daemon. */
+void http_links_look(struct http_listener *l);
+/** ms until the next look; -1: none is due. */
+int http_links_timeout_ms(const struct http_listener *l);
 
 /* http_take.c */
 /** The whole body is there: take it, or decide the answer. Sets is_waiting if the sync decides. */

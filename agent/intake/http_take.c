@@ -11,15 +11,6 @@
 #include "json_write.h"
 #include "times.h"
 
-static uint32_t peer_uid(const struct http_request *r)
-{
-    const union MHD_ConnectionInfo *info =
-        MHD_get_connection_info(r->connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
-    if (!r->listener->socket.address.is_unix || info == NULL)
-        return SPOOL_UID_UNKNOWN;
-    return (uint32_t)(uintptr_t)info->socket_context;
-}
-
 /* Who asks, where, and what: lengths are in it, so no two requests are spelt alike. */
 static void request_key(const struct http_request *r, struct ol__span body, uint32_t uid,
                         uint8_t key[DEDUP_KEY_SIZE])
@@ -188,7 +179,7 @@ static void take_batch(struct http_request *r, const struct origin *from, struct
 
 void http_take(struct http_request *r, struct ol__span body)
 {
-    struct origin from = {.uid = peer_uid(r), .now_ms = ol__time_monotonic_ms()};
+    struct origin from = {.uid = http_link_uid(r->connection), .now_ms = ol__time_monotonic_ms()};
     request_key(r, body, from.uid, from.key);
     if (r->kind == HTTP_BATCH)
         take_batch(r, &from, body);
