@@ -27,6 +27,16 @@ bool ol__options_copy(const void *options, void *out, size_t size, size_t size_f
     return true;
 }
 
+ol_status ol__options_refused(const void *options, const char *type, struct ol_error *err)
+{
+    if (options == NULL)
+        return ol__error_set(err, OL_INVALID, "%s: NULL was given; expected a struct %s", type,
+                             type);
+    return ol__error_set(err, OL_INVALID,
+                         "%s: struct_size is not set; fill it with OL_MAKE, in C++ with sizeof",
+                         type);
+}
+
 /* ---- line buffers ---- */
 
 struct ol__buf *ol__client_take_buffer(struct ol_client *client)
@@ -256,13 +266,19 @@ ol_status ol__client_open_hooked(const struct ol_client_options *options,
         return ol__error_set(err, OL_INVALID, "ol_client_open: ret is NULL");
     *ret = NULL;
     if (options == NULL || !ol__options_copy(options, &o, sizeof o, sizeof o))
-        return ol__error_set(err, OL_INVALID,
-                             "ol_client_options: struct_size is not set; use OL_MAKE");
+        return ol__options_refused(options, "ol_client_options", err);
     if (o.producer == NULL || !is_uri(o.producer))
         return ol__error_set(err, OL_INVALID,
-                             "ol_client_options.producer: an absolute URI is required");
+                             "ol_client_options.producer: %s%.60s%s; expected the URI of your"
+                             " program, e.g. https://example.org/program/1.0",
+                             o.producer != NULL ? "'" : "",
+                             o.producer != NULL ? o.producer : "none",
+                             o.producer != NULL ? "' is no absolute URI" : "");
     if (o.durability > OL_DURABLE_DISK)
-        return ol__error_set(err, OL_INVALID, "ol_client_options.durability: no such value");
+        return ol__error_set(err, OL_INVALID,
+                             "ol_client_options.durability: %d; expected a value of enum"
+                             " ol_durability",
+                             (int)o.durability);
     struct ol_client *client = calloc(1, sizeof *client);
     if (client == NULL)
         return ol__error_set(err, OL_NOMEM, "client: out of memory");
@@ -302,7 +318,8 @@ ol_status ol_client_open(const struct ol_client_options *options, struct ol_clie
 ol_status ol_client_close(struct ol_client *client, int timeout_ms, struct ol_error *err)
 {
     if (client == NULL)
-        return OL_DISABLED;
+        return ol__error_set(err, OL_DISABLED,
+                             "ol_client_close: there is no client: NULL was given");
     ol_status status = client->transport->functions->close(client->transport, timeout_ms, err);
     if (client->fallback != NULL) {
         struct ol__transport *fallback = client->fallback;

@@ -70,4 +70,8 @@ OL_NODISCARD ol_status ol__client_open_transport(struct ol_client *client,
 /** Copy an options struct that may be older or newer than ours into @p out, zeroed first.
  *  @return false: struct_size is no size that any version had. */
 OL_NODISCARD bool ol__options_copy(const void *options, void *out, size_t size, size_t size_first);
+/** Why ol__options_copy() refused @p options (NULL too), of type struct @p type. @return
+ * OL_INVALID. */
+OL_NODISCARD ol_status ol__options_refused(const void *options, const char *type,
+                                           struct ol_error *err);
 #endif

@@ -69,7 +69,7 @@ ol_status ol__config_module_read(struct ol__conf *root, const char *path, struct
     if (module == NULL)
         return ol__error_set(err, OL_NOT_FOUND,
                              "configuration file '%s': reading it takes the module %s,"
-                             " which is not installed",
+                             " which the loader does not find; expected beside libopenlineage.so.0",
                              path, OL_YAML_MODULE);
     ol__yaml_read_function *read = NULL;
     void *symbol = dlsym(module, OL_YAML_SYMBOL);

@@ -389,7 +389,9 @@ ol_status ol__name_make(const char *text, const char *table, struct ol__name *re
         return ol__error_set(err, OL_INVALID, "dataset: neither a URI nor a path was given");
     if (ret->space.out == NULL || ret->name.out == NULL || ret->version.out == NULL ||
         ret->space.size == 0 || ret->name.size == 0 || ret->version.size == 0)
-        return ol__error_set(err, OL_INVALID, "ol_dataset_name: a buffer is missing");
+        return ol__error_set(err, OL_INVALID,
+                             "dataset name: a buffer or its size is missing; expected one each for"
+                             " name space, name and version");
     ret->space.out[0] = ret->name.out[0] = ret->version.out[0] = '\0';
     struct ol__span whole = {text, table == NULL ? split_text(text, ret) : strlen(text)};
     char bare[OL_DATASET_NAME_SIZE +

@@ -36,9 +36,10 @@ ol_status ol_id_derive_airflow_task(const struct ol_airflow_task *task, char ret
 {
     struct ol_airflow_task t;
     struct ol__uuid uuid = {{0}};
-    if (ret_id == NULL || task == NULL || !ol__options_copy(task, &t, sizeof t, sizeof t))
-        return ol__error_set(err, OL_INVALID,
-                             "ol_airflow_task: struct_size is not set; use OL_MAKE");
+    if (ret_id == NULL)
+        return ol__error_set(err, OL_INVALID, "ol_id_derive_airflow_task: ret_id is NULL");
+    if (task == NULL || !ol__options_copy(task, &t, sizeof t, sizeof t))
+        return ol__options_refused(task, "ol_airflow_task", err);
     ol_status status = ol__derive_airflow_task(
         t.job_namespace != NULL ? t.job_namespace : "default", t.dag_id, t.task_id, t.try_number,
         t.map_index.is_set ? t.map_index.value : -1, t.logical_date, &uuid);

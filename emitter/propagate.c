@@ -8,21 +8,22 @@
 #include "run.h"
 #include "run_ids.h"
 
-static ol_status read_carrier(const struct ol_carrier *carrier, const char *who,
-                              struct ol_carrier *ret, struct ol_error *err)
+static ol_status read_carrier(const struct ol_carrier *carrier, struct ol_carrier *ret,
+                              struct ol_error *err)
 {
     if (carrier == NULL || !ol__options_copy(carrier, ret, sizeof *ret, sizeof *ret))
-        return ol__error_set(err, OL_INVALID, "%s: ol_carrier: struct_size is not set; use OL_MAKE",
-                             who);
+        return ol__options_refused(carrier, "ol_carrier", err);
     return OL_OK;
 }
 
 static ol_status check_run(const struct ol_run *run, const char *who, struct ol_error *err)
 {
     if (run == NULL)
-        return ol__error_set(err, OL_DISABLED, "there is no run");
+        return ol__error_set(err, OL_DISABLED, "%s: there is no run: NULL was given", who);
     if (run->form != OL_FORM_RUN)
-        return ol__error_set(err, OL_INVALID, "%s: this describes no run", who);
+        return ol__error_set(err, OL_INVALID,
+                             "%s: this is an event without a run; expected what ol_run_new() made",
+                             who);
     return OL_OK;
 }
 
@@ -133,7 +134,7 @@ ol_status ol_context_inject(const struct ol_run *run, const struct ol_carrier *c
     ol_status status = check_run(run, "ol_context_inject", err);
     if (status != OL_OK)
         return status;
-    status = read_carrier(carrier, "ol_context_inject", &c, err);
+    status = read_carrier(carrier, &c, err);
     if (status != OL_OK)
         return status;
     if (c.put == NULL)
@@ -177,7 +178,7 @@ ol_status ol_context_extract(struct ol_run *run, const struct ol_carrier *carrie
     ol_status status = check_run(run, "ol_context_extract", err);
     if (status != OL_OK)
         return status;
-    status = read_carrier(carrier, "ol_context_extract", &c, err);
+    status = read_carrier(carrier, &c, err);
     if (status != OL_OK)
         return status;
     if (c.get == NULL)

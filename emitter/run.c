@@ -90,9 +90,10 @@ static ol_status set_job(struct ol_run *run, const char *job_namespace, const ch
 static ol_status check_job(const char *job_namespace, const char *job_name, struct ol_error *err)
 {
     if (job_name == NULL || job_name[0] == '\0')
-        return ol__error_set(err, OL_INVALID, "job name: required");
+        return ol__error_set(err, OL_INVALID, "job_name: none; expected the name of the job");
     if (job_namespace[0] == '\0')
-        return ol__error_set(err, OL_INVALID, "job name space: empty");
+        return ol__error_set(err, OL_INVALID,
+                             "job_namespace: empty; expected a text, or NULL for the client's");
     if (strlen(job_name) > NAME_MAX_BYTES || strlen(job_namespace) > NAME_MAX_BYTES)
         return ol__error_set(err, OL_INVALID, "job name space or name: longer than %d bytes",
                              NAME_MAX_BYTES);
@@ -176,8 +177,7 @@ static ol_status new_run(struct ol_client *client, const struct ol_run_options *
     enum ol__foreign form = OL_FOREIGN_UUID;
     struct ol_run *run = NULL;
     if (options == NULL || !ol__options_copy(options, &o, sizeof o, sizeof o))
-        return ol__error_set(err, OL_INVALID,
-                             "ol_run_options: struct_size is not set; use OL_MAKE");
+        return ol__options_refused(options, "ol_run_options", err);
     const char *job_namespace = o.job_namespace != NULL ? o.job_namespace : client->job_namespace;
     ol_status status = check_job(job_namespace, o.job_name, err);
     if (status != OL_OK)
@@ -227,7 +227,7 @@ ol_status ol_run_new(struct ol_client *client, const struct ol_run_options *opti
         return ol__error_set(err, OL_INVALID, "ol_run_new: ret is NULL");
     *ret = NULL;
     if (client == NULL)
-        return ol__error_set(err, OL_DISABLED, "there is no client");
+        return ol__error_set(err, OL_DISABLED, "ol_run_new: there is no client: NULL was given");
     return new_run(client, options, NULL, NULL, NULL, ret, err);
 }
 
@@ -239,9 +239,12 @@ ol_status ol_run_new_child(const struct ol_run *parent, const struct ol_run_opti
         return ol__error_set(err, OL_INVALID, "ol_run_new_child: ret is NULL");
     *ret = NULL;
     if (parent == NULL)
-        return ol__error_set(err, OL_DISABLED, "there is no parent run");
+        return ol__error_set(err, OL_DISABLED,
+                             "ol_run_new_child: there is no parent run: NULL was given");
     if (parent->form != OL_FORM_RUN)
-        return ol__error_set(err, OL_INVALID, "ol_run_new_child: the parent is no run");
+        return ol__error_set(err, OL_INVALID,
+                             "ol_run_new_child: the parent is an event without a run; expected what"
+                             " ol_run_new() made");
     ol_status status = ol__origin_make(parent->parent_id, parent->namespace_size, parent->name_size,
                                        parent->run_id, &self);
     if (status == OL_OK)
@@ -264,7 +267,8 @@ ol_status ol_job_event_new(struct ol_client *client, const char *job_namespace,
         return ol__error_set(err, OL_INVALID, "ol_job_event_new: ret is NULL");
     *ret = NULL;
     if (client == NULL)
-        return ol__error_set(err, OL_DISABLED, "there is no client");
+        return ol__error_set(err, OL_DISABLED,
+                             "ol_job_event_new: there is no client: NULL was given");
     if (job_namespace == NULL)
         job_namespace = client->job_namespace;
     ol_status status = check_job(job_namespace, job_name, err);
@@ -294,7 +298,8 @@ static ol_status new_dataset_event(struct ol_client *client, const char *where, 
     *ret = NULL;
     *ret_dataset = NULL;
     if (client == NULL)
-        return ol__error_set(err, OL_DISABLED, "there is no client");
+        return ol__error_set(err, OL_DISABLED,
+                             "ol_dataset_event_new: there is no client: NULL was given");
     if (new_object(client, OL_FORM_DATASET, &run) != OL_OK)
         return ol__error_set(err, OL_NOMEM, "dataset event: out of memory");
     if (name == NULL)
@@ -402,13 +407,17 @@ ol_status ol_run_emit_at(struct ol_run *run, enum ol_event event, int64_t time_m
                          struct ol_error *err)
 {
     if (run == NULL)
-        return ol__error_set(err, OL_DISABLED, "there is no run");
+        return ol__error_set(err, OL_DISABLED, "ol_run_emit: there is no run: NULL was given");
     if (run->form != OL_FORM_RUN)
-        return misuse(run, "ol_run_emit: this describes no run", err);
+        return misuse(run, "ol_run_emit: this is an event without a run; it has an emit of its own",
+                      err);
     if (event > OL_ABORT)
-        return misuse(run, "ol_run_emit: no such event", err);
+        return misuse(run, "ol_run_emit: no such event; expected OL_START to OL_ABORT", err);
     if (run->has_ended)
-        return misuse(run, "ol_run_emit: the run has had its terminal event", err);
+        return misuse(run,
+                      "ol_run_emit: the run has had its COMPLETE, FAIL or ABORT; a further one is"
+                      " made with ol_run_new()",
+                      err);
     ol_status status = run->is_filtered
                            ? ol__error_set(err, OL_DISABLED, "a filter matches the job's name")
                            : emit(run, event, time_ms, err);
@@ -425,9 +434,10 @@ ol_status ol_run_emit(struct ol_run *run, enum ol_event event, struct ol_error *
 ol_status ol_job_event_emit_at(struct ol_run *job_event, int64_t time_ms, struct ol_error *err)
 {
     if (job_event == NULL)
-        return ol__error_set(err, OL_DISABLED, "there is no job event");
+        return ol__error_set(err, OL_DISABLED,
+                             "ol_job_event_emit: there is no job event: NULL was given");
     if (job_event->form != OL_FORM_JOB)
-        return misuse(job_event, "ol_job_event_emit: this describes no job", err);
+        return misuse(job_event, "ol_job_event_emit: expected what ol_job_event_new() made", err);
     return emit(job_event, OL_OTHER, time_ms, err);
 }
 
@@ -440,9 +450,11 @@ ol_status ol_dataset_event_emit_at(struct ol_run *dataset_event, int64_t time_ms
                                    struct ol_error *err)
 {
     if (dataset_event == NULL)
-        return ol__error_set(err, OL_DISABLED, "there is no dataset event");
+        return ol__error_set(err, OL_DISABLED,
+                             "ol_dataset_event_emit: there is no dataset event: NULL was given");
     if (dataset_event->form != OL_FORM_DATASET)
-        return misuse(dataset_event, "ol_dataset_event_emit: this describes no dataset", err);
+        return misuse(dataset_event,
+                      "ol_dataset_event_emit: expected what ol_dataset_event_new() made", err);
     return emit(dataset_event, OL_OTHER, time_ms, err);
 }
 

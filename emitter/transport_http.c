@@ -225,7 +225,9 @@ static ol_status load_module(struct http_transport *t, struct ol_error *err)
     /* It stays: libcurl and OpenSSL are not made to be unloaded. */
     t->library = dlopen(OL_HTTP_MODULE, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
     if (t->library == NULL)
-        return ol__error_set(err, OL_NOT_FOUND, "http takes the module %s, which is not installed",
+        return ol__error_set(err, OL_NOT_FOUND,
+                             "http takes the module %s, which the loader does not find; expected"
+                             " beside libopenlineage.so.0",
                              OL_HTTP_MODULE);
     t->functions = dlsym(t->library, OL_HTTP_SYMBOL);
     if (t->functions == NULL || t->functions->version != OL_HTTP_MODULE_VERSION)

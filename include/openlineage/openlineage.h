@@ -5,13 +5,16 @@
  * Tell lineage tools what this program reads and writes. Open one client per process, make one run
  * per unit of work, describe it, emit START and one terminal event. The default transport appends
  * to a local file (a journal, which the agent `lineaged` collects): it waits for no other process
- * and no network, only, as any write does, for the filesystem.
+ * and no network, only, as any write does, for the filesystem. To look at the events, start the
+ * program with OPENLINEAGE__TRANSPORT__TYPE=console in its environment.
  *
  * Threads: a client may be shared; a run and what hangs off it (job, datasets) belong to one thread
  * at a time. Fork: parent and child may both go on with their copies; the child's first emit gives
  * it a journal of its own. A vfork child may only exec. Signals: no function is async-signal-safe;
- * none touches signal dispositions, the locale, or standard streams; none exits, forks or makes a
- * thread.
+ * none touches signal dispositions, the locale, or standard streams (the console transport writes
+ * to standard output); none exits or forks; none makes a thread, with one exception: to look up a
+ * host name, which only the http transport does, libcurl makes one for the time of the look-up, in
+ * which all signals but those of a fault are blocked.
  *
  * Structs passed in are read before the call returns; their members are borrowed for the call only.
  * Fill them with OL_MAKE or OL_ITEM: what is left out is absent, and fields are only ever added at
@@ -38,8 +41,9 @@ struct ol_run;     /* opaque */
 struct ol_job;     /* opaque, part of its run */
 struct ol_dataset; /* opaque, part of its run */
 
-/** The eventType of a RunEvent. A run has one START and ends with one of the last three; RUNNING
- * and OTHER may stand between (OTHER also before START). */
+/** The eventType of a RunEvent. Emit START first and end with one of the last three; RUNNING and
+ * OTHER may stand between (OTHER also before START). Checked is only that nothing follows the end.
+ */
 enum ol_event { OL_START, OL_RUNNING, OL_OTHER, OL_COMPLETE, OL_FAIL, OL_ABORT };
 
 /** What OL_OK of an emit through the journal means. */
@@ -57,14 +61,17 @@ struct ol_client_options {
     size_t struct_size;
     const char *config_path; /**< A file to read; NULL: OPENLINEAGE_CONFIG, ./openlineage.yml,
                                   ~/.openlineage/openlineage.yml, then OPENLINEAGE_* variables. */
-    const char *producer;    /**< Required: URI of your program and its version. */
+    const char *producer;    /**< Required: absolute URI of your program and its version, e.g.
+                                  "https://example.org/program/1.0". */
     enum ol_durability durability;
-    /** Told about trouble, on the thread that met it, under no lock. NULL: silence. */
+    /** Told about trouble (and, with OL_OK, that it is over), on the thread that met it, under no
+     * lock. NULL: silence. */
     void (*log)(void *log_arg, ol_status status, const char *message);
     void *log_arg;
     const char
         *job_namespace; /**< Default for runs; NULL: OPENLINEAGE_NAMESPACE, else "default". */
-    const char *journal_directory; /**< Write the journal here whatever else is configured. */
+    const char *journal_directory; /**< Write the journal here whatever else is configured; made,
+                                        with what leads to it, where it is missing. */
     bool infer_abort;        /**< Permit an agent to end this process's runs with an ABORT, marked
                                 inferred, if the process dies without ending them. */
     const char *engine_name; /**< processing_engine.name of each event; NULL: "libopenlineage". */
@@ -81,10 +88,11 @@ OL_API OL_NODISCARD ol_status ol_client_open(const struct ol_client_options *opt
                                              struct ol_client **ret, struct ol_error *err);
 
 /** End @p client, which no thread may use again; runs must have been freed. Writes the journal's
- * end line. Waits at most @p timeout_ms for network transports (it waits only for the filesystem:
- * http has nothing under way between emits).
- *  @return OL_OK; OL_IO: what was not handed over is counted in the log. @p client is gone. Since
- * 0.1. */
+ * end line; a process that ends without it loses no event: the agent takes the journal up once the
+ * process is gone. Waits at most @p timeout_ms for network transports (0 will do: http has nothing
+ * under way between emits), and for the filesystem.
+ *  @return OL_OK; OL_DISABLED (NULL); OL_IO: what was not handed over is counted in the log. @p
+ * client is gone. Since 0.1. */
 OL_API ol_status ol_client_close(struct ol_client *client, int timeout_ms, struct ol_error *err);
 
 /** Events refused so far. @p ret_reason (may be NULL) gets the last reason, static text or NULL.
@@ -248,7 +256,8 @@ OL_API struct ol_dataset *ol_run_output_named(struct ol_run *run, const char *da
 #define OL_DATASET_VERSION_SIZE 1040
 
 /** Name space and name that ol_run_input() would use, each NUL-terminated in the caller's buffers
- * (sizes in bytes); the version that the text carries goes to @p ret_version, "" if none. On
+ * (sizes in bytes; all three are required); the version that the text carries goes to @p
+ * ret_version, "" if none. Column lineage and other facets refer to datasets by these names. On
  * failure the buffers hold no name. Any thread, also after fork; does not block on files.
  *  @return OL_OK; OL_INVALID: no such name, err says what was expected: fix the text; OL_TOO_LARGE:
  * a buffer is too small, err says which. Since 0.1. */
@@ -356,8 +365,10 @@ OL_API ol_status ol_dataset_event_emit_at(struct ol_run *dataset_event, int64_t 
  * copies, replaces an earlier value whole, and refuses a struct without a required field
  * (OL_INVALID). */
 
-/** Set any facet, known to this version or not. @p json is one object of @p size bytes, at most 100
- * deep; it is checked and stored on one line; a missing _producer and _schemaURL are filled in
+/** Set any facet, known to this version or not. @p key of one of your own: a prefix that is yours,
+ * `_` and a name; @p schema_url is where its JSON Schema stands, which nobody fetches. @p json is
+ * one object of @p size bytes, at most 100 deep; it is checked and stored on one line; a missing
+ * _producer and _schemaURL are filled in
  * (@p schema_url; required for keys that this version does not know). A facet that this version
  * knows and whose schema URL is left to it must be what that schema says: types and required
  * members are checked.

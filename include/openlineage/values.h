@@ -10,8 +10,8 @@
 #include <stdint.h>
 
 /** A pointer to a temporary options or facet struct (C only; it lives to the end of the block).
- * What is left out is absent: OL_MAKE(ol_sql, .query = "select 1"). In C++ fill a named struct and
- * set struct_size to its sizeof. */
+ * What is left out is absent: OL_MAKE(ol_sql, .query = "select 1"). In C++17: ol_sql sql{};
+ * sql.struct_size = sizeof sql; sql.query = "select 1"; and pass &sql. */
 #define OL_MAKE(type, ...) (&(const struct type){.struct_size = sizeof(struct type), __VA_ARGS__})
 /** One element of an array of such structs; also valid in static initialisers. */
 #define OL_ITEM(type, ...)                                                                         \
@@ -26,7 +26,7 @@ struct ol_int {
 };
 #define OL_INT(n)                                                                                  \
     {                                                                                              \
-        .is_set = true, .value = (n)                                                               \
+        true, (n)                                                                                  \
     }
 
 /** A real number, or none. NaN and infinities cannot be said in JSON and count as absent. */
@@ -36,7 +36,7 @@ struct ol_real {
 };
 #define OL_REAL(x)                                                                                 \
     {                                                                                              \
-        .is_set = true, .value = (x)                                                               \
+        true, (x)                                                                                  \
     }
 
 /** A truth value, or none. */

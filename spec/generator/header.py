@@ -36,8 +36,9 @@ def emit(facts):
  * header is part of it. A setter copies, replaces an earlier value whole, and refuses a struct without a
  * required field; on failure an earlier value stands, and the first failure comes back from the next
  * ol_run_emit() too, so a caller may leave the result alone. Fields with known values have constants;
- * other text is taken too unless the field says "One". Setters do not block. Threads: a run and
- * what hangs off it belong to one thread at a time. All answer:
+ * other text is taken too unless the field says "One"; whether a time, a URI or a UUID is one is not
+ * checked. Setters do not block. Threads: a run and what hangs off it belong to one thread at a time.
+ * All answer:
  *  - OL_OK;
  *  - OL_DISABLED: the handle is NULL;
  *  - OL_INVALID: a required field or its struct_size is missing, a value is none of those allowed, or the
