@@ -129,7 +129,7 @@ static ol_status put_baggage(const struct ol_run *run, const struct ol__origin *
 ol_status ol_context_inject(const struct ol_run *run, const struct ol_carrier *carrier,
                             struct ol_error *err)
 {
-    struct ol_carrier c;
+    struct ol_carrier c = {.put = NULL};
     struct ol__origin root = {0};
     ol_status status = check_run(run, "ol_context_inject", err);
     if (status != OL_OK)
@@ -173,7 +173,7 @@ static void refuse(void *arg, const char *key, const char *why)
 ol_status ol_context_extract(struct ol_run *run, const struct ol_carrier *carrier,
                              struct ol_error *err)
 {
-    struct ol_carrier c;
+    struct ol_carrier c = {.put = NULL};
     struct ol__travel travel;
     ol_status status = check_run(run, "ol_context_extract", err);
     if (status != OL_OK)

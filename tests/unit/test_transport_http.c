@@ -98,6 +98,10 @@ static void *serve(void *arg)
 /* ---- a name service that does not answer ---- */
 
 static _Atomic bool names_hang;
+/* Of a fault of the thread itself, and the two that nobody can block. */
+static const char unblocked[] = {SIGSEGV, SIGBUS,  SIGFPE,  SIGILL, SIGTRAP,
+                                 SIGSYS,  SIGKILL, SIGSTOP, 0};
+static _Atomic int lookups, lookups_open_to_signals; /* asked; with a signal of no fault let in */
 
 __attribute__((visibility("default"))) int getaddrinfo(const char *node, const char *service,
                                                        const struct addrinfo *hints,
@@ -107,6 +111,12 @@ __attribute__((visibility("default"))) int getaddrinfo(const char *node, const c
     (void)service;
     (void)hints;
     (void)ret;
+    sigset_t mask;
+    pthread_sigmask(SIG_BLOCK, NULL, &mask);
+    for (int number = 1; number < 32; number++)
+        if (sigismember(&mask, number) == 0 && strchr(unblocked, number) == NULL)
+            atomic_store(&lookups_open_to_signals, number);
+    atomic_fetch_add(&lookups, 1);
     while (atomic_load(&names_hang)) /* it is a thread of libcurl that waits here */
         poll(NULL, 0, 10);
     return EAI_AGAIN;
@@ -281,6 +291,18 @@ static void a_hanging_name_service_is_not_waited_for(void **state)
     assert_true(ol__time_monotonic_ms() - start < SOON_MS);
     assert_non_null(strstr(f->logged, "no answer in time"));
     assert_int_equal(journaled(f), 1);
+}
+
+/* The thread that looks a name up takes no signal that is meant for the host. */
+static void a_look_up_takes_no_signal(void **state)
+{
+    struct fixture *f = *state;
+    int before = atomic_load(&lookups);
+    open_client(f, "{\"type\":\"http\",\"url\":\"http://lineage.example.org:%d\","
+                   "\"timeout\":20}");
+    assert_int_equal(emit_one(f->client), OL_OK);
+    assert_true(atomic_load(&lookups) > before);
+    assert_int_equal(atomic_load(&lookups_open_to_signals), 0);
 }
 
 /* No journal can be made: then, and only then, the event is lost, and counted. */
@@ -573,6 +595,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(every_fault_ends_in_the_journal),
         TEST(a_hanging_name_service_is_not_waited_for),
+        TEST(a_look_up_takes_no_signal),
         TEST(without_a_journal_it_is_counted),
         TEST(a_run_follows_its_first_event_into_the_journal),
         TEST(a_server_that_comes_back_is_used_again),
