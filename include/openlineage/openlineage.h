@@ -30,9 +30,9 @@
 extern "C" {
 #endif
 
-#define OL_VERSION_MAJOR 0
-#define OL_VERSION_MINOR 1
-#define OL_VERSION_PATCH 0
+#define OL_VERSION_MAJOR 0 /**< Of this header; ol_version() is the library's. */
+#define OL_VERSION_MINOR 1 /**< Second part. */
+#define OL_VERSION_PATCH 0 /**< Third part. */
 /** Version of the library that is running, "0.1.0"; static. Since 0.1. */
 OL_API const char *ol_version(void);
 
@@ -57,17 +57,18 @@ enum ol_durability {
 
 /* ---- Client ---- */
 
+/** How a client is made; OL_MAKE sets the size, the rest may be left out but for the producer. */
 struct ol_client_options {
-    size_t struct_size;
-    const char *config_path; /**< A file to read; NULL: OPENLINEAGE_CONFIG, ./openlineage.yml,
-                                  ~/.openlineage/openlineage.yml, then OPENLINEAGE_* variables. */
-    const char *producer;    /**< Required: absolute URI of your program and its version, e.g.
-                                  "https://example.org/program/1.0". */
-    enum ol_durability durability;
+    size_t struct_size;            /**< Set by OL_MAKE. */
+    const char *config_path;       /**< A file to read; NULL: OPENLINEAGE_CONFIG, ./openlineage.yml,
+                                        ~/.openlineage/openlineage.yml, then OPENLINEAGE_* variables. */
+    const char *producer;          /**< Required: absolute URI of your program and its version, e.g.
+                                        "https://example.org/program/1.0". */
+    enum ol_durability durability; /**< What OL_OK of an emit means. */
     /** Told about trouble (and, with OL_OK, that it is over), on the thread that met it, under no
      * lock. NULL: silence. */
     void (*log)(void *log_arg, ol_status status, const char *message);
-    void *log_arg;
+    void *log_arg; /**< For log. */
     const char
         *job_namespace; /**< Default for runs; NULL: OPENLINEAGE_NAMESPACE, else "default". */
     const char *journal_directory; /**< Write the journal here whatever else is configured; made,
@@ -114,8 +115,9 @@ OL_API const char *ol_client_destination(const struct ol_client *client);
 
 /* ---- Runs ---- */
 
+/** How a run is made. */
 struct ol_run_options {
-    size_t struct_size;
+    size_t struct_size;        /**< Set by OL_MAKE. */
     const char *job_namespace; /**< NULL: the client's. */
     const char *job_name;      /**< Required. */
     const char *run_id;        /**< UUID text; NULL: a new version 7. */
@@ -182,7 +184,7 @@ OL_API struct ol_job *ol_run_job(struct ol_run *run);
 /** Where the context of one call is kept: a list of headers, a message, a JSON object. Keys are
  * lower case; header names are to be compared without regard to case. */
 struct ol_carrier {
-    size_t struct_size;
+    size_t struct_size; /**< Set by OL_MAKE. */
     /** Value of @p key, NULL if there is none; borrowed until the next call of either function. Of
      * a header that stands there more than once: all values, joined by commas. Required to extract;
      * NULL when injecting: the carrier has nothing yet. */
@@ -233,6 +235,7 @@ OL_API ol_status ol_context_extract(struct ol_run *run, const struct ol_carrier 
  * again gives the same dataset. Borrowed until ol_run_free(). NULL on failure, which setters accept
  * and the next ol_run_emit() reports. Since 0.1. */
 OL_API struct ol_dataset *ol_run_input(struct ol_run *run, const char *uri_or_path);
+/** The same for what it writes. Since 0.1. */
 OL_API struct ol_dataset *ol_run_output(struct ol_run *run, const char *uri_or_path);
 
 /** As above, a table (topic, collection) behind a connection as its driver takes it:
@@ -241,19 +244,21 @@ OL_API struct ol_dataset *ol_run_output(struct ol_run *run, const char *uri_or_p
  * database integrations give. Since 0.1. */
 OL_API struct ol_dataset *ol_run_input_table(struct ol_run *run, const char *connection,
                                              const char *table);
+/** The same for what it writes. Since 0.1. */
 OL_API struct ol_dataset *ol_run_output_table(struct ol_run *run, const char *connection,
                                               const char *table);
 
 /** As above, by name space and name as OpenLineage has them, unchanged. Since 0.1. */
 OL_API struct ol_dataset *ol_run_input_named(struct ol_run *run, const char *dataset_namespace,
                                              const char *name);
+/** The same for what it writes. Since 0.1. */
 OL_API struct ol_dataset *ol_run_output_named(struct ol_run *run, const char *dataset_namespace,
                                               const char *name);
 
 /* Buffers of these sizes (bytes, with the NUL) hold every name that ol_run_input() takes. */
-#define OL_DATASET_NAMESPACE_SIZE 2048
-#define OL_DATASET_NAME_SIZE 8192
-#define OL_DATASET_VERSION_SIZE 1040
+#define OL_DATASET_NAMESPACE_SIZE 2048 /**< of a name space */
+#define OL_DATASET_NAME_SIZE 8192      /**< of a name */
+#define OL_DATASET_VERSION_SIZE 1040   /**< of a version */
 
 /** Name space and name that ol_run_input() would use, each NUL-terminated in the caller's buffers
  * (sizes in bytes; all three are required); the version that the text carries goes to @p
@@ -299,7 +304,7 @@ OL_API OL_NODISCARD ol_status ol_id_derive(enum ol_id_rule rule, const char *ins
 
 /** One try of a task of Airflow, as its provider names it. */
 struct ol_airflow_task {
-    size_t struct_size;
+    size_t struct_size;        /**< Set by OL_MAKE. */
     const char *job_namespace; /**< Of the provider; NULL: "default". */
     const char *dag_id;        /**< Required. */
     const char *task_id;       /**< Required. */
@@ -376,6 +381,7 @@ OL_API ol_status ol_dataset_event_emit_at(struct ol_run *dataset_event, int64_t 
  * pointer), OL_TOO_LARGE, OL_NOMEM. Since 0.1. */
 OL_API ol_status ol_run_set_facet_json(struct ol_run *run, const char *key, const char *schema_url,
                                        const char *json, size_t size);
+/** The same on the job. Since 0.1. */
 OL_API ol_status ol_job_set_facet_json(struct ol_job *job, const char *key, const char *schema_url,
                                        const char *json, size_t size);
 /** In dataset.facets. */
@@ -391,6 +397,7 @@ OL_API ol_status ol_dataset_set_side_facet_json(struct ol_dataset *dataset, cons
  *  @return OL_OK, OL_DISABLED (NULL object), OL_INVALID (no such key and no URL), OL_NOMEM,
  * OL_TOO_LARGE. Since 0.1. */
 OL_API ol_status ol_job_delete_facet(struct ol_job *job, const char *key, const char *schema_url);
+/** The same for a dataset's facet. Since 0.1. */
 OL_API ol_status ol_dataset_delete_facet(struct ol_dataset *dataset, const char *key,
                                          const char *schema_url);
 

@@ -40,7 +40,7 @@ typedef enum ol_status {
 /** Filled on any result but OL_OK where the caller passes one; NULL is always accepted in its
  * place. Caller-owned; its layout is frozen. */
 struct ol_error {
-    ol_status status;
+    ol_status status;  /**< As the call answered. */
     int sys_errno;     /**< errno of the system call that failed; 0 when none was involved. */
     bool is_retryable; /**< The same call may succeed later, unchanged. */
     char message[244]; /**< What was tried on which object; UTF-8, NUL-terminated, maybe cut short.

@@ -21,9 +21,10 @@
 
 /** A whole number, or none: a zeroed struct ol_int is absent, OL_INT(0) is zero. */
 struct ol_int {
-    bool is_set;
-    int64_t value;
+    bool is_set;   /**< false: absent, whatever the value is */
+    int64_t value; /**< where is_set */
 };
+/** A struct ol_int that is present, zero included. */
 #define OL_INT(n)                                                                                  \
     {                                                                                              \
         true, (n)                                                                                  \
@@ -31,9 +32,10 @@ struct ol_int {
 
 /** A real number, or none. NaN and infinities cannot be said in JSON and count as absent. */
 struct ol_real {
-    bool is_set;
-    double value;
+    bool is_set;  /**< false: absent, whatever the value is */
+    double value; /**< where is_set */
 };
+/** A struct ol_real that is present. */
 #define OL_REAL(x)                                                                                 \
     {                                                                                              \
         true, (x)                                                                                  \

@@ -13,7 +13,7 @@ def emit_struct_header(struct):
             doc = member_doc(member) + (f" Since {since}." if since != struct["since"] else "")
             out += comment(doc, 4) + f"    {c_type(member)}{member['c_name']};\n"
             if "c_count" in member:
-                out += f"    size_t {member['c_count']};\n"
+                out += f"    size_t {member['c_count']}; /**< Elements at {member['c_name']}. */\n"
         if filler is not None:
             out += f"    int {filler}; /**< 0 */\n"
     out += "};\n"

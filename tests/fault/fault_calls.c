@@ -149,7 +149,8 @@ FAILING(int, unlinkat, (int fd, const char *path, int flags), (fd, path, flags),
 FAILING(int, regcomp, (regex_t * pattern, const char *text, int flags), (pattern, text, flags),
         REG_ESPACE)
 FAILING(int, regexec,
-        (const regex_t *pattern, const char *text, size_t count, regmatch_t *found, int flags),
+        (const regex_t *pattern, const char *text, size_t count, regmatch_t found[count],
+         int flags),
         (pattern, text, count, found, flags), REG_ESPACE)
 FAILING(void *, dlopen, (const char *path, int flags), (path, flags), NULL)
 FAILING(int, pthread_mutex_init, (pthread_mutex_t * mutex, const pthread_mutexattr_t *attributes),
