@@ -96,8 +96,8 @@ OL_API OL_NODISCARD ol_status ol_client_open(const struct ol_client_options *opt
  * client is gone. Since 0.1. */
 OL_API ol_status ol_client_close(struct ol_client *client, int timeout_ms, struct ol_error *err);
 
-/** Events refused so far. @p ret_reason (may be NULL) gets the last reason, static text or NULL.
- * Any thread. Since 0.1. */
+/** Events refused so far. The last reason, static text or NULL, goes to @p ret_reason, which may be
+ * NULL. Any thread. Since 0.1. */
 OL_API uint64_t ol_client_lost(const struct ol_client *client, const char **ret_reason);
 
 /** Values that came from outside, in a variable of the environment (docs/context.md) or through
@@ -143,7 +143,7 @@ OL_API OL_NODISCARD ol_status ol_run_new(struct ol_client *client,
                                          const struct ol_run_options *options, struct ol_run **ret,
                                          struct ol_error *err);
 
-/** As ol_run_new(), with the parent facet naming @p parent and its root. @p parent is only read.
+/** As ol_run_new(), with the parent facet naming @p parent and its root. It only reads @p parent.
  * Since 0.1. */
 OL_API OL_NODISCARD ol_status ol_run_new_child(const struct ol_run *parent,
                                                const struct ol_run_options *options,
@@ -196,12 +196,12 @@ struct ol_carrier {
     void *arg; /**< For both. */
 };
 
-/** Put the context of @p run, which is only read, into @p carrier. `traceparent`, where the carrier
- * has no valid one: the trace that @p run was called in, unchanged (with its `tracestate`), else
- * one that is made of the root run's id and not sampled. `baggage`: what the carrier has, what @p
- * run was called with, and ours: run_id, step and attempt of the run's facet `lineaged_run`, in
- * their absence the root run's id and the job's name. Calls no function but the carrier's; does not
- * block. From the thread that has the run.
+/** Put the context of @p run, which is only read, into @p carrier. As `traceparent`, where the
+ * carrier has no valid one: the trace that @p run was called in, unchanged (with its `tracestate`),
+ * else one that is made of the root run's id and not sampled. As `baggage`: what the carrier has,
+ * what @p run was called with, and ours: run_id, step and attempt of the run's facet
+ * `lineaged_run`, in their absence the root run's id and the job's name. Calls no function but the
+ * carrier's; does not block. From the thread that has the run.
  *  @return OL_OK; OL_PARTIAL: the baggage is at the W3C limits (64 members, 8192 bytes) and lacks
  *  what came last; OL_DISABLED (run NULL); OL_INVALID: no `put`, or @p run describes no run; OL_IO:
  *  `put` failed, what it took before stays; OL_NOMEM. Since 0.1. */
@@ -260,10 +260,10 @@ OL_API struct ol_dataset *ol_run_output_named(struct ol_run *run, const char *da
 #define OL_DATASET_NAME_SIZE 8192      /**< of a name */
 #define OL_DATASET_VERSION_SIZE 1040   /**< of a version */
 
-/** Name space and name that ol_run_input() would use, each NUL-terminated in the caller's buffers
- * (sizes in bytes; all three are required); the version that the text carries goes to @p
- * ret_version, "" if none. Column lineage and other facets refer to datasets by these names. On
- * failure the buffers hold no name. Any thread, also after fork; does not block on files.
+/** Name space and name that ol_run_input() would use, and the version that the text carries, "" if
+ * none. Each is NUL-terminated in the caller's buffer; all three are required, their sizes in
+ * bytes. Column lineage and other facets refer to datasets by these names. On failure the buffers
+ * hold no name. Any thread, also after fork; does not block on files.
  *  @return OL_OK; OL_INVALID: no such name, err says what was expected: fix the text; OL_TOO_LARGE:
  * a buffer is too small, err says which. Since 0.1. */
 OL_API ol_status ol_dataset_name(const char *uri_or_path, char *ret_namespace,
@@ -294,8 +294,9 @@ enum ol_id_rule {
     OL_ID_JAVA    /**< UUIDUtils.generateStaticUUID() of openlineage-java. */
 };
 
-/** The id of what happened at @p instant (RFC 3339 with a zone, years 1685 to 2254; Python's rule
- * drops digits past the microsecond, Java's past the nanosecond) and of @p size bytes of @p data.
+/** The id of what happened at @p instant, with @p size bytes of @p data. The instant is RFC 3339
+ * with a zone, years 1685 to 2254; Python's rule drops digits past the microsecond, Java's past the
+ * nanosecond.
  *  @param ret_id  Gets the UUID's text, lower case; untouched on failure.
  *  @return OL_OK; OL_INVALID: no such instant, or a NULL: fix the caller. Since 0.1. */
 OL_API OL_NODISCARD ol_status ol_id_derive(enum ol_id_rule rule, const char *instant,
@@ -325,7 +326,7 @@ OL_API OL_NODISCARD ol_status ol_id_derive_airflow_dag(const char *job_namespace
                                                        char ret_id[OL_ID_SIZE],
                                                        struct ol_error *err);
 
-/** The UUID that stands for another system's id: a UUID (any case, in braces, behind `urn:uuid:`)
+/** The UUID that stands for another system's id. A UUID (any case, in braces, behind `urn:uuid:`)
  * and 32 hexadecimal digits (MLflow's), alone or behind a time and `_`, are those 128 bits; any
  * other text is version 5 in a name space of ours. @p system says whose id such a text is, e.g.
  * "slurm:cluster-a"; NULL or "" if it is unique as it is; no '/'.
@@ -336,8 +337,8 @@ OL_API OL_NODISCARD ol_status ol_id_from_foreign(const char *system, const char 
 
 /* ---- Events without a run ---- */
 
-/** Describe a job as it is designed: ol_run_job(), inputs and outputs as above on the returned
- * object, which carries no run: only ol_job_event_emit() sends it. Since 0.1. */
+/** Describe a job as it is designed. ol_run_job(), inputs and outputs as above tell more of the
+ * returned object, which carries no run: only ol_job_event_emit() sends it. Since 0.1. */
 OL_API OL_NODISCARD ol_status ol_job_event_new(struct ol_client *client, const char *job_namespace,
                                                const char *job_name, struct ol_run **ret,
                                                struct ol_error *err);
@@ -348,7 +349,7 @@ OL_API ol_status ol_job_event_emit(struct ol_run *job_event, struct ol_error *er
 OL_API ol_status ol_job_event_emit_at(struct ol_run *job_event, int64_t time_ms,
                                       struct ol_error *err);
 
-/** Describe a dataset as it is: the dataset is borrowed from @p ret. Since 0.1. */
+/** Describe a dataset as it is. The dataset is borrowed from @p ret. Since 0.1. */
 OL_API OL_NODISCARD ol_status ol_dataset_event_new(struct ol_client *client,
                                                    const char *uri_or_path, struct ol_run **ret,
                                                    struct ol_dataset **ret_dataset,
@@ -370,10 +371,10 @@ OL_API ol_status ol_dataset_event_emit_at(struct ol_run *dataset_event, int64_t 
  * copies, replaces an earlier value whole, and refuses a struct without a required field
  * (OL_INVALID). */
 
-/** Set any facet, known to this version or not. @p key of one of your own: a prefix that is yours,
- * `_` and a name; @p schema_url is where its JSON Schema stands, which nobody fetches. @p json is
- * one object of @p size bytes, at most 100 deep; it is checked and stored on one line; a missing
- * _producer and _schemaURL are filled in
+/** Set any facet, known to this version or not. The @p key of one of your own is a prefix that is
+ * yours, `_` and a name; @p schema_url is where its JSON Schema stands, which nobody fetches. @p
+ * json is one object of @p size bytes, at most 100 deep; it is checked and stored on one line; a
+ * missing _producer and _schemaURL are filled in
  * (@p schema_url; required for keys that this version does not know). A facet that this version
  * knows and whose schema URL is left to it must be what that schema says: types and required
  * members are checked.
