@@ -467,7 +467,7 @@ ol_status spool_cursor_open(struct spool *spool, const char *name, bool is_pinne
         return ol__error_set(err, OL_DENIED, "spool '%s' was opened for reading only",
                              spool->directory);
     ol_status status = new_cursor(spool, name, is_pinned, &c, err);
-    if (status != OL_OK)
+    if (c == NULL)
         return status;
     status = load(c, err);
     if (status != OL_OK) {
@@ -484,7 +484,7 @@ ol_status spool_cursor_open_external(struct spool *spool, const char *name, bool
 {
     struct spool_cursor *c = NULL;
     ol_status status = new_cursor(spool, name, is_pinned, &c, err);
-    if (status != OL_OK)
+    if (c == NULL)
         return status;
     c->is_external = true;
     atomic_store(&c->low, OL_MIN(low, spool_synced(spool)));
