@@ -22,6 +22,7 @@
 
 #define GROUP_BYTES ((size_t)4 << 20) /* of journals in one group */
 #define FAILED_PAUSE_MS 1000 /* after a commit that failed, before journals are read again */
+#define ACCEPT_MS 500        /* who keeps connecting holds up a stop no longer */
 #define STOP_MS 3000         /* how long a request that is half sent may hold up a stop */
 
 struct intake {
@@ -182,13 +183,14 @@ static void finish(struct intake *in)
 {
     if (in->door == NULL)
         return;
-    int64_t deadline = ol__time_monotonic_ms() + STOP_MS;
+    int64_t deadline = ol__time_monotonic_ms() + ACCEPT_MS;
     uint64_t accepted;
     do { /* what stands in the sockets already is taken; the server accepts a few a turn */
         accepted = http_door_accepted(in->door);
         turn(in);
     } while (http_door_accepted(in->door) != accepted && ol__time_monotonic_ms() < deadline);
     http_door_quiesce(in->door);
+    deadline = ol__time_monotonic_ms() + STOP_MS;
     for (;;) {
         turn(in);
         int64_t left = deadline - ol__time_monotonic_ms();
