@@ -82,8 +82,8 @@ static void opening(void **state)
          OL_INVALID, "durability: 7", "enum ol_durability"},
         {OL_ITEM(ol_client_options, .producer = PRODUCER, .config_path = "nowhere.yml"), OL_CONFIG,
          "'nowhere.yml'", "No such file"},
-        {OL_ITEM(ol_client_options, .producer = PRODUCER, .journal_directory = "/proc/nowhere"),
-         OL_IO, "journal directory '/proc/nowhere'", "No such file"},
+        {OL_ITEM(ol_client_options, .producer = PRODUCER, .journal_directory = "/dev/null/j"),
+         OL_IO, "journal directory '/dev/null/j'", "Not a directory"},
         {OL_ITEM(ol_client_options, .producer = PRODUCER, .journal_directory = "/dev/null"), OL_IO,
          "journal directory '/dev/null'", "Not a directory"},
     };
