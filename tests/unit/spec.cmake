@@ -12,5 +12,5 @@ target_sources(test_facets_built PRIVATE ${PROJECT_SOURCE_DIR}/tests/support/c/f
 target_compile_definitions(test_facets_built PRIVATE SOURCE_DIRECTORY="${PROJECT_SOURCE_DIR}")
 add_test(NAME unit.generate
          COMMAND Python3::Interpreter ${CMAKE_CURRENT_SOURCE_DIR}/test_generate.py -v)
-set_tests_properties(unit.generate PROPERTIES TIMEOUT 120 LABELS unit
+set_tests_properties(unit.generate PROPERTIES TIMEOUT ${OL_TEST_TIMEOUT} LABELS unit
                      ENVIRONMENT PYTHONDONTWRITEBYTECODE=1)
