@@ -6,6 +6,7 @@ import socket
 import time
 
 import numbered
+import procs
 from agent_process import Agent, http_route, store_route
 
 HEAD = b"POST /api/v1/lineage HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
@@ -114,7 +115,8 @@ def test_many_slow_senders(runner, built, workdir, standin, wait_until):
     for body in numbered.events(5, 4):
         assert agent.post(body)[0] == 201
     print("resident: %.1f MiB, with 800 slow senders %.1f MiB" % (before, resident_mib(pid)))
-    assert resident_mib(pid) < before + 100
+    if not procs.sanitizers():  # whose own memory, several times ours, is counted too
+        assert resident_mib(pid) < before + 100
     for link in links:
         link.close()
     check_crowd(agent, 10, wait_until, SLOW[:1])

@@ -43,15 +43,23 @@ def built(name):
                             "LINEAGED_BUILD_DIR" % (name, build_dir()))
 
 
-def compiler():
-    """The build's compiler, with its sanitizers: what links a library of the build needs them as well."""
+def _cmake_cache():
     cache = {}
     for line in (build_dir() / "CMakeCache.txt").read_text().splitlines():
         name, equals, value = line.partition("=")
         if equals:
             cache[name.partition(":")[0]] = value  # NAME:TYPE=VALUE
-    sanitize = cache.get("OL_SANITIZE")
-    return [cache["CMAKE_C_COMPILER"], *(["-fsanitize=" + sanitize] if sanitize else [])]
+    return cache
+
+
+def sanitizers():
+    """Those the programs were built with, "address,undefined" or "thread"; empty: none."""
+    return _cmake_cache().get("OL_SANITIZE", "")
+
+
+def compiler():
+    """The build's compiler, with its sanitizers: what links a library of the build needs them as well."""
+    return [_cmake_cache()["CMAKE_C_COMPILER"], *(["-fsanitize=" + sanitizers()] if sanitizers() else [])]
 
 
 class Process:
