@@ -69,7 +69,6 @@ static void transfers(struct deliver *d)
 /* @return when the next one is due. */
 static int64_t sync_cursors(struct deliver *d, int64_t now, int64_t *sync_at)
 {
-    struct ol_error err;
     bool is_dirty = false;
     for (size_t i = 0; i < d->route_count; i++)
         is_dirty = is_dirty || d->routes[i]->is_dirty;
@@ -82,13 +81,8 @@ static int64_t sync_cursors(struct deliver *d, int64_t now, int64_t *sync_at)
     if (now < *sync_at)
         return *sync_at;
     for (size_t i = 0; i < d->route_count; i++) {
-        struct route *route = d->routes[i];
-        if (!route->is_dirty)
-            continue;
-        if (spool_cursor_sync(route->cursor, &err) == OL_OK)
-            route->is_dirty = false;
-        else
-            log_write(LOG_LEVEL_ERROR, route->area, "cursor: %s", err.message);
+        if (d->routes[i]->is_dirty)
+            OL_IGNORE(!route_sync(d->routes[i]), "it was logged, and is tried again");
     }
     *sync_at = 0;
     return now + SYNC_MS; /* those that failed */

@@ -45,9 +45,8 @@ ol_status route_init(struct route *route, const struct agent *agent, int index, 
 
 void route_release(struct route *route)
 {
-    struct ol_error err;
-    if (route->cursor != NULL && route->is_dirty && spool_cursor_sync(route->cursor, &err) < 0)
-        log_write(LOG_LEVEL_ERROR, route->area, "cursor: %s", err.message);
+    if (route->cursor != NULL && route->is_dirty)
+        OL_IGNORE(!route_sync(route), "it was logged; what is not saved is delivered again");
     spool_reader_close(route->reader);
     spool_cursor_close(route->cursor);
     dead_letters_close(route->letters);
@@ -215,12 +214,34 @@ ol_status route_park(struct route *route, const struct spool_record *record, con
     ol__buf_release(&lane);
     if (result != OL_OK) {
         route_metrics_set_error(route->metrics, err->message);
-        log_write(LOG_LEVEL_ERROR, route->area, "dead letter: %s", err->message);
+        if (!route->is_letter_failing)
+            log_write(LOG_LEVEL_ERROR, route->area, "dead letter, its lane waits: %s",
+                      err->message);
+        route->is_letter_failing = true;
         return result;
     }
+    if (route->is_letter_failing)
+        log_write(LOG_LEVEL_INFO, route->area, "dead letters can be written again");
+    route->is_letter_failing = false;
     metric_add(&route->metrics->parked, 1);
     log_write(LOG_LEVEL_WARNING, route->area, "event %" PRIu64 " parked: %s", record->seq, reason);
     return OL_OK;
+}
+
+bool route_sync(struct route *route)
+{
+    struct ol_error err;
+    if (spool_cursor_sync(route->cursor, &err) < 0) {
+        if (!route->is_cursor_failing)
+            log_write(LOG_LEVEL_ERROR, route->area,
+                      "%s (no segment leaves the spool until it is saved)", err.message);
+        route->is_cursor_failing = true;
+        return false;
+    }
+    if (route->is_cursor_failing)
+        log_write(LOG_LEVEL_INFO, route->area, "the cursor is saved again");
+    route->is_cursor_failing = route->is_dirty = false;
+    return true;
 }
 
 bool route_is_empty(const struct route *route)

@@ -41,10 +41,11 @@ struct route {
         ahead; /* read, but past what may be marked; seq 0: none. Its data is gone */
     uint64_t beyond[ROUTE_BEYOND_MAX]; /* done, but past what the cursor can mark so far */
     unsigned beyond_count;
-    bool is_dirty;   /* the cursor moved since it was synced */
-    bool is_hurried; /* someone waits for it to be empty */
-    bool is_stuck;   /* circuit open, held or failed */
-    int poll_fd;     /* -1: none */
+    bool is_dirty;                             /* the cursor moved since it was synced */
+    bool is_cursor_failing, is_letter_failing; /* and that was logged */
+    bool is_hurried;                           /* someone waits for it to be empty */
+    bool is_stuck;                             /* circuit open, held or failed */
+    int poll_fd;                               /* -1: none */
 };
 
 /** Fill @p route (zeroed) and open what all kinds need. @p own_cursor: the kind opens its cursor
@@ -73,6 +74,10 @@ void route_done(struct route *route, uint64_t seq);
 OL_NODISCARD ol_status route_park(struct route *route, const struct spool_record *record,
                                   const char *reason, int status, struct ol__span answer, int tries,
                                   struct ol_error *err);
+/** Save the cursor; a failure is logged once, and once when it is over. @return whether it is
+ * saved.
+ */
+bool route_sync(struct route *route);
 bool route_is_empty(const struct route *route);
 /** Records that this route has not done. Looks at each in the cursor's window. */
 uint64_t route_left(const struct route *route);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Promises (S16..S19):
  *  1. A sequence that was marked done is done after kill -9 at any instruction; none becomes done
- * that was not marked.
+ * that was not marked. When it was opened without room for `.live`, promise 2 holds for a kill too,
+ * until a sync finds room.
  *  2. After power loss the state is that of the last spool_cursor_sync() that answered OL_OK, or a
  * later one.
  *  3. The slot of `.saved` that was synced last is not written before the other one is synced;
@@ -203,14 +204,8 @@ static ol_status save_anew(struct spool_cursor *c, const uint8_t *slot, uint64_t
     return status; /* without a descriptor the next one writes anew again */
 }
 
-ol_status spool_cursor_sync(struct spool_cursor *cursor, struct ol_error *err)
+static ol_status save(struct spool_cursor *c, struct ol_error *err)
 {
-    struct spool_cursor *c = cursor;
-    if (c->is_external)
-        return OL_OK;
-    follow_give_up(c);
-    if (!c->is_dirty)
-        return OL_OK;
     const struct ol__fs *fs = c->spool->fs;
     uint8_t slot[SLOT_SIZE];
     uint64_t generation = c->generation + 1;
@@ -232,7 +227,6 @@ ol_status spool_cursor_sync(struct spool_cursor *cursor, struct ol_error *err)
         return ol__error_prefix(err, status == OL_FULL ? status : OL_IO, "cursor '%s'", c->name);
     OL_CRASHPOINT("cursor.saved");
     c->generation = generation;
-    c->is_dirty = false;
     atomic_store(&c->saved_low, ol__get_le64(slot + 24));
     return OL_OK;
 }
@@ -355,6 +349,47 @@ static ol_status make_live(struct spool_cursor *c, const char *name, const uint8
     return status;
 }
 
+/* No room for `.live`: the route starts nevertheless, with the marks in memory. */
+static ol_status keep_in_memory(struct spool_cursor *c, const uint8_t *image, struct ol_error *err)
+{
+    void *map = mmap(NULL, LIVE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (map == MAP_FAILED)
+        return ol__error_set_errno(err, errno, "cursor '%s': map", c->name);
+    memcpy(map, image, LIVE_SIZE);
+    c->map = map;
+    c->is_in_memory = true;
+    return OL_OK;
+}
+
+/* There may be room now. */
+static ol_status leave_memory(struct spool_cursor *c, struct ol_error *err)
+{
+    uint8_t *memory = c->map;
+    char name[SPOOL_NAME_MAX + 16];
+    snprintf(name, sizeof name, "%s.live", c->name);
+    ol_status status = make_live(c, name, memory, err);
+    if (status != OL_OK) /* a file that was made but not mapped is older: its marks are true */
+        return status;
+    c->is_in_memory = false;
+    munmap(memory, LIVE_SIZE);
+    return OL_OK;
+}
+
+ol_status spool_cursor_sync(struct spool_cursor *cursor, struct ol_error *err)
+{
+    if (cursor->is_external)
+        return OL_OK;
+    follow_give_up(cursor);
+    if (!cursor->is_dirty)
+        return OL_OK;
+    ol_status moved = cursor->is_in_memory ? leave_memory(cursor, err) : OL_OK;
+    ol_status status = save(cursor, err);
+    if (status != OL_OK)
+        return status;
+    cursor->is_dirty = moved != OL_OK;
+    return moved;
+}
+
 /* The live file as it is. @p image: room for it. @return OL_OK and *ret_found, or a failure to
  * read. */
 static ol_status try_live(struct spool_cursor *c, const char *name, const uint8_t boot[16],
@@ -413,6 +448,8 @@ static ol_status load(struct spool_cursor *c, struct ol_error *err)
     if (status == OL_OK && !has_live) {
         fill_live(c, boot, low, image);
         status = make_live(c, name, image, err);
+        if (status == OL_FULL)
+            status = keep_in_memory(c, image, err);
     }
     free(image);
     atomic_store(&c->low, low);

@@ -56,6 +56,7 @@ struct spool_cursor {
     uint64_t generation;
     _Atomic uint64_t saved_low; /**< as far as a power loss may take it back */
     bool is_dirty;
+    bool is_in_memory; /**< there was no room for `.live` */
 };
 
 struct spool {

@@ -736,16 +736,67 @@ static void test_system_calls(void **state)
     }
 }
 
+/* P3: whatever call fails while it opens, the next open finds all that was acknowledged, in its
+ * order, and takes more. */
+static void test_open_on_a_bad_disk(void **state)
+{
+    (void)state;
+    static const int reasons[] = {EIO, ENOSPC};
+    struct spool_options options = small_options();
+    options.max_bytes = 256 * 1024 * 1024;
+    struct spool *spool = open_with(&options);
+    uint64_t count = 0;
+    unsigned long refused = 0;
+    for (unsigned long n = 1;; n++) {
+        struct ol_error err = {0};
+        for (int i = 0; i < 3; i++)
+            add_event(spool, ++count, 100);
+        commit(spool);
+        fault_fs_fail_from(FAULT_ANY_CHANGE, 1, EIO); /* as a kill leaves it: nothing is cut */
+        spool_close(spool);
+        fault_fs_stop();
+        fault_fs_fail_from(n % 4 < 2 ? FAULT_ANY : FAULT_ANY_CHANGE, 1 + n / 4, reasons[n % 2]);
+        spool = NULL;
+        ol_status opened = spool_open(&options, &spool, &err);
+        bool struck = fault_fs_stop();
+        assert_true(opened == OL_OK || struck);
+        if (opened != OL_OK) {
+            assert_true(err.message[0] != '\0');
+            refused++;
+            spool = open_with(&options);
+        }
+        struct spool_reader *reader = NULL;
+        struct spool_record record;
+        uint64_t found = 0;
+        ol_status status;
+        assert_int_equal(spool_reader_open(spool, spool_oldest(spool) - 1, &reader, NULL), OL_OK);
+        while ((status = spool_reader_next(reader, &record, NULL)) == OL_OK)
+            if (record.type == SPOOL_EVENT)
+                assert_true(is_event(record.data, ++found));
+        assert_int_equal(status, OL_END);
+        assert_int_equal(found, count);
+        spool_reader_close(reader);
+        if (!struck)
+            break;
+        assert_true(n < 1000);
+    }
+    assert_true(refused > 10);
+    spool_close(spool);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make_dir, drop_dir)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_round_trip),    TEST(test_roll),        TEST(test_limits),
-        TEST(test_full),          TEST(test_detach),      TEST(test_versions),
-        TEST(test_second),        TEST(test_positions),   TEST(test_keys),
-        TEST(test_failed_sync),   TEST(test_subscribe),   TEST(test_threads),
-        TEST(test_written_bytes), TEST(test_allocations), TEST(test_system_calls),
+        TEST(test_round_trip),    TEST(test_roll),
+        TEST(test_limits),        TEST(test_full),
+        TEST(test_detach),        TEST(test_versions),
+        TEST(test_second),        TEST(test_positions),
+        TEST(test_keys),          TEST(test_failed_sync),
+        TEST(test_subscribe),     TEST(test_threads),
+        TEST(test_written_bytes), TEST(test_allocations),
+        TEST(test_system_calls),  TEST(test_open_on_a_bad_disk),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

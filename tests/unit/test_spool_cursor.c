@@ -348,12 +348,61 @@ static void test_failures(void **state)
     spool_close(spool);
 }
 
+/* A disk without any room at open: the route starts where it stood, marks in memory; as after power
+ * loss for whoever is killed now; and on disk with the first sync that finds room. */
+static void test_full_disk(void **state)
+{
+    (void)state;
+    struct spool *spool = open_small();
+    put_many(spool, 100);
+    struct spool_cursor *cursor = open_cursor(spool);
+    for (uint64_t seq = 1; seq <= 10; seq++)
+        spool_cursor_done(cursor, seq);
+    assert_int_equal(spool_cursor_sync(cursor, NULL), OL_OK);
+    kill_both(spool, cursor);
+    for (int round = 0; round < 2; round++) {
+        struct ol_error err = {0};
+        uint64_t low = round == 0 ? 10 : 13;
+        change_boot_id();
+        spool = open_small();
+        fault_fs_fail_from(FAULT_PWRITE, 1, ENOSPC);
+        cursor = open_cursor(spool);
+        assert_int_equal(spool_cursor_low(cursor), low);
+        spool_cursor_done(cursor, low + 3);
+        spool_cursor_done(cursor, low + 1);
+        assert_int_equal(spool_cursor_sync(cursor, &err), OL_FULL);
+        assert_non_null(strstr(err.message, "cursor 'route'"));
+        assert_int_equal(spool_cursor_low(cursor), low + 1);
+        assert_true(spool_cursor_saved(cursor) <= low);
+        if (round == 1) { /* killed on the full disk */
+            kill_both(spool, cursor);
+            spool = open_small();
+            cursor = open_cursor(spool);
+            assert_int_equal(spool_cursor_low(cursor), low);
+            assert_false(spool_cursor_is_done(cursor, low + 3));
+            kill_both(spool, cursor);
+            break;
+        }
+        fault_fs_stop();
+        assert_int_equal(spool_cursor_sync(cursor, NULL), OL_OK);
+        assert_int_equal(spool_cursor_saved(cursor), low + 1);
+        spool_cursor_done(cursor, low + 2); /* in the file by now: a kill keeps it */
+        assert_int_equal(spool_cursor_low(cursor), low + 3);
+        kill_both(spool, cursor);
+        spool = open_small();
+        cursor = open_cursor(spool);
+        assert_int_equal(spool_cursor_low(cursor), low + 3);
+        assert_int_equal(spool_cursor_sync(cursor, NULL), OL_OK);
+        kill_both(spool, cursor);
+    }
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make_dir, drop_dir)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_kill), TEST(test_power_loss), TEST(test_stale_bits), TEST(test_window),
-        TEST(test_gap),  TEST(test_foreign),    TEST(test_failures)};
+        TEST(test_gap),  TEST(test_foreign),    TEST(test_failures),   TEST(test_full_disk)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
