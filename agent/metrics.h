@@ -49,7 +49,8 @@ struct route_metrics {
     metric state;       /* enum route_state */
     metric state_since; /* Unix ms */
     metric low;         /* low-water mark */
-    metric in_flight, waiting;
+    metric done;        /* records done: the mark, and those above it */
+    metric in_flight;
     metric last_success;    /* Unix ms */
     metric last_status;     /* HTTP status, 0: none */
     _Atomic int error_lock; /* spin lock around last_error: writer copies in, readers copy out */

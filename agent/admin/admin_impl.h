@@ -9,6 +9,9 @@
 #define ADMIN_ANSWER_MAX (64u << 20)
 #define ADMIN_SYNC_HANGS_MS 10000 /**< a sync that takes longer makes health red */
 
+/** Records on disk that route @p route has not done, also where others behind them are done. */
+uint64_t admin_waiting(const struct agent *agent, int route);
+
 /** Who asks, by SO_PEERCRED and SO_PEERGROUPS. */
 struct admin_peer {
     uint32_t uid;

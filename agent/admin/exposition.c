@@ -112,12 +112,9 @@ static void add_routes(const struct agent *agent, struct ol__buf *out)
             labelled(out, route_table[i].name, "route", routes[r].name,
                      metric_get((metric *)(void *)((char *)&routes[r] + route_table[i].offset)));
     }
-    uint64_t synced = spool_synced(agent->spool);
     head(out, "route_lag_events", "gauge", "Records on disk that this route does not have yet.");
-    for (int r = 0; r < count; r++) {
-        uint64_t low = metric_get(&routes[r].low);
-        labelled(out, "route_lag_events", "route", routes[r].name, synced > low ? synced - low : 0);
-    }
+    for (int r = 0; r < count; r++)
+        labelled(out, "route_lag_events", "route", routes[r].name, admin_waiting(agent, r));
     head(out, "route_last_success_seconds", "gauge", "Unix time of the last delivery.");
     for (int r = 0; r < count; r++)
         labelled(out, "route_last_success_seconds", "route", routes[r].name,

@@ -8,11 +8,19 @@
 #include "json_write.h"
 #include "times.h"
 
+/* What of the spool must stay for this route, done or not. */
 static uint64_t lag(const struct agent *agent, int route)
 {
     uint64_t synced = spool_synced(agent->spool);
     uint64_t low = metric_get(&agent->metrics->routes[route].low);
     return synced > low ? synced - low : 0;
+}
+
+uint64_t admin_waiting(const struct agent *agent, int route)
+{
+    uint64_t synced = spool_synced(agent->spool);
+    uint64_t done = metric_get(&agent->metrics->routes[route].done);
+    return synced > done ? synced - done : 0;
 }
 
 static const struct route_config *route_config(const struct agent *agent, int route)
@@ -81,7 +89,7 @@ static void write_route(const struct agent *agent, int i, struct ol__json_writer
                          route_config(agent, i)->on_lag == ON_LAG_PIN ? "pin" : "detach");
     ol__json_member_text(w, "state", route_state_name((enum route_state)metric_get(&m->state)));
     member_time_opt(w, "since", metric_get(&m->state_since));
-    ol__json_member_uint(w, "waiting", lag(agent, i));
+    ol__json_member_uint(w, "waiting", admin_waiting(agent, i));
     ol__json_member_uint(w, "in_flight", metric_get(&m->in_flight));
     ol__json_member_uint(w, "low", metric_get(&m->low));
     ol__json_member_uint(w, "delivered", metric_get(&m->delivered_events));

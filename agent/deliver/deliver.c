@@ -96,8 +96,11 @@ static int64_t work_all(struct deliver *d, bool is_hurried)
         route->is_hurried = is_hurried;
         int64_t at = route->ops->work(route, ol__time_monotonic_ms());
         next = OL_MIN(next, at);
-        if (route->cursor != NULL)
+        if (route->cursor != NULL) {
             metric_set(&route->metrics->low, spool_cursor_low(route->cursor));
+            metric_set(&route->metrics->done,
+                       spool_cursor_done_count(route->cursor) + route->beyond_count);
+        }
     }
     return next;
 }

@@ -251,12 +251,9 @@ bool route_is_empty(const struct route *route)
 
 uint64_t route_left(const struct route *route)
 {
-    uint64_t low = spool_cursor_low(route->cursor);
+    uint64_t done = spool_cursor_done_count(route->cursor) + route->beyond_count;
     uint64_t synced = spool_synced(route->agent->spool);
-    uint64_t left = synced > low ? synced - low : 0;
-    for (uint64_t seq = low + 1; seq <= synced && seq <= low + SPOOL_CURSOR_AHEAD; seq++)
-        left -= spool_cursor_is_done(route->cursor, seq);
-    return left - route->beyond_count;
+    return synced > done ? synced - done : 0;
 }
 
 void route_set_state(struct route *route, enum route_state state, const char *reason)

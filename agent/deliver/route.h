@@ -79,7 +79,7 @@ OL_NODISCARD ol_status route_park(struct route *route, const struct spool_record
  */
 bool route_sync(struct route *route);
 bool route_is_empty(const struct route *route);
-/** Records that this route has not done. Looks at each in the cursor's window. */
+/** Records that this route has not done. */
 uint64_t route_left(const struct route *route);
 /** Tell state and, if @p reason is given, why; a change is logged. */
 void route_set_state(struct route *route, enum route_state state, const char *reason);

@@ -385,7 +385,6 @@ static void show_state(struct http_route *r, const char *reason)
                                                            : ROUTE_OK;
     route_set_state(&r->base, state, reason);
     metric_set(&r->base.metrics->in_flight, lanes_in_flight(r->lanes));
-    metric_set(&r->base.metrics->waiting, lanes_waiting(r->lanes));
 }
 
 static void answered(struct request *q, CURLcode result, int64_t now_ms)

@@ -151,6 +151,8 @@ OL_NODISCARD ol_status spool_cursor_open(struct spool *spool, const char *name, 
                                          struct spool_cursor **ret, struct ol_error *err);
 /** All sequences up to this are done. Any thread. */
 uint64_t spool_cursor_low(const struct spool_cursor *cursor);
+/** How many sequences are done: the mark, and those above it. Owner's thread. */
+uint64_t spool_cursor_done_count(const struct spool_cursor *cursor);
 /** Whether @p seq is done. Owner's thread. */
 bool spool_cursor_is_done(const struct spool_cursor *cursor, uint64_t seq);
 /** Mark @p seq done (delivered, or safely parked, or not for this route): in the mapping at once

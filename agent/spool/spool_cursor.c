@@ -39,9 +39,15 @@ static bool bit(const uint8_t *map, uint64_t seq)
     return (map[RING_AT + seq % WINDOW / 8] >> (seq % 8) & 1) != 0;
 }
 
-static void set_bit(uint8_t *map, uint64_t seq)
+static void put_bit(uint8_t *map, uint64_t seq)
 {
     map[RING_AT + seq % WINDOW / 8] |= (uint8_t)(1u << (seq % 8));
+}
+
+static void mark(struct spool_cursor *c, uint64_t seq)
+{
+    c->ahead += !bit(c->map, seq);
+    put_bit(c->map, seq);
 }
 
 static void clear_bit(uint8_t *map, uint64_t seq)
@@ -84,6 +90,7 @@ static void advance(struct spool_cursor *c)
     OL_CRASHPOINT("cursor.low_stored");
     for (uint64_t seq = low + 1; seq <= to; seq++)
         clear_bit(c->map, seq);
+    c->ahead -= to - low;
     OL_CRASHPOINT("cursor.cleared");
     atomic_store(&c->low, to);
 }
@@ -97,8 +104,10 @@ static void jump(struct spool_cursor *c, uint64_t to)
     if (to <= low)
         return;
     uint64_t top = OL_MIN(to, low + SPOOL_CURSOR_AHEAD);
-    for (uint64_t seq = low + 1; seq <= top; seq++)
+    for (uint64_t seq = low + 1; seq <= top; seq++) {
+        c->ahead -= bit(c->map, seq);
         clear_bit(c->map, seq);
+    }
     store_low(c->map, to);
     atomic_store(&c->low, to);
     c->is_dirty = true;
@@ -132,6 +141,12 @@ uint64_t spool_cursor_saved(const struct spool_cursor *cursor)
     return OL_MAX(saved, give_up);
 }
 
+uint64_t spool_cursor_done_count(const struct spool_cursor *cursor)
+{
+    uint64_t low = atomic_load(&cursor->low);
+    return OL_MAX(low + cursor->ahead, spool_cursor_mark(cursor));
+}
+
 bool spool_cursor_is_done(const struct spool_cursor *cursor, uint64_t seq)
 {
     if (seq <= spool_cursor_mark(cursor))
@@ -150,7 +165,7 @@ void spool_cursor_done(struct spool_cursor *cursor, uint64_t seq)
     assert(seq - low <= SPOOL_CURSOR_AHEAD);
     if (seq - low > SPOOL_CURSOR_AHEAD)
         return;
-    set_bit(cursor->map, seq);
+    mark(cursor, seq);
     cursor->is_dirty = true;
     if (seq == low + 1)
         advance(cursor);
@@ -167,7 +182,7 @@ uint64_t spool_cursor_done_through(struct spool_cursor *cursor, uint64_t first, 
     }
     uint64_t top = OL_MIN(last, low + SPOOL_CURSOR_AHEAD);
     for (uint64_t seq = first; seq <= top; seq++)
-        set_bit(cursor->map, seq);
+        mark(cursor, seq);
     cursor->is_dirty = true;
     return OL_MAX(top, first - 1);
 }
@@ -251,7 +266,7 @@ static bool load_slots(struct spool_cursor *c, const uint8_t *bytes, size_t size
     memset(map + RING_AT, 0, WINDOW / 8);
     for (uint64_t i = 0; i < SPOOL_CURSOR_AHEAD; i++)
         if ((best[SLOT_BITS_AT + i / 8] >> (i % 8) & 1) != 0)
-            set_bit(map, *ret_low + 1 + i);
+            put_bit(map, *ret_low + 1 + i);
     return true;
 }
 
@@ -454,6 +469,8 @@ static ol_status load(struct spool_cursor *c, struct ol_error *err)
     free(image);
     atomic_store(&c->low, low);
     c->is_dirty = true;
+    for (uint64_t seq = low + 1; status == OL_OK && seq <= low + SPOOL_CURSOR_AHEAD; seq++)
+        c->ahead += bit(c->map, seq);
     if (status == OL_OK)
         advance(c); /* a kill may have come between a bit and the mark */
     return status;

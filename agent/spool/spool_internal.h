@@ -55,6 +55,7 @@ struct spool_cursor {
     int saved_fd;             /**< -1: `.saved` is to be written anew */
     uint64_t generation;
     _Atomic uint64_t saved_low; /**< as far as a power loss may take it back */
+    uint64_t ahead;             /**< bits set: done above low */
     bool is_dirty;
     bool is_in_memory; /**< there was no room for `.live` */
 };

@@ -83,8 +83,7 @@ static ol_status open_store(struct store_writer *w, struct ol_error *err)
 static void publish(struct store_writer *w)
 {
     metric_set(&w->metrics->low, w->seq);
-    uint64_t synced = spool_synced(w->agent->spool);
-    metric_set(&w->metrics->waiting, synced > w->seq ? synced - w->seq : 0);
+    metric_set(&w->metrics->done, w->seq);
     pthread_mutex_lock(&w->lock);
     w->done = w->seq;
     pthread_cond_broadcast(&w->changed);

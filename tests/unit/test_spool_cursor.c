@@ -65,12 +65,21 @@ static void test_kill(void **state)
             bool expected = seq <= 5 || (seq >= 7 && seq <= 9) || seq == 150;
             assert_int_equal(spool_cursor_is_done(cursor, seq), expected);
         }
+        assert_int_equal(spool_cursor_done_count(cursor), 5 + 3 + 1);
+        spool_cursor_done(cursor, 150); /* again: counted once */
+        assert_int_equal(spool_cursor_done_count(cursor), 5 + 3 + 1);
         kill_both(spool, cursor);
         spool = open_small();
         cursor = open_cursor(spool);
     }
     spool_cursor_done(cursor, 6);
     assert_int_equal(spool_cursor_low(cursor), 9);
+    assert_int_equal(spool_cursor_done_count(cursor), 10);
+    assert_int_equal(spool_cursor_done_through(cursor, 140, 160), 160);
+    assert_int_equal(spool_cursor_done_count(cursor), 9 + 21);
+    assert_int_equal(spool_cursor_done_through(cursor, 10, 145), 145);
+    assert_int_equal(spool_cursor_low(cursor), 160);
+    assert_int_equal(spool_cursor_done_count(cursor), 160);
     spool_cursor_close(cursor);
     spool_close(spool);
 }
