@@ -423,6 +423,8 @@ static void answered(struct request *q, CURLcode result, int64_t now_ms)
             route_done(&r->base, q->item.seq);
         } else {
             lanes_release(r->lanes, &q->item, now_ms, LOCAL_DELAY_MS);
+            show_state(r, NULL); /* why it waits is not the answer any more */
+            return;
         }
         break;
     case LANES_KEPT:

@@ -8,7 +8,9 @@
  * counted.
  *  3. A batch is at most BATCH_EVENTS events or BATCH_MS, so that a question sees what came a
  * moment ago.
- *  4. Nothing expires for a day after the wall clock was set by more than an hour. */
+ *  4. A start on a full disk is one: the thread tries again, and until it has read the store's
+ * cursor the spool keeps everything for it.
+ *  5. Nothing expires for a day after the wall clock was set by more than an hour. */
 #include "agent.h"
 
 #include <errno.h>
@@ -213,7 +215,7 @@ static bool may_expire(struct store_writer *w, int64_t now)
 {
     int64_t offset = ol__time_now_ms() - now, step = offset - w->clock_offset;
     if (step > CLOCK_STEP_MS || step < -CLOCK_STEP_MS)
-        w->clock_hold_until = now + CLOCK_HOLD_MS; /* promise 4 */
+        w->clock_hold_until = now + CLOCK_HOLD_MS; /* promise 5 */
     w->clock_offset = offset;
     return now >= w->clock_hold_until;
 }
@@ -312,6 +314,11 @@ ol_status store_writer_open(const struct agent *agent, int route_index, struct s
     w->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     ol_status status = w->wake_fd < 0 ? ol__error_set_errno(err, errno, "store route: eventfd")
                                       : open_store(w, err);
+    if (status == OL_FULL) { /* promise 4 */
+        failed(w, status, err);
+        w->seq = 0;
+        status = OL_OK;
+    }
     bool is_pinned = w->config->on_lag == ON_LAG_PIN ||
                      (w->config->on_lag == ON_LAG_DEFAULT && route_index == 0);
     if (status == OL_OK)

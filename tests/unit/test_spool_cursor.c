@@ -5,6 +5,7 @@
 
 #include <sys/wait.h>
 #include "fail_alloc.h"
+#include "spool_internal.h"
 
 #define LIVE_SIZE 12288
 #define SLOT_STEP 8192
