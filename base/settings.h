@@ -61,7 +61,8 @@ OL_NODISCARD ol_status ol__settings_read(const struct ol__setting *table, void *
  * failure it keeps its value. @return OL_OK, OL_CONFIG, OL_NOMEM. */
 OL_NODISCARD ol_status ol__settings_set(const struct ol__setting *table, void *target,
                                         const char *key, const char *value, struct ol_error *err);
-/** Write YAML that reads back to the same values (secrets, and what has no value, as comments).
+/** Write YAML that reads back to the same values (secrets, and what has no value, as comments;
+ * users, passwords and queries of URLs are secrets too, and so is password=... in a TEXT_LIST).
  *  @return out->status. */
 ol_status ol__settings_print(const struct ol__setting *table, const void *target,
                              struct ol__buf *out);

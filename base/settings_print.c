@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Promise: what ol__settings_print() writes reads back to the same values, secrets apart. Each
- * section is written once, at the place of its first setting, as YAML takes no key twice. */
+/* Promises:
+ *  1. What ol__settings_print() writes reads back to the same values, secrets apart. Each section
+ * is written once, at the place of its first setting, as YAML takes no key twice.
+ *  2. No secret is shown: neither a setting that is one, nor user and password or the values of the
+ * query in a URL, nor the value of a list's NAME=VALUE whose name speaks of one. Such a value is a
+ * comment, as it would not read back. */
 #include <inttypes.h>
 #include <stdio.h>
 #include "settings_impl.h"
@@ -61,6 +65,84 @@ static void put_text(struct ol__buf *out, const char *text)
     OL_IGNORE(ol__buf_add_char(out, '"'), "sticks");
 }
 
+/* ---- secrets (promise 2) ---- */
+
+#define MASK "(set)"
+#define MASKED_MAX 65536
+
+static bool names_secret(const char *name, size_t size)
+{
+    static const char *const words[] = {"password", "passwd", "secret",     "token",
+                                        "apikey",   ".pem",   "api_key",    "api.key",
+                                        "api-key",  "jaas",   "credential", "oauthbearer.config"};
+    char lower[128];
+    if (size >= sizeof lower)
+        return true; /* no name that we know */
+    for (size_t i = 0; i < size; i++)
+        lower[i] = (char)(name[i] >= 'A' && name[i] <= 'Z' ? name[i] + 32 : name[i]);
+    lower[size] = '\0';
+    for (size_t i = 0; i < OL_COUNT(words); i++)
+        if (strstr(lower, words[i]) != NULL)
+            return true;
+    return false;
+}
+
+/* "a=b&c" becomes "a=(set)&(set)". */
+static void mask_query(const char *query, struct ol__buf *out)
+{
+    while (*query != '\0') {
+        size_t size = strcspn(query, "&"), name = strcspn(query, "=&");
+        if (name < size)
+            OL_IGNORE(ol__buf_add(out, query, name + 1), "sticks");
+        put(out, size > 0 ? MASK : "");
+        query += size;
+        if (*query == '&') {
+            put(out, "&");
+            query++;
+        }
+    }
+}
+
+/* @return whether something in @p text is a secret; then @p out gets it without. */
+static bool mask(const char *text, bool is_pair, struct ol__buf *out)
+{
+    const char *equals = is_pair ? strchr(text, '=') : NULL;
+    if (equals != NULL && names_secret(text, (size_t)(equals - text))) {
+        OL_IGNORE(ol__buf_add(out, text, (size_t)(equals - text) + 1), "sticks");
+        put(out, MASK);
+        return true;
+    }
+    const char *authority = strstr(text, "://");
+    if (authority == NULL)
+        return false;
+    authority += 3;
+    size_t host = strcspn(authority, "/?#");
+    const char *at = memrchr(authority, '@', host), *query = strchr(authority + host, '?');
+    if (at == NULL && (query == NULL || query[1] == '\0'))
+        return false;
+    OL_IGNORE(ol__buf_add(out, text, (size_t)(authority - text)), "sticks");
+    if (at != NULL)
+        put(out, MASK);
+    const char *rest = at != NULL ? at : authority;
+    size_t size = query != NULL ? (size_t)(query - rest) + 1 : strlen(rest);
+    OL_IGNORE(ol__buf_add(out, rest, size), "sticks");
+    mask_query(rest + size, out);
+    return true;
+}
+
+/* Write @p text with @p before in front, as a comment if it holds a secret. */
+static void put_line(const char *before, const char *text, bool is_pair, struct ol__buf *out)
+{
+    struct ol__buf masked;
+    ol__buf_init(&masked, MASKED_MAX);
+    bool is_secret = mask(text, is_pair, &masked);
+    put(out, is_secret ? "# " : "");
+    put(out, before);
+    put_text(out, !is_secret ? text : masked.status == OL_OK ? masked.data : MASK);
+    put(out, "\n");
+    ol__buf_release(&masked);
+}
+
 static void put_number(const struct ol__setting *s, const void *at, struct ol__buf *out)
 {
     int64_t value = 0;
@@ -74,7 +156,6 @@ static void put_scalar(const struct ol__setting *s, const void *at, struct ol__b
 {
     bool is_on = false;
     int position = 0;
-    char *text = NULL;
     switch (s->type) {
     case OL_SETTING_BOOL:
         memcpy(&is_on, at, sizeof is_on);
@@ -85,15 +166,12 @@ static void put_scalar(const struct ol__setting *s, const void *at, struct ol__b
         struct ol__span choice = ol__setting_choice(s->choices, position);
         OL_IGNORE(ol__buf_add(out, choice.data, choice.size), "sticks");
         break;
-    case OL_SETTING_TEXT:
-        memcpy(&text, at, sizeof(char *));
-        put_text(out, text);
-        break;
     case OL_SETTING_INT:
     case OL_SETTING_SIZE:
     case OL_SETTING_TIME:
         put_number(s, at, out);
         break;
+    case OL_SETTING_TEXT:
     case OL_SETTING_TEXT_LIST:
     case OL_SETTING_LIST:
         break;
@@ -117,12 +195,17 @@ static void print_list(const struct ol__setting *s, const void *at, struct ol__b
 {
     if (s->type == OL_SETTING_TEXT_LIST) {
         const struct ol__text_list *list = at;
-        put(out, list->count == 0 ? " []\n" : "\n");
+        bool is_empty = true; /* of what is no comment */
+        for (size_t i = 0; i < list->count && is_empty; i++) {
+            struct ol__buf masked;
+            ol__buf_init(&masked, MASKED_MAX);
+            is_empty = mask(list->items[i], true, &masked);
+            ol__buf_release(&masked);
+        }
+        put(out, is_empty ? " []\n" : "\n");
         for (size_t i = 0; i < list->count; i++) {
             put_indent(out, depth + 1);
-            put(out, "- ");
-            put_text(out, list->items[i]);
-            put(out, "\n");
+            put_line("- ", list->items[i], true, out);
         }
         return;
     }
@@ -149,6 +232,12 @@ static void print_setting(const struct printing *p, const struct ol__setting *s,
     if (!is_set || s->is_secret) {
         OL_IGNORE(ol__buf_add_format(p->out, "# %s: %s\n", name, is_set ? "(set)" : "(not set)"),
                   "sticks");
+        return;
+    }
+    if (s->type == OL_SETTING_TEXT) {
+        char before[128];
+        OL_IGNORE(snprintf(before, sizeof before, "%s: ", name), "it fits");
+        put_line(before, text, false, p->out);
         return;
     }
     OL_IGNORE(ol__buf_add_format(p->out, "%s:", name), "sticks");

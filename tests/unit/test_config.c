@@ -129,6 +129,50 @@ static void printed_form_reads_back(void **state OL_UNUSED)
     ol__buf_release(&second);
 }
 
+/* --print-config goes into bug reports: no secret stands in it, wherever it was written. */
+static void secrets_are_not_printed(void **state OL_UNUSED)
+{
+    struct agent_config config, again = {0};
+    struct ol__buf out;
+    ol__buf_init(&out, 1 << 20);
+    load(&config, "routes:\n"
+                  "  - { name: a, type: http, url: 'https://h/v1?tenant=hidden&hidden2&k=hidden', "
+                  "api_key: hidden }\n"
+                  "  - { name: b, type: http, url: 'http://plain:5000/api/v1/lineage' }\n"
+                  "  - { name: k, type: kafka, brokers: 'b:9092', topic: t, properties: "
+                  "[linger.ms=5, sasl.username=me, sasl.password=hidden, ssl.key.pem=hidden, "
+                  "SASL.OAUTHBEARER.Client.Secret=hidden, 'x.url=http://u:hidden@h'] }\n"
+                  "  - { name: only, type: kafka, brokers: 'b:9092', topic: t, properties: "
+                  "[ssl.keystore.password=hidden] }\n");
+    assert_int_equal(ol__settings_print(agent_settings, &config, &out), OL_OK);
+    assert_null(strstr(out.data, "hidden"));
+    static const char *const shown[] = {
+        "# url: \"https://h/v1?tenant=(set)&(set)&k=(set)\"\n",
+        "# api_key: (set)\n",
+        " url: \"http://plain:5000/api/v1/lineage\"\n",
+        " - \"linger.ms=5\"\n",
+        " - \"sasl.username=me\"\n",
+        "# - \"sasl.password=(set)\"\n",
+        "# - \"x.url=http://(set)@h\"\n",
+    };
+    for (size_t i = 0; i < OL_COUNT(shown); i++)
+        if (strstr(out.data, shown[i]) == NULL)
+            fail_msg("'%s' is not in: %s", shown[i], out.data);
+    /* What is left reads back: nothing but the secrets is missing. */
+    struct ol_error err = {0};
+    assert_int_equal(ol__settings_defaults(agent_settings, &again, &err), OL_OK);
+    if (ol__settings_read(agent_settings, &again, "printed",
+                          (struct ol__span){.data = out.data, .size = out.size}, &err) != OL_OK)
+        fail_msg("%s", err.message);
+    const struct route_config *routes = again.routes.items;
+    assert_int_equal(again.routes.count, 4);
+    assert_int_equal(routes[2].properties.count, 2);
+    assert_int_equal(routes[3].properties.count, 0);
+    config_release(&again);
+    config_release(&config);
+    ol__buf_release(&out);
+}
+
 static void bad_files(void **state OL_UNUSED)
 {
     static const struct {
@@ -239,6 +283,7 @@ int main(void)
         cmocka_unit_test(places_of_the_system),
         cmocka_unit_test(file_wins_over_places),
         cmocka_unit_test(printed_form_reads_back),
+        cmocka_unit_test(secrets_are_not_printed),
         cmocka_unit_test(bad_files),
         cmocka_unit_test(absent_files),
         cmocka_unit_test(lines_are_found),
