@@ -96,7 +96,8 @@ static ol_status open_http(struct opening *o, const struct ol__transport_config 
                            struct ol__transport **ret)
 {
     struct ol__buf url, socket;
-    ol_status status = ol__transport_http_open(c->map, &o->client->log, ret, o->err);
+    struct ol__transport *http = NULL;
+    ol_status status = ol__transport_http_open(c->map, &o->client->log, &http, o->err);
     o->wants_fallback = true;
     if (status == OL_NOT_FOUND) {
         ol__log(&o->client->log, OL_CONFIG, "%s; events go to the journal", o->err->message);
@@ -108,11 +109,16 @@ static ol_status open_http(struct opening *o, const struct ol__transport_config 
         return status;
     ol__buf_init(&url, OL_LINE_MAX);
     ol__buf_init(&socket, OL_LINE_MAX);
-    OL_IGNORE(ol__http_url(c->map, &url, &socket, NULL) != OL_OK, "it was made once already");
-    ol__buf_add_format(o->destination, "http %.*s", (int)strcspn(url.data, "?"), url.data);
+    status = ol__http_url(c->map, &url, &socket, o->err);
+    if (status == OL_OK)
+        ol__buf_add_format(o->destination, "http %.*s", (int)strcspn(url.data, "?"), url.data);
     ol__buf_release(&url);
     ol__buf_release(&socket);
-    return OL_OK;
+    if (status == OL_OK)
+        *ret = http;
+    else
+        close_one(http);
+    return status;
 }
 
 static ol_status open_one(struct opening *o, const struct ol__transport_config *c,

@@ -5,7 +5,8 @@
  *  2. No signal is raised in the host, and none of the host's arrives in a thread that libcurl
  * makes to look up a name: all signals are blocked while libcurl works.
  *  3. Only http and https to the configured place: no redirects, no proxy from the environment.
- *  4. forget() sends nothing: it closes the child's copy of the socket. */
+ *  4. forget() sends nothing: it closes the child's copy of the socket.
+ *  5. The status is that of the answer to this request; without one it is 0. */
 #define ZLIB_CONST /* input is not written to */
 #include "http_module.h"
 
@@ -30,6 +31,7 @@ struct connection {
     const struct ol__http_options *options;
     int fd; /* of the socket; -1: none */
     size_t answer_size;
+    bool has_answer; /* the head of an answer to this request has come */
     int64_t retry_after_s;
     unsigned char *packed; /* owned; the compressed body */
     size_t packed_cap;
@@ -90,6 +92,7 @@ static size_t take_header(char *data, size_t size, size_t count, void *arg)
     struct connection *c = arg;
     size_t total = size * count, at = sizeof name - 1;
     int64_t seconds = 0;
+    c->has_answer = true;
     if (total <= at || strncasecmp(data, name, at) != 0)
         return total;
     while (at < total && (data[at] == ' ' || data[at] == '\t'))
@@ -120,7 +123,7 @@ static int close_socket(void *arg, curl_socket_t fd)
 
 /* ---- one connection ---- */
 
-static pthread_once_t global_once = PTHREAD_ONCE_INIT;
+static pthread_once_t global_once = PTHREAD_ONCE_INIT; /* unlike a mutex it survives a fork */
 static bool is_global_ready;
 
 static void init_global(void)
@@ -271,14 +274,17 @@ static void perform(struct connection *c, struct ol__span body, int64_t deadline
     CURLcode bad = CURLE_OK;
     int64_t left = deadline - now_ms();
     c->answer_size = 0;
+    c->has_answer = false;
     c->retry_after_s = 0;
     SET(CURLOPT_POSTFIELDS, body.data);
     SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body.size);
     SET(CURLOPT_TIMEOUT_MS, (long)left);
     if (bad == CURLE_OK)
         bad = left > 0 ? curl_easy_perform(c->easy) : CURLE_OPERATION_TIMEDOUT;
-    /* An answer that is not whole at its end is an answer all the same. */
-    curl_easy_getinfo(c->easy, CURLINFO_RESPONSE_CODE, &status);
+    /* An answer that is not whole at its end is an answer all the same. Where libcurl did not get
+     * so far as to ask, it still has the one to the last request. */
+    if (c->has_answer)
+        curl_easy_getinfo(c->easy, CURLINFO_RESPONSE_CODE, &status);
     curl_easy_setopt(c->easy, CURLOPT_POSTFIELDS, NULL); /* borrowed for the call only */
     answer->is_late = bad == CURLE_OPERATION_TIMEDOUT;
     answer->status = bad == CURLE_OK || status >= 200 ? (int)status : 0;

@@ -59,24 +59,29 @@ static void forget(struct http_transport *t, struct slot *slot)
     }
 }
 
-static struct slot *take_slot(struct http_transport *t, struct ol__http_answer *answer)
+static ol_status take_slot(struct http_transport *t, struct slot **ret,
+                           struct ol__http_answer *answer)
 {
     uint64_t now = ol__fork_generation();
     for (size_t i = 0; i < SPARE; i++) {
         struct slot *slot = atomic_exchange(&t->spare[i], NULL);
-        if (slot != NULL && slot->generation == now)
-            return slot;
+        if (slot != NULL && slot->generation == now) {
+            *ret = slot;
+            return OL_OK;
+        }
         if (slot != NULL)
             forget(t, slot);
     }
     struct slot *slot = calloc(1, sizeof *slot);
     if (slot == NULL)
-        return NULL;
+        return OL_NOMEM;
     slot->generation = now;
-    if (t->functions->open(&t->options, &slot->connection, answer) == OL_OK)
-        return slot;
-    free(slot);
-    return NULL;
+    ol_status status = t->functions->open(&t->options, &slot->connection, answer);
+    if (status == OL_OK)
+        *ret = slot;
+    else
+        free(slot);
+    return status;
 }
 
 static void free_slot(struct http_transport *t, struct slot *slot)
@@ -178,8 +183,8 @@ static ol_status http_emit(struct ol__transport *transport, const struct ol__lin
         return divert(t, line, "an earlier event of the run lies in the journal", err);
     if (!may_try(t, start, &seen_until))
         return divert(t, line, "it did not take the last events", err);
-    struct slot *slot = take_slot(t, &answer);
-    if (slot == NULL) {
+    struct slot *slot = NULL;
+    if (take_slot(t, &slot, &answer) != OL_OK) {
         end_probe(t);
         return divert(t, line, answer.why, err);
     }
@@ -344,14 +349,15 @@ static ol_status try_options(struct http_transport *t, const struct ol__conf *ma
 {
     char source[OL_CONF_SOURCE_MAX];
     struct ol__http_answer answer = {0};
-    struct slot *slot = take_slot(t, &answer);
-    if (slot != NULL) {
+    struct slot *slot = NULL;
+    ol_status status = take_slot(t, &slot, &answer);
+    if (status == OL_OK) {
         give_slot(t, slot);
         return OL_OK;
     }
     ol__conf_source(map, source, sizeof source);
-    return answer.why[0] != '\0' ? ol__error_set(err, OL_CONFIG, "%s: %s", source, answer.why)
-                                 : ol__error_set(err, OL_NOMEM, "%s: out of memory", source);
+    return ol__error_set(err, status, "%s: %s", source,
+                         status == OL_NOMEM ? "out of memory" : answer.why);
 }
 
 ol_status ol__transport_http_open(const struct ol__conf *map, const struct ol__log *log,

@@ -110,7 +110,7 @@ ol_status ol__yaml_read(const char *path, ol__yaml_piece *piece, void *arg, stru
     ol_status status = OL_OK;
     FILE *file = fopen(path, "re");
     if (file == NULL)
-        return fail(err, OL_CONFIG, path, 0, strerror(errno));
+        return fail(err, errno == ENOMEM ? OL_NOMEM : OL_CONFIG, path, 0, strerror(errno));
     if (fseek(file, 0, SEEK_END) != 0 || ftell(file) > FILE_MAX || fseek(file, 0, SEEK_SET) != 0) {
         fclose(file);
         return fail(err, OL_CONFIG, path, 0, "no plain file, or larger than 1 MiB");

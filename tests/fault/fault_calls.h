@@ -4,8 +4,9 @@
 /** @file
  * Let the n-th call that the shared library makes into libc fail. The program defines the functions
  * itself, so the library as it is shipped binds to them; each does the real thing unless it is its
- * turn to fail. Calls of the program's own are counted as well: arm only around the library. libc's
- * own inner calls are not seen. Threads: one.
+ * turn to fail. Counted are the calls of the library, its modules, libcurl, libyaml, libyajl, and
+ * of libc (which allocates within others' calls), but not what dlopen() and regcomp() do inside.
+ * Arm only around the library. Threads: one.
  */
 #include <stdbool.h>
 

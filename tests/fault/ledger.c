@@ -56,9 +56,12 @@ void ledger_run(struct ledger *ledger, struct ol_client *client, unsigned number
     struct ol_error err = {.message = ""};
     struct ol_run *run = NULL;
     snprintf(name, sizeof name, "job-%u", number);
-    ol_status status = ol_run_new(
-        client, OL_MAKE(ol_run_options, .job_namespace = LEDGER_NAMESPACE, .job_name = name), &run,
-        &err);
+    const char *foreign = number == 1 ? "0123456789abcdef0123456789abcdef" : NULL;
+    ol_status status = ol_run_new(client,
+                                  OL_MAKE(ol_run_options, .job_namespace = LEDGER_NAMESPACE,
+                                          .job_name = name, .foreign_id = foreign,
+                                          .foreign_system = foreign != NULL ? "mlflow" : NULL),
+                                  &run, &err);
     if (status != OL_OK) {
         ledger_tell_unmade(ledger, status, &err);
         return;
@@ -153,7 +156,8 @@ static bool is_journal(const char *name)
     return strlen(name) == 63 && strspn(name, "0123456789") == 20;
 }
 
-struct ledger_found ledger_compare(const struct ledger *ledger, const char *directory)
+struct ledger_found ledger_compare(const struct ledger *ledger, const char *directory,
+                                   const char *more)
 {
     struct ledger_found found = {0};
     struct dirent *entry;
@@ -171,6 +175,8 @@ struct ledger_found ledger_compare(const struct ledger *ledger, const char *dire
     }
     if (d != NULL)
         closedir(d);
+    if (more != NULL)
+        read_file(ledger, more, seen, &found);
     found.missing = ledger->accepted - found.found;
     free(seen);
     return found;

@@ -41,8 +41,10 @@ void ledger_tell(struct ledger *ledger, unsigned number, unsigned slot, ol_statu
 void ledger_tell_unmade(struct ledger *ledger, ol_status status, const struct ol_error *err);
 /** Emit START and COMPLETE of job @p number with a facet each on run and output. */
 void ledger_run(struct ledger *ledger, struct ol_client *client, unsigned number);
-/** Read all journals of @p directory, or the lines of the one file that it is. */
-struct ledger_found ledger_compare(const struct ledger *ledger, const char *directory);
+/** Read all journals of @p directory, or the lines of the one file that it is; and those of the
+ * file @p more, if not NULL. */
+struct ledger_found ledger_compare(const struct ledger *ledger, const char *directory,
+                                   const char *more);
 /** Every event delivered, in a journal, or in a counter, and nothing there that was refused. */
 bool ledger_is_balanced(const struct ledger *ledger, const struct ledger_found *found);
 #endif

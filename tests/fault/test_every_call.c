@@ -2,10 +2,14 @@
 /* Each call that the shared library makes into libc over the whole life of a client fails once, and
  * from there on for ever: the host lives, is told, and every event is in a journal or in the
  * counter, and none that was refused is in a journal. Each life is a process of its own, so that
- * what is set up once a process fails as well. Prints what failed and what was told. */
+ * what is set up once a process fails as well. Prints what failed and what was told.
+ * Configured lives read a file with every kind of rule and hand their events to a server, or to a
+ * file and to a server that is not there; with what these have taken the account is the same. */
 #include "fault_calls.h"
+#include "http_sink.h"
 #include "ledger.h"
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <ftw.h>
 #include <signal.h>
@@ -25,20 +29,34 @@ struct fault {
     int sys_errno;
     bool is_for_ever;
     enum ol_durability durability;
-    /* Of the promises of emitter/journal.c only the fifth allows it: two failures in a row. */
+    enum { JOURNAL, SERVER, COMPOSITE } handover;
+    /* Of the promises of emitter/journal.c only the fifth allows it: two failures in a row. A
+     * server may have taken what it could not say that it took. */
     bool may_be_delivered_though_refused;
 };
 
 /* What a life adds, over all n, to the row of the call that failed. */
 struct row {
     unsigned long lives;
-    unsigned tried, accepted, refused, partial, not_made, torn, broken;
+    unsigned tried, accepted, refused, partial, not_made, torn, served;
     unsigned told[16];
 };
 
 static struct ledger *ledger;
 static const char **shared_name; /* of the call that failed; a static text, same in the child */
 static unsigned failures;
+static const char *tmp = "/tmp";
+static int port;          /* of the server */
+static unsigned step = 1; /* between calls that fail */
+
+/* Stands before the transport. */
+static const char rules[] =
+    "namespace: elsewhere\n"
+    "tags: {job: {team: blue}, run: {a: b, c: d}}\n"
+    "job: {owners: {team: them}}\n"
+    "filters: [{type: exact, match: no}, {type: regex, regex: '^n+o$'}]\n"
+    "redactions: [{facet: environmentVariables, pattern: 's[e3]cret', with: x}]\n"
+    "facets: {environment_variables: [FAULT_VARIABLE], ownership: {disabled: true}}\n";
 
 /* ---- one life ---- */
 
@@ -65,15 +83,40 @@ static void emit_other_kinds(struct ol_client *client, unsigned number)
     ol_run_free(event);
 }
 
+/* For this process. */
+static void configure(const struct fault *fault, const char *root)
+{
+    char path[300], transport[600];
+    const char *name = strrchr(root, '/') + 1; /* the server puts it below there */
+    snprintf(path, sizeof path, "%s/openlineage.yml", root);
+    if (fault->handover == SERVER)
+        snprintf(transport, sizeof transport,
+                 "{type: http, url: 'http://127.0.0.1:%d/%s', timeout: 30, compression: none, "
+                 "headers: {X-A: b}, auth: {type: api_key, apiKey: k}}",
+                 port, name);
+    else
+        snprintf(transport, sizeof transport,
+                 "{type: composite, transports: [{type: file, location: '%s/served'}, "
+                 "{type: http, url: 'http://127.0.0.1:1', timeout: 30}]}",
+                 root);
+    FILE *out = fopen(path, "we");
+    if (out == NULL || fprintf(out, "%stransport: %s\n", rules, transport) < 0 ||
+        fclose(out) != 0 || setenv("OPENLINEAGE_CONFIG", path, 1) != 0 ||
+        setenv("XDG_STATE_HOME", root, 1) != 0 || setenv("FAULT_VARIABLE", "secret", 1) != 0 ||
+        setenv("OPENLINEAGE__TAGS__RUN__E", "f", 1) != 0)
+        abort();
+}
+
 static void live(const struct fault *fault, const char *directory, unsigned long nth)
 {
     struct ol_error err = {.message = ""};
     struct ol_client *client = NULL;
+    const char *wanted = fault->handover == JOURNAL ? directory : NULL;
     fault_calls_arm(nth, fault->is_for_ever, fault->kind, fault->sys_errno);
     for (int tries = 0; tries < 2 && client == NULL; tries++) {
         ol_status status =
             ol_client_open(OL_MAKE(ol_client_options, .producer = "https://example.org/fault/1",
-                                   .journal_directory = directory, .durability = fault->durability),
+                                   .journal_directory = wanted, .durability = fault->durability),
                            &client, &err);
         if (status != OL_OK)
             ledger_tell_unmade(ledger, status, &err);
@@ -103,11 +146,16 @@ static void complain(const struct fault *fault, unsigned long nth, const char *n
     printf("FAILED: %s, call %lu (%s): %s\n", fault->name, nth, name != NULL ? name : "none", what);
 }
 
-static void judge(const struct fault *fault, unsigned long nth, const char *directory, int status,
+static void judge(const struct fault *fault, unsigned long nth, const char *root, int status,
                   struct row *row)
 {
     const char *name = *shared_name;
-    struct ledger_found found = ledger_compare(ledger, directory);
+    char directory[300], served[300];
+    snprintf(directory, sizeof directory, "%s/%s/journal", root,
+             fault->handover == JOURNAL ? "a" : "lineaged");
+    snprintf(served, sizeof served, "%s/served", root);
+    struct ledger_found found = ledger_compare(ledger, directory, served);
+    row->served += access(served, F_OK) == 0;
     row->lives++;
     row->tried += ledger->tried;
     row->accepted += ledger->accepted;
@@ -138,9 +186,8 @@ static void judge(const struct fault *fault, unsigned long nth, const char *dire
 static bool try_one(const struct fault *fault, unsigned long nth, struct row *rows)
 {
     char root[256], directory[300];
-    const char *tmp = getenv("TMPDIR");
     int status = 0;
-    snprintf(root, sizeof root, "%s/ol-fault-XXXXXX", tmp != NULL ? tmp : "/tmp");
+    snprintf(root, sizeof root, "%s/ol-fault-XXXXXX", tmp);
     if (mkdtemp(root) == NULL)
         abort();
     snprintf(directory, sizeof directory, "%s/a/journal", root);
@@ -150,6 +197,8 @@ static bool try_one(const struct fault *fault, unsigned long nth, struct row *ro
     pid_t pid = fork();
     if (pid == 0) {
         alarm(DEADLINE_S);
+        if (fault->handover != JOURNAL)
+            configure(fault, root);
         live(fault, directory, nth);
         _exit(0);
     }
@@ -159,7 +208,7 @@ static bool try_one(const struct fault *fault, unsigned long nth, struct row *ro
     while (*shared_name != NULL && fault_calls_names[call] != NULL &&
            strcmp(fault_calls_names[call], *shared_name) != 0)
         call++;
-    judge(fault, nth, directory, status, &rows[call]);
+    judge(fault, nth, root, status, &rows[call]);
     nftw(root, remove_one, 16, FTW_DEPTH | FTW_PHYS);
     return *shared_name != NULL || status != 0;
 }
@@ -183,29 +232,46 @@ static void try_all(const struct fault *fault)
     unsigned long nth = 1;
     memset(rows, 0, sizeof rows);
     while (nth < CALLS_MAX && try_one(fault, nth, rows))
-        nth++;
-    if (nth < 9 || nth == CALLS_MAX)
+        nth += step;
+    if (nth < 9 || nth >= CALLS_MAX)
         complain(fault, nth, NULL, "that is no whole life");
+    unsigned served = 0;
+    for (size_t i = 0; i < ROWS; i++)
+        served += rows[i].served;
+    if (fault->handover != JOURNAL && served == 0)
+        complain(fault, nth, NULL, "nothing was ever handed over");
     for (size_t i = 0; fault_calls_names[i] != NULL; i++)
         if (rows[i].lives > 0)
             print_row(fault->name, fault_calls_names[i], &rows[i]);
 }
 
+static const struct fault plain[] = {
+    {"EIO once", FAULT_ANY, EIO, false, OL_DURABLE_PROCESS, JOURNAL, false},
+    {"EINTR once", FAULT_SYSTEM, EINTR, false, OL_DURABLE_PROCESS, JOURNAL, false},
+    {"EDQUOT once", FAULT_SYSTEM, EDQUOT, false, OL_DURABLE_PROCESS, JOURNAL, false},
+    {"memory for ever", FAULT_MEMORY, ENOMEM, true, OL_DURABLE_PROCESS, JOURNAL, false},
+    {"ENOSPC for ever", FAULT_SYSTEM, ENOSPC, true, OL_DURABLE_PROCESS, JOURNAL, false},
+    {"EROFS for ever", FAULT_SYSTEM, EROFS, true, OL_DURABLE_PROCESS, JOURNAL, false},
+    {"EMFILE for ever", FAULT_SYSTEM, EMFILE, true, OL_DURABLE_PROCESS, JOURNAL, false},
+    {"short once", FAULT_SHORT, 0, false, OL_DURABLE_PROCESS, JOURNAL, false},
+    {"short for ever", FAULT_SHORT, 0, true, OL_DURABLE_PROCESS, JOURNAL, false},
+    {"EIO once, disk", FAULT_ANY, EIO, false, OL_DURABLE_DISK, JOURNAL, false},
+    {"EIO for ever, disk", FAULT_SYSTEM, EIO, true, OL_DURABLE_DISK, JOURNAL, true},
+};
+static const struct fault configured[] = {
+    {"memory once, http", FAULT_MEMORY, ENOMEM, false, OL_DURABLE_PROCESS, SERVER, true},
+    {"memory ever, http", FAULT_MEMORY, ENOMEM, true, OL_DURABLE_PROCESS, SERVER, true},
+    {"EIO once, http", FAULT_SYSTEM, EIO, false, OL_DURABLE_PROCESS, SERVER, true},
+    {"memory once, two", FAULT_MEMORY, ENOMEM, false, OL_DURABLE_PROCESS, COMPOSITE, true},
+    {"EIO for ever, two", FAULT_SYSTEM, EIO, true, OL_DURABLE_PROCESS, COMPOSITE, true},
+};
+
 int main(int argc, char **argv)
 {
-    static const struct fault faults[] = {
-        {"EIO once", FAULT_ANY, EIO, false, OL_DURABLE_PROCESS, false},
-        {"EINTR once", FAULT_SYSTEM, EINTR, false, OL_DURABLE_PROCESS, false},
-        {"EDQUOT once", FAULT_SYSTEM, EDQUOT, false, OL_DURABLE_PROCESS, false},
-        {"memory for ever", FAULT_MEMORY, ENOMEM, true, OL_DURABLE_PROCESS, false},
-        {"ENOSPC for ever", FAULT_SYSTEM, ENOSPC, true, OL_DURABLE_PROCESS, false},
-        {"EROFS for ever", FAULT_SYSTEM, EROFS, true, OL_DURABLE_PROCESS, false},
-        {"EMFILE for ever", FAULT_SYSTEM, EMFILE, true, OL_DURABLE_PROCESS, false},
-        {"short once", FAULT_SHORT, 0, false, OL_DURABLE_PROCESS, false},
-        {"short for ever", FAULT_SHORT, 0, true, OL_DURABLE_PROCESS, false},
-        {"EIO once, disk", FAULT_ANY, EIO, false, OL_DURABLE_DISK, false},
-        {"EIO for ever, disk", FAULT_SYSTEM, EIO, true, OL_DURABLE_DISK, true},
-    };
+    bool is_configured = argc > 1 && strcmp(argv[1], "--configured") == 0;
+    const struct fault *faults = is_configured ? configured : plain;
+    size_t count =
+        is_configured ? sizeof configured / sizeof configured[0] : sizeof plain / sizeof plain[0];
     if (argc > 1 && strcmp(argv[1], "--list") == 0) { /* for tests/install/check_guest */
         for (size_t i = 0; fault_calls_names[i] != NULL; i++)
             puts(fault_calls_names[i]);
@@ -214,6 +280,19 @@ int main(int argc, char **argv)
     setvbuf(stdout, NULL, _IOLBF, 0);
     unsetenv("OPENLINEAGE_CONFIG");
     unsetenv("OPENLINEAGE_DISABLED");
+    if (getenv("TMPDIR") != NULL)
+        tmp = getenv("TMPDIR");
+    if (is_configured && access("/var/lib/lineaged/journal", W_OK) == 0) {
+        puts("SKIP: /var/lib/lineaged/journal is in use, which is where such events would go");
+        return 0;
+    }
+    if (argc > 2)
+        step = (unsigned)OL_MAX(atoi(argv[2]), 1);
+    if (is_configured) {
+        port = http_sink_start(tmp);
+        if (dlopen("libopenlineage-http.so.0", RTLD_NOW | RTLD_LOCAL) == NULL) /* for speed */
+            abort();
+    }
     ledger = ledger_new();
     shared_name =
         mmap(NULL, sizeof *shared_name, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -221,9 +300,9 @@ int main(int argc, char **argv)
         abort();
     printf("%-18s %-19s %5s | %6s %6s %6s %6s | %5s | told\n", "fault", "first call failing",
            "lives", "tried", "taken", "partly", "refusd", "torn");
-    for (size_t i = 0; i < sizeof faults / sizeof faults[0]; i++)
+    for (size_t i = 0; i < count; i++)
         try_all(&faults[i]);
-    printf("%s\n", failures == 0 ? "every event is in a journal or in the counter"
+    printf("%s\n", failures == 0 ? "every event was handed over, is in a journal or in the counter"
                                  : "events are unaccounted for");
     return failures != 0;
 }

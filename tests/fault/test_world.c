@@ -91,7 +91,7 @@ static void disk_full(struct world *w)
     mount_at_journal(w, "size=256k");
     open_emit_close(w);
     /* The mount goes with this process: judge here what can only be seen here. */
-    struct ledger_found found = ledger_compare(w->ledger, w->journal);
+    struct ledger_found found = ledger_compare(w->ledger, w->journal, NULL);
     if (!ledger_is_balanced(w->ledger, &found))
         _exit(3);
 }
@@ -384,7 +384,7 @@ static bool try_row(const struct row *row, struct world *w)
     struct ledger_found found = {0};
     bool is_elsewhere = row->live == disk_full; /* judged itself */
     if (!is_elsewhere)
-        found = ledger_compare(l, row->is_file ? w->file : w->journal);
+        found = ledger_compare(l, row->is_file ? w->file : w->journal, NULL);
     else
         found.found = l->accepted;
     nftw(w->root, remove_one, 16, FTW_DEPTH | FTW_PHYS);
