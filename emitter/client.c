@@ -89,6 +89,7 @@ static ol_status emit_fallback(struct ol_client *client, const struct ol__line *
 {
     if (client->fallback == NULL)
         return ol__error_set(why, OL_IO, "%s, and there is no journal", line->fate->why);
+    OL_CRASHPOINT("emitter.diverting");
     ol_status status = client->fallback->functions->emit(client->fallback, line, why);
     if (status != OL_OK)
         return ol__error_prefix(why, status, "%s; journal", line->fate->why);

@@ -286,8 +286,8 @@ int main(int argc, char **argv)
         puts("SKIP: /var/lib/lineaged/journal is in use, which is where such events would go");
         return 0;
     }
-    if (argc > 2)
-        step = (unsigned)OL_MAX(atoi(argv[2]), 1);
+    if (argc > 2 && (step = (unsigned)strtoul(argv[2], NULL, 10)) == 0)
+        return 2;
     if (is_configured) {
         port = http_sink_start(tmp);
         if (dlopen("libopenlineage-http.so.0", RTLD_NOW | RTLD_LOCAL) == NULL) /* for speed */

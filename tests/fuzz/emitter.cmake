@@ -2,3 +2,4 @@
 ol_fuzz_target(dataset_name ol_emitter)
 ol_fuzz_target(trace_context ol_emitter)
 ol_fuzz_target(origin ol_emitter)
+ol_fuzz_target(facet_check ol_facets)

@@ -281,6 +281,33 @@ static void every_fault_ends_in_the_journal(void **state)
     }
 }
 
+/* 200 ms and what a busy machine adds; and how often the server was asked. */
+static void a_hanging_server_costs_one_deadline(void **state)
+{
+    enum { EVENTS = 40, DEADLINE_MS = 200, BUSY_MS = 2000 };
+    struct fixture *f = *state;
+    atomic_store(&server.mode, HANG);
+    open_client(f, HTTP);
+    int64_t begin = ol__time_monotonic_ms();
+    for (int i = 0; i < EVENTS; i++) {
+        int64_t start = ol__time_monotonic_ms();
+        assert_int_equal(emit_one(f->client), OL_OK);
+        int64_t took = ol__time_monotonic_ms() - start;
+        if (took > DEADLINE_MS + BUSY_MS)
+            fail_msg("event %d took %d ms", i, (int)took);
+    }
+    int64_t left = ol__time_monotonic_ms() - begin;
+    int allowed = 1;
+    for (int64_t pause = 1000; left > pause; pause *= 2) { /* promise 2 */
+        left -= pause;
+        allowed++;
+    }
+    if (atomic_load(&server.requests) > allowed)
+        fail_msg("%d requests, %d allowed", atomic_load(&server.requests), allowed);
+    assert_int_equal(ol_client_diverted(f->client), EVENTS);
+    assert_int_equal(journaled(f), EVENTS);
+}
+
 static void a_hanging_name_service_is_not_waited_for(void **state)
 {
     struct fixture *f = *state;
@@ -594,6 +621,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(every_fault_ends_in_the_journal),
+        TEST(a_hanging_server_costs_one_deadline),
         TEST(a_hanging_name_service_is_not_waited_for),
         TEST(a_look_up_takes_no_signal),
         TEST(without_a_journal_it_is_counted),
