@@ -10,11 +10,13 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/inotify.h>
+#include <time.h>
 #include <unistd.h>
 #include "journal_impl.h"
 #include "times.h"
 
 #define RETRY_MS 1000
+#define CLOCK_STEP_MS 60000
 #define LINES_KEEP (1u << 20) /* a larger buffer goes back after its run */
 
 static void read_host(struct journal_intake *ji)
@@ -102,6 +104,31 @@ out:
     free(positions.keys);
 }
 
+/* ---- Age ---- */
+
+static int64_t boot_clock_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_BOOTTIME, &now); /* runs on while the machine sleeps */
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+bool journal_is_past(struct journal_intake *ji, int64_t since_ms, int64_t age_ms)
+{
+    int64_t wall = ol__time_now_ms(), boot = boot_clock_ms();
+    int64_t step = wall - boot - ji->clock_offset;
+    ji->clock_offset += step;
+    if (step > CLOCK_STEP_MS || step < -CLOCK_STEP_MS) {
+        ji->stepped_ms = boot;
+        log_write(
+            LOG_LEVEL_WARNING, "intake",
+            "the clock was set by %lld s: journals of writers elsewhere wait anew before they "
+            "are moved away",
+            (long long)(step / 1000));
+    }
+    return wall - since_ms >= age_ms && boot - ji->stepped_ms >= age_ms;
+}
+
 /* ---- Life ---- */
 
 ol_status journal_intake_open(const struct agent *agent, struct intake_taker *taker,
@@ -114,6 +141,8 @@ ol_status journal_intake_open(const struct agent *agent, struct intake_taker *ta
     ji->agent = agent;
     ji->taker = taker;
     ji->orphan_after_ms = config->journal_orphan_after_ms;
+    ji->clock_offset = ol__time_now_ms() - boot_clock_ms();
+    ji->stepped_ms = INT64_MIN / 2; /* never */
     ol__buf_init(&ji->lines, JOURNAL_LINE_MAX + (1u << 20));
     read_host(ji);
     ji->inotify = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
@@ -244,6 +273,7 @@ ol_status journal_intake_run(struct journal_intake *ji, size_t budget_bytes, str
 {
     int64_t now = ol__time_monotonic_ms();
     uint64_t files = 0;
+    OL_IGNORE(journal_is_past(ji, 0, 0), "it looks at the clock, even if no journal asks");
     journal_dir_watch(ji);
     if (now >= ji->poll_due) { /* promise 2 */
         for (size_t d = 0; d < ji->dir_count; d++)

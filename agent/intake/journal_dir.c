@@ -241,7 +241,7 @@ static void sweep_unborn(struct journal_intake *ji, struct journal_dir *dir, con
     if (fd < 0)
         return;
     if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
-        ol__time_now_ms() - (int64_t)st.st_mtim.tv_sec * 1000 > ji->orphan_after_ms &&
+        journal_is_past(ji, (int64_t)st.st_mtim.tv_sec * 1000, ji->orphan_after_ms) &&
         flock(fd, LOCK_SH | LOCK_NB) == 0)
         OL_IGNORE(unlinkat(dir->fd, name, 0) < 0, "tried again at the next scan");
     close(fd);

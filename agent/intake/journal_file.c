@@ -438,7 +438,7 @@ static ol_status judge_end(struct journal_intake *ji, struct journal_dir *dir,
         if (!is_closed && rest > 0)
             park(ji, dir, file, "torn: no newline, and its writer is gone");
         file->is_ended = true;
-    } else if (is_free && ol__time_now_ms() - changed_ms >= ji->orphan_after_ms)
+    } else if (is_free && journal_is_past(ji, changed_ms, ji->orphan_after_ms))
         file->is_orphan = true;
     dir->has_ended |= file->is_ended || file->is_orphan;
     return OL_OK;

@@ -95,8 +95,15 @@ struct journal_intake {
     char host[256];
     uint64_t looks;
     int64_t poll_due, orphan_after_ms;
+    int64_t clock_offset,
+        stepped_ms;     /**< wall clock less boot clock; when that jumped, on the latter */
     bool has_forgotten; /**< positions without a file were let go */
 };
+
+/* journal.c */
+/** Whether @p since_ms (Unix) is @p age_ms ago and the wall clock was not set for so long: one that
+ * jumped forward makes everything old. What was set before this agent started is not known. */
+bool journal_is_past(struct journal_intake *ji, int64_t since_ms, int64_t age_ms);
 
 /* journal_dir.c */
 /** @p path is copied. On failure @p dir holds the path only, for another try. */

@@ -155,11 +155,11 @@ static int by_age(const void *a, const void *b)
 
 /** J12: at most 7 days and 256 MiB, oldest out first. The age is the ctime's, which the move set:
  * the mtime is its owner's to choose, and old from the start for what waited while no agent ran. */
-static void clean_done(struct journal_dir *dir)
+static void clean_done(struct journal_intake *ji, struct journal_dir *dir)
 {
     struct done_entry *entries = NULL;
     size_t count = 0, cap = 0;
-    int64_t bytes = 0, now = ol__time_now_ms();
+    int64_t bytes = 0;
     const struct dirent *entry;
     DIR *stream = list_directory(dir->done_fd);
     if (stream == NULL)
@@ -186,7 +186,8 @@ static void clean_done(struct journal_dir *dir)
     if (count > 0)
         qsort(entries, count, sizeof *entries, by_age);
     for (size_t i = 0; i < count; i++) {
-        if (bytes <= JOURNAL_DONE_BYTES && now - entries[i].moved_ms <= JOURNAL_DONE_AGE_MS)
+        if (bytes <= JOURNAL_DONE_BYTES &&
+            !journal_is_past(ji, entries[i].moved_ms, JOURNAL_DONE_AGE_MS))
             break;
         if (unlinkat(dir->done_fd, entries[i].name, 0) == 0)
             bytes -= entries[i].size;
@@ -267,7 +268,7 @@ void journal_dir_tidy(struct journal_intake *ji, struct journal_dir *dir, bool i
         dir->sync_due = now + SYNC_DELAY_MS;
     }
     if (now >= dir->clean_due) {
-        clean_done(dir);
+        clean_done(ji, dir);
         dir->clean_due = now + CLEAN_DELAY_MS;
     }
     if (dir->has_full_marker && now >= dir->marker_due) {

@@ -289,6 +289,57 @@ static void test_full_marker_goes(void **state)
     assert_spooled(p, 0, 1);
 }
 
+static int64_t clock_jump_ms;
+int64_t __real_ol__time_now_ms(void);
+int64_t __wrap_ol__time_now_ms(void);
+
+int64_t __wrap_ol__time_now_ms(void)
+{
+    return __real_ol__time_now_ms() + clock_jump_ms;
+}
+
+static void run_for(struct place *p, int64_t ms)
+{
+    for (int64_t end = ol__time_monotonic_ms() + ms; ol__time_monotonic_ms() < end;)
+        run_later(p);
+}
+
+/* J12: a wall clock that is set forward makes no journal old, neither here nor in done/. */
+static void test_clock_set_forward(void **state)
+{
+    struct place *p = *state;
+    struct writer living, old;
+    birth_as(p, &living, 1, "01941f29-7c00-7837-a31d-d79a7fb36a3d",
+             "5ac4b9ab-1111-4e17-9d4c-2d1f2b7e9a01", "elsewhere", 1);
+    put_event(&living, 0);
+    close(living.fd); /* its lock is free, yet nobody knows whether it has ended */
+    birth_as(p, &old, 2, "01941f29-7c00-7837-a31d-d79a7fb36a3e",
+             "5ac4b9ab-1111-4e17-9d4c-2d1f2b7e9a01", "elsewhere", 1);
+    put_event(&old, 1);
+    const struct timespec long_ago[2] = {{.tv_sec = 1000000000}, {.tv_sec = 1000000000}};
+    assert_int_equal(futimens(old.fd, long_ago), 0);
+    close(old.fd);
+    run_and_commit(p);
+    assert_true(is_in_done(p, &old));
+    assert_true(is_there(&living));
+    clock_jump_ms = INT64_C(30) * 24 * 3600 * 1000;
+    run_for(p, 1500); /* done/ is looked at a second after a move */
+    assert_true(is_there(&living));
+    assert_true(is_in_done(p, &old));
+    clock_jump_ms = -clock_jump_ms;
+    run_for(p, 100);
+    assert_true(is_there(&living));
+    assert_true(is_in_done(p, &old));
+    /* One that did not see it jump goes by what it says. */
+    clock_jump_ms = -clock_jump_ms;
+    journal_stop(p);
+    journal_start(p);
+    run_for(p, 100);
+    assert_false(is_there(&living));
+    assert_false(is_in_done(p, &old));
+    clock_jump_ms = 0;
+}
+
 int main(void)
 {
     log_setup(LOG_LEVEL_ERROR, false);
@@ -305,6 +356,7 @@ int main(void)
                                         journal_tear_down),
         cmocka_unit_test_setup_teardown(test_long_line, journal_set_up, journal_tear_down),
         cmocka_unit_test_setup_teardown(test_what_is_left_alone, journal_set_up, journal_tear_down),
+        cmocka_unit_test_setup_teardown(test_clock_set_forward, journal_set_up, journal_tear_down),
         cmocka_unit_test_setup_teardown(test_oldest_first_and_many, journal_set_up,
                                         journal_tear_down),
         cmocka_unit_test_setup_teardown(test_one_drainer, journal_set_up, journal_tear_down),
