@@ -187,12 +187,19 @@ static ol_status configure(struct kafka_route *r, struct ol_error *err)
         {"partitioner", "murmur2_random"}, /* as Java clients: equal keys, equal partitions */
         {"log.connection.close", "false"},
     };
+    /* So long a topic may be missing (the broker has only just made it) before that is an error of
+     * its own; with the library's 30 s it would be shown as an outage first. */
+    char missing_ms[24];
+    snprintf(missing_ms, sizeof missing_ms, "%" PRId64,
+             OL_MAX(INT64_C(500), OL_MIN(INT64_C(5000), r->base.config->timeout_ms / 2)));
     r->conf = r->lib->conf_new();
     if (r->conf == NULL)
         return ol__error_set(err, OL_NOMEM, "librdkafka: out of memory");
     ol_status status = set(r, "bootstrap.servers", r->base.config->brokers, err);
     for (size_t i = 0; status == OL_OK && i < OL_COUNT(defaults); i++)
         status = set(r, defaults[i][0], defaults[i][1], err);
+    if (status == OL_OK)
+        status = set(r, "topic.metadata.propagation.max.ms", missing_ms, err);
     if (status == OL_OK)
         status = set_properties(r, err);
     r->lib->conf_set_opaque(r->conf, r);

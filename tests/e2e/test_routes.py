@@ -140,3 +140,20 @@ def test_sigterm_drains(runner, built, workdir, standin, wait_until):
     assert set(post_all(agent, bodies)) == {201}
     assert agent.stop() == 0
     assert numbered.check(standin.stored(), dict(enumerate(bodies))).problems() == []
+
+
+def test_kafka_topic_that_cannot_be(runner, built, workdir, kafka, wait_until):
+    """A broker that refuses the topic when asked where it is: a wrong setting, held, and never shown as an outage."""
+    agent = Agent(runner, built("lineaged"), workdir / "agent", [
+        {"name": "bus", "type": "kafka", "brokers": kafka.bootstrap, "topic": "no topic!"}]).start()
+    assert agent.post(numbered.event(0, 0, 0))[0] == 201
+    states = set()
+
+    def held():
+        states.add(agent.status()["routes"][0]["state"])
+        return "held" in states
+    wait_until(held, 60, lambda: str(agent.status()))
+    assert "circuit_open" not in states
+    route = agent.status()["routes"][0]
+    assert "topic" in route["last_error"] and route["waiting"] == 1, route
+    assert agent.stop() == 0

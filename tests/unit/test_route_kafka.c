@@ -289,6 +289,38 @@ static void a_topic_that_may_not_be_written_is_held(void **state)
     bench_free(b);
 }
 
+/* What the broker says of a topic when it is asked where it is, before anything is sent. It is no
+ * outage, and is never shown as one; nothing is lost, and a restart after somebody put it right
+ * delivers. */
+static void a_topic_that_metadata_refuses_is_held(void **state)
+{
+    (void)state;
+    static const rd_kafka_resp_err_t codes[] = {RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART,
+                                                RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION};
+    for (size_t i = 0; i < OL_COUNT(codes); i++) {
+        struct bench *b = bench_new();
+        struct seen seen;
+        rd_kafka_mock_topic_set_error(b->broker.cluster, TOPIC, codes[i]);
+        for (unsigned n = 0; n < 4; n++)
+            fixture_event(&b->f, 1, n);
+        fixture_commit(&b->f);
+        fixture_start(&b->f);
+        int64_t deadline = ol__time_monotonic_ms() + DEADLINE_MS;
+        while (!is_held(b)) {
+            if (is_open(b) || ol__time_monotonic_ms() > deadline)
+                fail_msg("%s: %s", rd_kafka_err2name(codes[i]),
+                         is_open(b) ? "shown as an outage" : "not held");
+            usleep(10000);
+        }
+        assert_int_equal(fixture_stop(&b->f, 20000), 4);
+        rd_kafka_mock_topic_set_error(b->broker.cluster, TOPIC, RD_KAFKA_RESP_ERR_NO_ERROR);
+        fixture_start(&b->f);
+        wait_empty(b);
+        consume(b, 4, &seen);
+        bench_free(b);
+    }
+}
+
 static void wrong_properties_are_refused(void **state)
 {
     (void)state;
@@ -360,6 +392,7 @@ int main(void)
         cmocka_unit_test(an_absent_broker_keeps_everything),
         cmocka_unit_test(timed_out_messages_come_again),
         cmocka_unit_test(a_topic_that_may_not_be_written_is_held),
+        cmocka_unit_test(a_topic_that_metadata_refuses_is_held),
         cmocka_unit_test(wrong_properties_are_refused),
         cmocka_unit_test(job_keys_follow_the_other_clients),
     };
