@@ -102,6 +102,18 @@ def kafka(tmp_path_factory):
 
 
 @pytest.fixture
+def kafka_strict(workdir):
+    """A broker of the test's own that makes no topic because somebody asked for it."""
+    def make():
+        broker = kafka_broker.Broker(workdir / "kafka", creates_topics=False)
+        broker.start(die_with_parent=True)
+        return broker
+    broker = _obtain("kafka", make)
+    yield broker
+    broker.stop()
+
+
+@pytest.fixture
 def kafka_read(kafka):
     """kafka_read(topic): every message, through kcat."""
     import kafka_read as module

@@ -48,7 +48,7 @@ share.coordinator.state.topic.num.partitions=1
 share.coordinator.state.topic.replication.factor=1
 share.coordinator.state.topic.min.isr=1
 group.initial.rebalance.delay.ms=0
-auto.create.topics.enable=true
+auto.create.topics.enable={create}
 log.cleaner.dedupe.buffer.size=4194304
 broker.session.timeout.ms=3000
 broker.heartbeat.interval.ms=500
@@ -106,9 +106,10 @@ def _die_with_parent():
 
 
 class Broker:
-    def __init__(self, directory, heap="256m"):
+    def __init__(self, directory, heap="256m", creates_topics=True):
         self.directory = pathlib.Path(directory).resolve()
         self.heap = heap
+        self.creates_topics = creates_topics
         self.config = self.directory / "server.properties"
         self.pid_file = self.directory / "broker.pid"
         self.log = self.directory / "broker.log"
@@ -142,7 +143,8 @@ class Broker:
         port, controller = free_ports(2)
         self.directory.mkdir(parents=True, exist_ok=True)
         self.config.write_text(PROPERTIES.format(port=port, controller=controller,
-                                                 data=self.directory / "data"))
+                                                 data=self.directory / "data",
+                                                 create=str(self.creates_topics).lower()))
         cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         # A run cut short between here and the port file is formatted again.
         done = subprocess.run(self._java("kafka.tools.StorageTool", "format", "--ignore-formatted",
