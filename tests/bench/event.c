@@ -13,7 +13,8 @@
 
 const char *bench_event_name(enum bench_size size)
 {
-    return size == BENCH_MID ? "10 KB" : "0.7 KB";
+    static const char *const names[BENCH_SIZES] = {"0.7 KB", "10 KB", "40 KB"};
+    return names[size];
 }
 
 void bench_event_init(struct bench_event *e, enum bench_size size)
@@ -21,6 +22,7 @@ void bench_event_init(struct bench_event *e, enum bench_size size)
     static const char *const types[] = {"BIGINT", "VARCHAR(255)", "DECIMAL(18,2)", "TIMESTAMP"};
     memset(e, 0, sizeof *e);
     e->size = size;
+    e->column_count = size == BENCH_LARGE ? BENCH_COLUMNS : 20;
     for (size_t at = 0; at < sizeof e->sql - 1;
          at++) /* quotes and newlines, as queries have them */
         e->sql[at] = "SELECT \"order\".id, sum(price)\n  FROM orders WHERE day = '1' "[at % 58];
@@ -58,9 +60,10 @@ struct ol_client *bench_client_open(const char *directory)
     return client;
 }
 
-static void tell_mid(const struct bench_event *e, struct ol_run *run)
+static void tell_all(const struct bench_event *e, struct ol_run *run)
 {
-    struct ol_schema schema = OL_ITEM(ol_schema, .fields = e->fields, .field_count = BENCH_COLUMNS);
+    struct ol_schema schema =
+        OL_ITEM(ol_schema, .fields = e->fields, .field_count = e->column_count);
     ol_run_set_nominal_time(run,
                             OL_MAKE(ol_nominal_time, .nominal_start_time = "2026-01-01T00:00:00Z",
                                     .nominal_end_time = "2026-01-02T00:00:00Z"));
@@ -74,9 +77,9 @@ static void tell_mid(const struct bench_event *e, struct ol_run *run)
     ol_dataset_set_schema(ol_run_input_named(run, SOURCE, "shop.public.customers"), &schema);
     struct ol_dataset *output = ol_run_output_named(run, TARGET, "gold/order_totals");
     ol_dataset_set_schema(
-        output, OL_MAKE(ol_schema, .fields = e->made_fields, .field_count = BENCH_COLUMNS));
+        output, OL_MAKE(ol_schema, .fields = e->made_fields, .field_count = e->column_count));
     ol_dataset_set_column_lineage(
-        output, OL_MAKE(ol_column_lineage, .fields = e->lineage, .field_count = BENCH_COLUMNS));
+        output, OL_MAKE(ol_column_lineage, .fields = e->lineage, .field_count = e->column_count));
 }
 
 struct ol_run *bench_event_build(const struct bench_event *e, struct ol_client *client)
@@ -86,8 +89,8 @@ struct ol_run *bench_event_build(const struct bench_event *e, struct ol_client *
     if (ol_run_new(client, OL_MAKE(ol_run_options, .job_name = "order_totals"), &run, &err) !=
         OL_OK)
         bench_die("ol_run_new: %s", err.message);
-    if (e->size == BENCH_MID) {
-        tell_mid(e, run);
+    if (e->size != BENCH_SMALL) {
+        tell_all(e, run);
     } else {
         ol_run_input_named(run, SOURCE, "shop.public.orders");
         ol_run_output_named(run, TARGET, "gold/order_totals");
@@ -102,4 +105,18 @@ void bench_event_emit(const struct bench_event *e, struct ol_client *client)
     if (ol_run_emit(run, OL_START, &err) != OL_OK) /* OL_PARTIAL as well: a setter failed */
         bench_die("ol_run_emit: %s", err.message);
     ol_run_free(run);
+}
+
+char *bench_event_line(const struct bench_event *e, size_t *ret_size)
+{
+    char directory[256];
+    struct ol_error err;
+    bench_directory_make(directory, sizeof directory);
+    struct ol_client *client = bench_client_open(directory);
+    bench_event_emit(e, client);
+    char *line = bench_last_line(directory, ret_size);
+    if (ol_client_close(client, 0, &err) != OL_OK)
+        bench_die("close: %s", err.message);
+    bench_directory_remove(directory);
+    return line;
 }

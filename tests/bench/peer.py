@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""Become the Java or the Python client that bench_clients talks to: peer.py java|python URL.
+"""Become the Java or the Python client that bench_clients talks to: peer.py [--show] java|python URL.
 
 Replaces itself by that program, so that its process id stays; exit 77 with a reason where it cannot be had.
+--show: print the words of that program instead, one a line.
 """
 import os
 import pathlib
@@ -34,14 +35,19 @@ def python(url):
 
 def main():
     makers = {"java": java, "python": python}
-    if len(sys.argv) != 3 or sys.argv[1] not in makers:
-        print("usage: peer.py java|python URL", file=sys.stderr)
+    is_shown = sys.argv[1:2] == ["--show"]
+    words = sys.argv[2 if is_shown else 1:]
+    if len(words) != 2 or words[0] not in makers:
+        print("usage: peer.py [--show] java|python URL", file=sys.stderr)
         return 2
     try:
-        argv = makers[sys.argv[1]](sys.argv[2])
+        argv = makers[words[0]](words[1])
     except cache.Cannot as reason:
         print("cannot: %s" % reason, file=sys.stderr)
         return cache.CANNOT_EXIT
+    if is_shown:
+        print(*argv, sep="\n")
+        return 0
     # Nothing of the caller's own configuration may steer the clients.
     for name in list(os.environ):
         if name.upper().startswith(("OPENLINEAGE", "PYTHON", "JAVA", "HTTP_PROXY", "HTTPS_PROXY")):

@@ -18,14 +18,13 @@ import java.util.List;
 import java.util.UUID;
 
 /**
- * Emits the events of event.c over HTTP, on request: for each line "small|mid COUNT" on standard input it
+ * Emits the events of event.c over HTTP, on request: for each line "small|mid|large COUNT" on standard input it
  * emits so many and answers "P50 P99 BUILD-P50 BYTES": nanoseconds of emit() alone, of building the event
  * before it, and the bytes of one.
  *
- * <p>java BenchEmit URL
+ * <p>java BenchEmit URL [small]; with a size it emits one such event and ends.
  */
 public final class BenchEmit {
-    private static final int COLUMNS = 20;
     private static final String SOURCE = "postgres://db.example.org:5432";
     private static final String TARGET = "s3://lake";
     private static final String[] TYPES = {"BIGINT", "VARCHAR(255)", "DECIMAL(18,2)", "TIMESTAMP"};
@@ -44,9 +43,9 @@ public final class BenchEmit {
         return text.substring(0, 1024);
     }
 
-    private static OpenLineage.SchemaDatasetFacet schema(String prefix) {
-        List<OpenLineage.SchemaDatasetFacetFields> fields = new ArrayList<>(COLUMNS);
-        for (int i = 0; i < COLUMNS; i++) {
+    private static OpenLineage.SchemaDatasetFacet schema(String prefix, int columns) {
+        List<OpenLineage.SchemaDatasetFacetFields> fields = new ArrayList<>(columns);
+        for (int i = 0; i < columns; i++) {
             String number = (i < 10 ? "0" : "") + i;
             fields.add(OL.newSchemaDatasetFacetFieldsBuilder().name(prefix + number)
                     .type(TYPES[i % 4]).description("What column " + number + " holds").build());
@@ -54,10 +53,10 @@ public final class BenchEmit {
         return OL.newSchemaDatasetFacet(fields);
     }
 
-    private static OpenLineage.ColumnLineageDatasetFacet lineage() {
+    private static OpenLineage.ColumnLineageDatasetFacet lineage(int columns) {
         OpenLineage.ColumnLineageDatasetFacetFieldsBuilder fields =
                 OL.newColumnLineageDatasetFacetFieldsBuilder();
-        for (int i = 0; i < COLUMNS; i++) {
+        for (int i = 0; i < columns; i++) {
             String number = (i < 10 ? "0" : "") + i;
             fields.put("made_" + number, OL.newColumnLineageDatasetFacetFieldsAdditionalBuilder()
                     .inputFields(List.of(OL.newInputFieldBuilder().namespace(SOURCE)
@@ -68,24 +67,24 @@ public final class BenchEmit {
         return OL.newColumnLineageDatasetFacetBuilder().fields(fields.build()).build();
     }
 
-    private static OpenLineage.InputDataset input(String name, boolean withSchema) {
+    private static OpenLineage.InputDataset input(String name, int columns) {
         OpenLineage.InputDatasetBuilder input =
                 OL.newInputDatasetBuilder().namespace(SOURCE).name(name);
-        if (withSchema) {
-            input.facets(OL.newDatasetFacetsBuilder().schema(schema("column_")).build());
+        if (columns > 0) {
+            input.facets(OL.newDatasetFacetsBuilder().schema(schema("column_", columns)).build());
         }
         return input.build();
     }
 
-    private static RunEvent event(boolean isMid) {
+    private static RunEvent event(int columns) {
         OpenLineage.RunFacetsBuilder run = OL.newRunFacetsBuilder()
                 .processing_engine(OL.newProcessingEngineRunFacet("0.1.0", "libopenlineage", "0.1.0"));
         OpenLineage.JobFacetsBuilder job = OL.newJobFacetsBuilder();
         List<OpenLineage.InputDataset> inputs = new ArrayList<>(2);
         OpenLineage.OutputDatasetBuilder output =
                 OL.newOutputDatasetBuilder().namespace(TARGET).name("gold/order_totals");
-        inputs.add(input("shop.public.orders", isMid));
-        if (isMid) {
+        inputs.add(input("shop.public.orders", columns));
+        if (columns > 0) {
             ZonedDateTime day = ZonedDateTime.of(2026, 1, 1, 0, 0, 0, 0, ZoneOffset.UTC);
             run.nominalTime(OL.newNominalTimeRunFacet(day, day.plusDays(1)))
                     .parent(OL.newParentRunFacetBuilder()
@@ -99,9 +98,9 @@ public final class BenchEmit {
             job.jobType(OL.newJobTypeJobFacetBuilder().processingType("BATCH").integration("BENCH")
                             .jobType("QUERY").build())
                     .sql(OL.newSQLJobFacet(SQL, "postgres"));
-            inputs.add(input("shop.public.customers", true));
-            output.facets(OL.newDatasetFacetsBuilder().schema(schema("made_"))
-                    .columnLineage(lineage()).build());
+            inputs.add(input("shop.public.customers", columns));
+            output.facets(OL.newDatasetFacetsBuilder().schema(schema("made_", columns))
+                    .columnLineage(lineage(columns)).build());
         }
         return OL.newRunEventBuilder().eventType(EventType.START)
                 .eventTime(ZonedDateTime.now(ZoneOffset.UTC))
@@ -110,12 +109,16 @@ public final class BenchEmit {
                 .inputs(inputs).outputs(List.of(output.build())).build();
     }
 
-    private static void burst(OpenLineageClient client, boolean isMid, int count) {
+    private static int columns(String size) {
+        return size.equals("large") ? 100 : size.equals("mid") ? 20 : 0;
+    }
+
+    private static void burst(OpenLineageClient client, int columns, int count) {
         long[] emits = new long[count];
         long[] builds = new long[count];
         for (int i = 0; i < count; i++) {
             long start = System.nanoTime();
-            RunEvent event = event(isMid);
+            RunEvent event = event(columns);
             long built = System.nanoTime();
             client.emit(event);
             emits[i] = System.nanoTime() - built;
@@ -123,7 +126,7 @@ public final class BenchEmit {
         }
         Arrays.sort(emits);
         Arrays.sort(builds);
-        int bytes = OpenLineageClientUtils.toJson(event(isMid)).getBytes(StandardCharsets.UTF_8).length;
+        int bytes = OpenLineageClientUtils.toJson(event(columns)).getBytes(StandardCharsets.UTF_8).length;
         System.out.println(emits[count / 2] + " " + emits[(int) (count * 0.99)] + " "
                 + builds[count / 2] + " " + bytes);
         System.out.flush();
@@ -135,9 +138,13 @@ public final class BenchEmit {
         BufferedReader in =
                 new BufferedReader(new InputStreamReader(System.in, StandardCharsets.US_ASCII));
         try (OpenLineageClient client = new OpenLineageClient(new HttpTransport(config))) {
+            if (args.length > 1) {
+                client.emit(event(columns(args[1])));
+                return;
+            }
             for (String line = in.readLine(); line != null; line = in.readLine()) {
                 String[] words = line.split(" ");
-                burst(client, words[0].equals("mid"), Integer.parseInt(words[1]));
+                burst(client, columns(words[0]), Integer.parseInt(words[1]));
             }
         }
     }
