@@ -144,9 +144,18 @@ static void put(struct ol__facet_place *place, const struct ol__facet_slot *slot
     }
 }
 
+/* By hand: strspn() makes a table of all bytes at each call, longer work than most keys are. */
+static inline bool is_key_char(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
+           c == '.' || c == '-';
+}
+
 static bool is_key(const char *key)
 {
-    size_t size = strspn(key, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-");
+    size_t size = 0;
+    while (size <= OL_FACET_JSON_KEY_MAX && is_key_char(key[size]))
+        size++;
     return size > 0 && size <= OL_FACET_JSON_KEY_MAX && key[size] == '\0';
 }
 

@@ -93,6 +93,26 @@ static void json_is_checked_and_completed(void **state)
     assert_int_equal(f->error.status, OL_OK);
 }
 
+static void keys_are_letters_digits_and_three_signs(void **state)
+{
+    struct fixture *f = *state;
+    for (int byte = 1; byte < 256; byte++) {
+        char key[] = {'k', (char)byte, '\0'};
+        bool is_good = (byte >= 'a' && byte <= 'z') || (byte >= 'A' && byte <= 'Z') ||
+                       (byte >= '0' && byte <= '9') || strchr("_.-", byte) != NULL;
+        ol_status expected = is_good ? OL_OK : OL_INVALID;
+        if (set_json(f, key, "u", "{}") != expected)
+            fail_msg("key with byte 0x%02x: not %s", byte, is_good ? "taken" : "refused");
+        assert_int_equal(ol__facet_remove(&f->run, OL_ENTITY_RUN, key), OL_OK);
+    }
+    char key[OL_FACET_JSON_KEY_MAX + 2];
+    memset(key, 'k', sizeof key);
+    key[OL_FACET_JSON_KEY_MAX + 1] = '\0';
+    assert_int_equal(set_json(f, key, "u", "{}"), OL_INVALID);
+    key[OL_FACET_JSON_KEY_MAX] = '\0';
+    assert_int_equal(set_json(f, key, "u", "{}"), OL_OK);
+}
+
 static void bad_json_is_refused(void **state)
 {
     struct fixture *f = *state;
@@ -367,6 +387,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(json_is_checked_and_completed),
+        TEST(keys_are_letters_digits_and_three_signs),
         TEST(bad_json_is_refused),
         TEST(first_error_is_kept),
         TEST(replacing_compacts),
