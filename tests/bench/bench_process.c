@@ -41,6 +41,9 @@ static struct rusage run_one(const struct program *program, int output, int *ret
     posix_spawn_file_actions_init(&actions);
     if (output >= 0)
         posix_spawn_file_actions_adddup2(&actions, output, STDOUT_FILENO);
+    if (program->errors != NULL)
+        posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, program->errors,
+                                         O_WRONLY | O_CREAT | O_TRUNC, 0600);
     int error = posix_spawnp(&pid, program->argv[0], &actions, NULL, program->argv, environment);
     posix_spawn_file_actions_destroy(&actions);
     if (error != 0)
