@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <inttypes.h>
 #include "json_write.h"
+#include "shed.h"
 
 const char *ol_version(void)
 {
@@ -141,7 +142,7 @@ uint64_t ol_client_lost(const struct ol_client *client, const char **ret_reason)
             reason = "disk, quota, file size limit or the journal's ceiling";
             break;
         case OL_TOO_LARGE:
-            reason = "larger than a journal line may be";
+            reason = "larger than the limit, even without its optional facets";
             break;
         case OL_IO:
             reason = "the file could not be written";
@@ -177,6 +178,11 @@ uint64_t ol_client_ignored(const struct ol_client *client)
 uint64_t ol_client_diverted(const struct ol_client *client)
 {
     return client != NULL ? atomic_load(&client->diverted) : 0;
+}
+
+uint64_t ol_client_shed(const struct ol_client *client)
+{
+    return client != NULL ? atomic_load(&client->shed) : 0;
 }
 
 const char *ol_client_destination(const struct ol_client *client)
@@ -280,6 +286,10 @@ ol_status ol__client_open_hooked(const struct ol_client_options *options,
                              "ol_client_options.durability: %d; expected a value of enum"
                              " ol_durability",
                              (int)o.durability);
+    if (o.event_max != 0 && (o.event_max < OL_EVENT_MAX_MIN || o.event_max > OL_EVENT_MAX))
+        return ol__error_set(err, OL_INVALID,
+                             "ol_client_options.event_max: %zu; expected 0 or %d to %zu bytes",
+                             o.event_max, OL_EVENT_MAX_MIN, OL_EVENT_MAX);
     struct ol_client *client = calloc(1, sizeof *client);
     if (client == NULL)
         return ol__error_set(err, OL_NOMEM, "client: out of memory");
@@ -287,6 +297,10 @@ ol_status ol__client_open_hooked(const struct ol_client_options *options,
     ol_status status = ol__config_read(&client->config, o.config_path, &client->log, err);
     if (status == OL_OK && client->config.is_disabled)
         status = disabled(client, err);
+    if (status == OL_OK)
+        client->event_max = o.event_max != 0
+                                ? o.event_max
+                                : (size_t)ol__key_number(&client->config.tree, OL_KEY_EVENT_MAX);
     if (status == OL_OK && ol__context_read(ignore_variable, client, &client->context) != OL_OK)
         status = ol__error_set(err, OL_NOMEM, "client: out of memory");
     if (status == OL_OK)

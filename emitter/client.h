@@ -24,9 +24,11 @@ struct ol_client {
     struct ol__rules *rules;    /**< owned; NULL: none */
     struct ol__context context; /**< owned; what the environment says of our runs */
     char *producer, *job_namespace, *engine_name, *engine_version, *destination; /**< owned */
+    size_t event_max;             /**< bytes of an event, without its newline */
     struct ol__buf event_tail[3]; /**< `","producer":...,"schemaURL":"..."` of each kind of event */
     _Atomic uint64_t diverted;    /**< events that the fallback took */
     _Atomic uint64_t lost;        /**< events refused since open */
+    _Atomic uint64_t shed;        /**< events that were sent without some facets */
     _Atomic uint64_t streak;      /**< events refused since the last accepted one */
     _Atomic uint64_t ignored;     /**< values from outside that were malformed */
     _Atomic bool has_said_ignored; /**< of a call's context; variables are read once */

@@ -271,7 +271,7 @@ static ol_status check_number(const struct ol__key_info *info, const struct ol__
                                                     : "a whole number";
     if (read_number(node->text, scale, &value) && value >= info->min && value <= info->max)
         return OL_OK;
-    snprintf(allowed, sizeof allowed, "%s, %g to %g", unit, (double)info->min / (double)scale,
+    snprintf(allowed, sizeof allowed, "%s, %.10g to %.10g", unit, (double)info->min / (double)scale,
              (double)info->max / (double)scale);
     return ol__conf_refuse(node, allowed, err);
 }

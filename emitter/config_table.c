@@ -49,6 +49,10 @@ const struct ol__key_info ol__keys[OL_KEY_COUNT] = {
     [OL_KEY_NAMESPACE] = {ROOT("namespace", OL_KEY_TEXT, "Name space of jobs."),
                           .aliases = "job.namespace", .variable = "OPENLINEAGE_NAMESPACE",
                           .default_value = "default"},
+    [OL_KEY_EVENT_MAX] = {ROOT("event_max_bytes", OL_KEY_INT,
+                               "The largest event. A larger one is sent without its largest "
+                               "optional facets, and says so in its facet lineaged_shed."),
+                          .default_value = "16777214", .min = 4096, .max = 16777214},
     [OL_KEY_TRANSPORT] = {ROOT("transport", OL_KEY_SECTION, "Where events go.")},
     [OL_KEY_FILTERS] = {ROOT("filters", OL_KEY_ITEMS, "Runs of the jobs named here emit nothing."),
                         .max = 100},

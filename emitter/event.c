@@ -28,11 +28,24 @@ static void write_facets(const struct ol__facet_place *place, enum ol__entity en
         ol__facet_write(place, entity, out);
 }
 
+/* Put @p marker, if there is one, into the facets that were written last. */
+static void add_marker(const struct ol__buf *marker, struct ol__buf *out)
+{
+    if (marker == NULL || out->status != OL_OK)
+        return;
+    ol__buf_truncate(out, out->size - 1);
+    if (out->data[out->size - 1] != '{')
+        ol__buf_add_char(out, ',');
+    ol__buf_add(out, marker->data, marker->size);
+    ol__buf_add_char(out, '}');
+}
+
 static void write_dataset(const struct ol_dataset *d, enum ol__entity side, bool is_lean,
-                          struct ol__buf *out)
+                          const struct ol__buf *marker, struct ol__buf *out)
 {
     ol__buf_add(out, d->head.data, d->head.size);
     write_facets(&d->place, OL_ENTITY_DATASET, is_lean, out);
+    add_marker(marker, out);
     if (side == OL_ENTITY_INPUT)
         ADD(out, ",\"inputFacets\":");
     else if (side == OL_ENTITY_OUTPUT)
@@ -48,12 +61,12 @@ static void write_datasets(const struct ol__dataset_set *set, enum ol__entity si
     bool is_first = true;
     for (size_t i = 0; i < set->count; i++) {
         const struct ol_dataset *d = set->items[i];
-        if (is_lean && d->is_sent && !ol__facet_has_unsent(&d->place))
+        if (!ol__event_has_dataset(d, is_lean))
             continue;
         if (!is_first)
             ol__buf_add_char(out, ',');
         is_first = false;
-        write_dataset(d, side, is_lean, out);
+        write_dataset(d, side, is_lean, NULL, out);
     }
 }
 
@@ -65,10 +78,10 @@ static void write_note(const struct ol_run *run, struct ol__buf *out)
 }
 
 size_t ol__event_write(const struct ol_run *run, enum ol_event type, int64_t time_ms,
-                       struct ol__buf *out)
+                       const struct ol__buf *marker, struct ol__buf *out)
 {
     char time[OL_TIME_TEXT + 1];
-    bool is_lean = run->is_lean && run->form == OL_FORM_RUN && ol__event_ends_run(type);
+    bool is_lean = ol__event_is_lean(run, type);
     const struct ol__buf *tail = &run->client->event_tail[run->form];
     ol__buf_add_char(out, '\n');
     if (run->is_detached && run->form == OL_FORM_RUN && type == OL_START)
@@ -83,17 +96,20 @@ size_t ol__event_write(const struct ol_run *run, enum ol_event type, int64_t tim
     ol__buf_add(out, tail->data, tail->size);
     if (run->form == OL_FORM_DATASET) {
         ADD(out, "\"dataset\":");
-        write_dataset(run->subject, OL_ENTITY_DATASET, false, out);
+        write_dataset(run->subject, OL_ENTITY_DATASET, false, marker, out);
     } else {
         if (run->form == OL_FORM_RUN) {
             ADD(out, "\"run\":{\"runId\":\"");
             ol__buf_add(out, run->run_id, OL_UUID_TEXT);
             ADD(out, "\",\"facets\":");
             write_facets(&run->place, OL_ENTITY_RUN, is_lean, out);
+            add_marker(marker, out);
             ADD(out, "},");
         }
         ol__buf_add(out, run->job_head.data, run->job_head.size);
         write_facets(&run->job.place, OL_ENTITY_JOB, is_lean, out);
+        if (run->form == OL_FORM_JOB)
+            add_marker(marker, out);
         ADD(out, "},\"inputs\":[");
         write_datasets(&run->inputs, OL_ENTITY_INPUT, is_lean, out);
         ADD(out, "],\"outputs\":[");

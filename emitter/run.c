@@ -11,6 +11,7 @@
 #include "derive.h"
 #include "facet_table.h"
 #include "run_ids.h"
+#include "shed.h"
 #include "times.h"
 
 #define NAME_MAX_BYTES 65536 /* of a job's name space, of its name */
@@ -366,11 +367,16 @@ static ol_status emit(struct ol_run *run, enum ol_event type, int64_t time_ms, s
     if (line == NULL)
         return ol__client_refused(client, ol__error_set(&why, OL_NOMEM, "event: out of memory"),
                                   &why, err);
-    size_t control_size = ol__event_write(run, type, time_ms, line);
+    struct ol__shed shed = {.items = NULL};
+    size_t control_size = ol__event_write(run, type, time_ms, NULL, line);
     ol_status status = line->status;
+    if (ol__shed_is_needed(client, line, control_size))
+        status = ol__shed_write(&shed, run, type, time_ms, line, &control_size);
     if (status == OL_TOO_LARGE)
         status = ol__client_refused(
-            client, ol__error_set(&why, status, "event: larger than %zu bytes", OL_LINE_MAX - 1),
+            client,
+            ol__error_set(&why, status, "event: larger than %zu bytes without its optional facets",
+                          client->event_max),
             &why, err);
     else if (status != OL_OK)
         status = ol__client_refused(client, ol__error_set(&why, status, "event: out of memory"),
@@ -383,10 +389,14 @@ static ol_status emit(struct ol_run *run, enum ol_event type, int64_t time_ms, s
                                                     .is_diverted = &run->is_diverted},
                                  err);
     ol__client_give_buffer(client, line);
+    if (status == OL_OK && run->is_lean)
+        mark_sent(run);
+    if (status == OL_OK && shed.count > 0)
+        ol__shed_tell(&shed, run);
+    if (shed.aside > 0)
+        ol__shed_end(&shed);
     if (status != OL_OK)
         return status;
-    if (run->is_lean)
-        mark_sent(run);
     if (run->first_error.status == OL_OK)
         return OL_OK;
     if (err != NULL) {

@@ -74,11 +74,22 @@ bool ol__run_find_facet(const struct ol_run *run, const char *key, struct ol__sp
 OL_NODISCARD ol_status ol__run_find_root(const struct ol_run *run, struct ol__origin *ret);
 
 /** Assemble the line of an event: newline, control lines, event, newline. @p type is ignored unless
- * the form is RUN. A failure shows in @p out. @return bytes of control lines. */
+ * the form is RUN. @p marker (NULL: none) is one more facet, with its key, of the run, in its
+ * absence of the job, else of the dataset. A failure shows in @p out. @return bytes of control
+ * lines. */
 size_t ol__event_write(const struct ol_run *run, enum ol_event type, int64_t time_ms,
-                       struct ol__buf *out);
+                       const struct ol__buf *marker, struct ol__buf *out);
 static inline bool ol__event_ends_run(enum ol_event type)
 {
     return type == OL_COMPLETE || type == OL_FAIL || type == OL_ABORT;
+}
+/** Whether an event of that type leaves out what was in one before. */
+static inline bool ol__event_is_lean(const struct ol_run *run, enum ol_event type)
+{
+    return run->is_lean && run->form == OL_FORM_RUN && ol__event_ends_run(type);
+}
+static inline bool ol__event_has_dataset(const struct ol_dataset *d, bool is_lean)
+{
+    return !is_lean || !d->is_sent || ol__facet_has_unsent(&d->place);
 }
 #endif

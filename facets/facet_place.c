@@ -589,7 +589,7 @@ bool ol__facet_has_unsent(const struct ol__facet_place *place)
 void ol__facet_mark_sent(struct ol__facet_place *place)
 {
     for (size_t i = 0; i < place->count; i++)
-        place->slots[i].is_sent = true;
+        place->slots[i].is_sent |= (place->slots[i].entity & OL_FACET_ASIDE) == 0;
 }
 
 bool ol__facet_has(const struct ol__facet_place *place, enum ol__entity entity, const char *key)

@@ -30,6 +30,10 @@ struct ol__facet_slot {
  *  OL_FACET_MIRRORED (ours, DESIGN 14), `{...},{...}`. It is only ever written inside `tags`. */
 #define OL_FACET_MIRROR OL_ENTITY_COUNT
 
+/** Set in slot.entity of a facet that is left out of one event (emitter/shed.c): nobody finds it
+ * there, so that it costs nothing to look. */
+#define OL_FACET_ASIDE 0x80u
+
 /** What configuration makes of a facet before it is kept. */
 struct ol__facet_hook {
     /** @p json is the facet's object. @return OL_OK: as it is; OL_AGAIN: @p out is in its place;
@@ -102,6 +106,7 @@ void ol__facet_write_unsent(const struct ol__facet_place *place, enum ol__entity
                             struct ol__buf *out);
 /** Whether anything was set, on any entity, since ol__facet_mark_sent(). */
 bool ol__facet_has_unsent(const struct ol__facet_place *place);
+/** Of all but those set aside. */
 void ol__facet_mark_sent(struct ol__facet_place *place);
 bool ol__facet_has(const struct ol__facet_place *place, enum ol__entity entity, const char *key);
 #endif

@@ -77,6 +77,8 @@ struct ol_client_options {
                                 inferred, if the process dies without ending them. */
     const char *engine_name; /**< processing_engine.name of each event; NULL: "libopenlineage". */
     const char *engine_version; /**< processing_engine.version; NULL: ol_version(). */
+    size_t event_max; /**< Bytes of the largest event, 4096 to 16777214, see ol_run_emit(); 0: as
+                         configured (event_max_bytes), 16777214 unless told otherwise. */
 };
 
 /** Read the configuration and make a client; options win over it. Opens files, no network.
@@ -108,6 +110,11 @@ OL_API uint64_t ol_client_ignored(const struct ol_client *client);
 /** Events so far that a network transport did not hand over and that lie in the journal instead;
  * nothing is lost of them. Any thread. Since 0.1. */
 OL_API uint64_t ol_client_diverted(const struct ol_client *client);
+
+/** Events so far that were handed over without some of their facets since they would have been
+ * larger than the limit, see ol_run_emit(). The first is told to the log function. Any thread.
+ * Since 0.1. */
+OL_API uint64_t ol_client_shed(const struct ol_client *client);
 
 /** Where events go, e.g. "journal /home/me/.local/state/lineaged/journal"; borrowed until close.
  * Since 0.1. */
@@ -152,6 +159,13 @@ OL_API OL_NODISCARD ol_status ol_run_new_child(const struct ol_run *parent,
 /** Emit @p event, now, with all that the run was told so far. The first failure of a setter since
  * the last emit comes back here as OL_PARTIAL, so setters need no check. Blocks as a write to a
  * file does.
+ *
+ * An event that is larger than the limit (event_max of the client) is handed over without its
+ * largest optional facets, as few as will do, and answers OL_PARTIAL; its facet `lineaged_shed`
+ * (ol_shed) lists them. Never left out are datasets and the run's facets `parent`, `errorMessage`,
+ * `nominalTime`, `processing_engine` and `lineaged_run` and the job's `jobType`. The run keeps what
+ * was left out: the next event tries it again. One that is too large without any of them is
+ * refused: OL_TOO_LARGE. So it is with the events of jobs and datasets.
  *  @return OL_OK, OL_PARTIAL, OL_DISABLED; OL_INVALID: after a terminal event, or no such event;
  * OL_NOMEM; OL_FULL; OL_TOO_LARGE; OL_IO. After a negative result nothing was handed over, the run
  * is as before, and the same call may be tried again. Since 0.1. */

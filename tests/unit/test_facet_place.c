@@ -310,7 +310,7 @@ static void slots_know_what_is_required(void **state)
     } rows[] = {{"parent", true},
                 {"errorMessage", true},
                 {"lineaged_run", true},
-                {"nominalTime", false},
+                {"nominalTime", true},
                 {"other", false}};
     for (size_t i = 0; i < OL_COUNT(rows); i++) {
         assert_int_equal(set_json(f, rows[i].key, "u", "{}"), OL_OK);

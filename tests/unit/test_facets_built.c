@@ -148,6 +148,9 @@ static void what_is_required_cannot_be_left_out(void **state)
     EMPTY(run, ol_run_set_gcp_dataproc, ol_gcp_dataproc, "facet gcp_dataproc: appId is required");
     EMPTY(run, ol_run_set_surroundings, ol_surroundings, NULL);
     EMPTY(run, ol_run_set_ids, ol_ids, NULL);
+    EMPTY(run, ol_run_set_shed, ol_shed, "facet lineaged_shed: count is required");
+    EMPTY(job, ol_job_set_shed, ol_shed, "facet lineaged_shed: count is required");
+    EMPTY(input, ol_dataset_set_shed, ol_shed, "facet lineaged_shed: count is required");
     EMPTY(job, ol_job_set_job_type, ol_job_type, "facet jobType: processingType is required");
     EMPTY(job, ol_job_set_sql, ol_sql, "facet sql: query is required");
     EMPTY(job, ol_job_set_source_code, ol_source_code, "facet sourceCode: language is required");

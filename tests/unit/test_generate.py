@@ -200,13 +200,23 @@ class OurSchemas(unittest.TestCase):
             self.assertRegex(schema["$id"], r"/v\d+\.\d+\.\d+/spec/schemas/\w+-\d+-\d+-\d+\.json$")
             self.assertEqual(schema["properties"], {facet["key"]: {"$ref": f"#/$defs/{facet['definition']}"}})
             base, own = schema["$defs"][facet["definition"]]["allOf"]
-            self.assertEqual(base["$ref"], facts.core["spec"]["schema"] + "#/$defs/RunFacet")
-            fields = facts.structs[facet["struct"]]["fields"]
-            self.assertEqual(own.get("required", []), [f["name"] for f in fields if f["required"]])
-            types = {"text": "string", "int": "integer", "real": "number", "bool": "boolean"}
-            self.assertEqual(own["properties"],
-                             {f["name"]: {"type": types[f["type"]], "description": f["doc"]} for f in fields})
-            self.assertEqual([*own["properties"]], [f["name"] for f in fields])
+            self.assertEqual(base["$ref"],
+                             facts.core["spec"]["schema"] + f"#/$defs/{facet['entity'].capitalize()}Facet")
+            self.check_struct(facts, facet["struct"], own)
+
+    def check_struct(self, facts, struct, schema):
+        fields = facts.structs[struct]["fields"]
+        types = {"text": "string", "int": "integer", "real": "number", "bool": "boolean", "array": "array"}
+        self.assertEqual(schema["type"], "object")
+        self.assertEqual(schema.get("required", []), [f["name"] for f in fields if f["required"]])
+        self.assertEqual([*schema["properties"]], [f["name"] for f in fields])
+        for field in fields:
+            own = dict(schema["properties"][field["name"]])
+            items = own.pop("items", None)
+            self.assertEqual(own, {"type": types[field["type"]], "description": field["doc"]})
+            self.assertEqual(items is not None, field["type"] == "array")
+            if items is not None:
+                self.check_struct(facts, field["of"], items)
 
     def test_the_flat_facet_has_the_promised_names(self):
         facts = generate.Facts(SPEC / "facts")

@@ -448,14 +448,19 @@ static void too_large_an_event_is_refused(void **state)
     memset(query, 'x', size);
     query[size - 1] = '\0';
     new_run(f, OL_MAKE(ol_run_options, .job_name = "j"));
-    assert_int_equal(ol_job_set_sql(ol_run_job(f->run), OL_MAKE(ol_sql, .query = query)), OL_OK);
+    assert_int_equal(ol_run_set_error_message(f->run, OL_MAKE(ol_error_message, .message = query,
+                                                              .programming_language = "C")),
+                     OL_OK);
     emit(f, OL_START);
-    struct ol_dataset *d = ol_run_input_named(f->run, "file", "/x");
     query[size / 2] = '\0';
-    ol_dataset_set_data_source(d, OL_MAKE(ol_data_source, .name = query));
+    ol_job_set_job_type(ol_run_job(f->run),
+                        OL_MAKE(ol_job_type, .processing_type = "BATCH", .integration = query));
     assert_int_equal(ol_run_emit(f->run, OL_COMPLETE, &err), OL_TOO_LARGE);
-    assert_non_null(strstr(err.message, "16777215"));
-    ol_job_set_sql(ol_run_job(f->run), OL_MAKE(ol_sql, .query = "select 1"));
+    assert_non_null(strstr(err.message, "16777214"));
+    assert_int_equal(ol_client_lost(f->client, NULL), 1);
+    assert_int_equal(ol_client_shed(f->client), 0);
+    ol_job_set_job_type(ol_run_job(f->run),
+                        OL_MAKE(ol_job_type, .processing_type = "BATCH", .integration = "SQL"));
     emit(f, OL_COMPLETE); /* the run is as it was */
     free(query);
 }

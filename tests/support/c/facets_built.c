@@ -2,6 +2,10 @@
 #include "facets_built.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+/* NOLINTNEXTLINE(bugprone-macro-parentheses): initialisers */
+#define SHED                                                                                       \
+    .count = OL_INT(2), .bytes = OL_INT(300), .limit = OL_INT(4096), .facets = left_out,           \
+    .facet_count = COUNT(left_out)
 #define PARENT_ID "0190b0c4-6a3e-7b52-8c39-1f0e5d6a7b81"
 #define ROOT_ID "0190b0c4-0000-7000-8000-00000000beef"
 
@@ -165,7 +169,21 @@ static ol_status surroundings(const struct built_handles *h)
                         .task_uid = "u", .task_index = "0", .url = "https://example.org/42"));
 }
 
+static const struct ol_shed_facet left_out[] = {
+    OL_ITEM(ol_shed_facet, .pointer = "/job/facets/sql", .bytes = OL_INT(200)),
+    OL_ITEM(ol_shed_facet, .pointer = "/inputs/0/facets/schema", .bytes = OL_INT(100))};
+
+static ol_status run_shed(const struct built_handles *h)
+{
+    return ol_run_set_shed(h->run, OL_MAKE(ol_shed, SHED));
+}
+
 /* ---- job ---- */
+
+static ol_status job_shed(const struct built_handles *h)
+{
+    return ol_job_set_shed(h->job, OL_MAKE(ol_shed, SHED));
+}
 
 static ol_status job_type(const struct built_handles *h)
 {
@@ -273,6 +291,11 @@ static ol_status gcp_lineage(const struct built_handles *h)
 }
 
 /* ---- dataset ---- */
+
+static ol_status dataset_shed(const struct built_handles *h)
+{
+    return ol_dataset_set_shed(h->output, OL_MAKE(ol_shed, SHED));
+}
 
 static ol_status schema(const struct built_handles *h)
 {
@@ -579,6 +602,7 @@ const struct built_facet built_facets[] = {
     {"run.gcp_dataproc", gcp_dataproc},
     {"run.lineaged_run", ids},
     {"run.lineaged_context", surroundings},
+    {"run.lineaged_shed", run_shed},
     {"job.jobType", job_type},
     {"job.jobType.short", job_type_short},
     {"job.sql", sql},
@@ -590,6 +614,8 @@ const struct built_facet built_facets[] = {
     {"job.lineage", job_lineage},
     {"job.gcp_composer_job", gcp_composer_job},
     {"job.gcp_lineage", gcp_lineage},
+    {"job.lineaged_shed", job_shed},
+    {"dataset.lineaged_shed", dataset_shed},
     {"dataset.schema", schema},
     {"dataset.dataSource", data_source},
     {"dataset.version", dataset_version},
