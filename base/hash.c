@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <unistd.h>
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <pthread.h>
 
@@ -19,6 +20,11 @@ static EVP_MD *algorithm;
 static void fetch(void)
 {
     algorithm = EVP_MD_fetch(NULL, "SHA256", NULL);
+}
+
+void ol__sha256_read_no_config(void)
+{
+    OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL);
 }
 
 static void start(struct ol__sha256 *hash)

@@ -8,6 +8,10 @@
 #define OL_SHA256_TEXT 64 /**< hexadecimal digits; 65 bytes with the NUL */
 
 struct ol__sha256; /* opaque */
+/** Keep the process's OpenSSL from reading openssl.cnf, for a program that uses it for hashes only:
+ * it reads it by a descriptor that is not closed on exec, which a command started meanwhile
+ * inherits. Before the first hash; again is a no-op. Any thread. */
+void ol__sha256_read_no_config(void);
 OL_NODISCARD ol_status ol__sha256_new(struct ol__sha256 **ret, struct ol_error *err);
 void ol__sha256_free(struct ol__sha256 *hash);
 /** Start over; the object is ready for a new message. */

@@ -115,6 +115,7 @@ static ol_status hash_open(int fd, const struct stat *before, uint64_t limit,
     char *block = malloc(BLOCK_SIZE);
     if (block == NULL)
         return OL_NOMEM;
+    ol__sha256_read_no_config(); /* the command is started meanwhile */
     ol_status st = ol__sha256_new(&hash, NULL);
     if (st != OL_OK) {
         free(block);

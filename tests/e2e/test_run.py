@@ -287,6 +287,17 @@ def test_command_sees_what_it_would_see(wrapped, workdir, prepare):
     assert wrapped.version("inputs") == sha256(LOOK.encode())
 
 
+def test_hashing_opens_nothing_that_the_command_could_inherit(wrapped, workdir):
+    """OpenSSL reads its configuration by a descriptor without close-on-exec, beside the start of the command: it
+    must not read it. Of a pipe that nobody writes into it would wait for ever."""
+    os.mkfifo(workdir / "openssl.cnf")
+    (workdir / "in").write_text("in")
+    done = wrapped.run("-i", "in", "-o", "in", "--", "true",
+                       env={**wrapped.env, "OPENSSL_CONF": str(workdir / "openssl.cnf")})
+    assert done.returncode == 0, done.stderr
+    assert wrapped.version("inputs") == wrapped.version("outputs") == sha256(b"in")
+
+
 def test_streams_pass(wrapped):
     """Bytes in, bytes out, and standard error, unchanged."""
     data = bytes(range(256)) * 4096
