@@ -206,17 +206,6 @@ void ol__uuid_format(const struct ol__uuid *uuid, char out[OL_UUID_TEXT + 1])
     }
 }
 
-static int hex_value(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
-
 bool ol__uuid_parse(struct ol__span text, struct ol__uuid *ret)
 {
     if (text.size != OL_UUID_TEXT || text.data[8] != '-' || text.data[13] != '-' ||
@@ -224,8 +213,8 @@ bool ol__uuid_parse(struct ol__span text, struct ol__uuid *ret)
         return false;
     struct ol__uuid uuid;
     for (int i = 0; i < 16; i++) {
-        int high = hex_value(text.data[places[i]]);
-        int low = hex_value(text.data[places[i] + 1]);
+        int high = ol__hex_value(text.data[places[i]]);
+        int low = ol__hex_value(text.data[places[i] + 1]);
         if (high < 0 || low < 0)
             return false;
         uuid.bytes[i] = (uint8_t)(high << 4 | low);

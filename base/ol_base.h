@@ -64,6 +64,17 @@ const char *ol__status_name(ol_status status);
 /** Map an internal outcome to a public one (END, TORN... never leave the library). */
 ol_status ol__status_public(ol_status status);
 
+/** What a hexadecimal digit of either case stands for; -1: it is none. */
+static inline int ol__hex_value(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    if (c >= 'A' && c <= 'F')
+        return c - 'A' + 10;
+    return -1;
+}
 static inline uint16_t ol__get_le16(const void *p)
 {
     const uint8_t *b = p;

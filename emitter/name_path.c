@@ -74,24 +74,13 @@ ol_status ol__name_path(const char *path, size_t size, struct ol__name_text *nam
     return OL_OK;
 }
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
-
 /* %XX to bytes; @p out holds at least @p size. A percent sign without two digits stays. */
 static ol_status decode(const char *text, size_t size, char *out, size_t *ret, struct ol_error *err)
 {
     size_t used = 0;
     for (size_t i = 0; i < size; i++) {
-        int high = text[i] == '%' && i + 2 < size ? hex_digit(text[i + 1]) : -1;
-        int low = high >= 0 ? hex_digit(text[i + 2]) : -1;
+        int high = text[i] == '%' && i + 2 < size ? ol__hex_value(text[i + 1]) : -1;
+        int low = high >= 0 ? ol__hex_value(text[i + 2]) : -1;
         out[used++] = low >= 0 ? (char)(high << 4 | low) : text[i];
         if (low >= 0)
             i += 2;

@@ -134,11 +134,6 @@ static bool is_octet(char c)
     return c > ' ' && c <= '~' && c != '"' && c != ',' && c != ';' && c != '\\';
 }
 
-static int any_hex_digit(char c)
-{
-    return hex_digit(c >= 'A' && c <= 'F' ? (char)(c - 'A' + 'a') : c);
-}
-
 ol_status ol__baggage_decode(struct ol__span value, struct ol__buf *out)
 {
     size_t size_before = out->size;
@@ -146,8 +141,8 @@ ol_status ol__baggage_decode(struct ol__span value, struct ol__buf *out)
         char c = value.data[i];
         bool is_good = is_octet(c);
         if (c == '%') {
-            int high = value.size - i > 2 ? any_hex_digit(value.data[i + 1]) : -1;
-            int low = value.size - i > 2 ? any_hex_digit(value.data[i + 2]) : -1;
+            int high = value.size - i > 2 ? ol__hex_value(value.data[i + 1]) : -1;
+            int low = value.size - i > 2 ? ol__hex_value(value.data[i + 2]) : -1;
             is_good = high >= 0 && low >= 0 && (high | low) != 0;
             c = is_good ? (char)(high << 4 | low) : '\0';
             i += 2;

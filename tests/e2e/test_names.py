@@ -197,7 +197,7 @@ PYTHON_NAMES = [
     ("Snowflake", ["org", "acc", "D", "S", "T"], "snowflake://me:secret@org-acc.snowflakecomputing.com/D/S/T"),
     ("Trino", ["h", "8080", "c", "s", "t"], "trino://h/c.s.t"),
     ("ABFSS", ["box", "acc", "a/b"], "abfss://box@acc.dfs.core.windows.net/a/b"),
-    ("DBFS", ["work", "/a"], "dbfs://work/a"),
+    ("DBFS", ["shop", "/a"], "dbfs://shop/a"),
     ("GCS", ["b", "k/l"], "gs://b/k/l"),
     ("HDFS", ["nn", "8020", "/a/b"], "hdfs://nn:8020/a/b"),
     ("Hive", ["h", "10000", "d", "t"], "hive://h/d.t"),

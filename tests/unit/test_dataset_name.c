@@ -48,7 +48,7 @@ static const struct row {
     {"hdfs://node:8020/warehouse/t/", "hdfs://node:8020", "/warehouse/t", ""},
     {"hdfs:///warehouse/t", "hdfs", "/warehouse/t", ""},
     {"dbfs:/mnt/x", "dbfs", "/mnt/x", ""},
-    {"dbfs://work/mnt/x", "dbfs://work", "/mnt/x", ""},
+    {"dbfs://shop/mnt/x", "dbfs://shop", "/mnt/x", ""},
     /* databases */
     {"postgres://db:5432/shop.public.users", "postgres://db:5432", "shop.public.users", ""},
     {"postgresql://me:secret@DB/shop/public/users?password=secret", "postgres://db:5432",
