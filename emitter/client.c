@@ -105,6 +105,10 @@ ol_status ol__client_emit(struct ol_client *client, const struct ol__line *line,
 {
     struct ol_error why;
     struct ol__fate fate = {.why = ""};
+    if (atomic_load_explicit(&client->is_closed, memory_order_acquire))
+        return ol__client_refused(
+            client, ol__error_set(&why, OL_INVALID, "ol_client_close() came before this event"),
+            &why, err);
     struct ol__line own = *line;
     own.fate = &fate;
     ol_status status = client->transport->functions->emit(client->transport, &own, &why);
@@ -213,6 +217,17 @@ static void free_client(struct ol_client *client)
     free(client);
 }
 
+void ol__client_hold(struct ol_client *client)
+{
+    atomic_fetch_add_explicit(&client->users, 1, memory_order_relaxed);
+}
+
+void ol__client_release(struct ol_client *client)
+{
+    if (atomic_fetch_sub(&client->users, 1) == 1)
+        free_client(client);
+}
+
 static char *copy_first(const char *first, const char *second, const char *third)
 {
     return strdup(first != NULL ? first : second != NULL ? second : third);
@@ -293,6 +308,7 @@ ol_status ol__client_open_hooked(const struct ol_client_options *options,
     struct ol_client *client = calloc(1, sizeof *client);
     if (client == NULL)
         return ol__error_set(err, OL_NOMEM, "client: out of memory");
+    atomic_store(&client->users, 1);
     client->log = (struct ol__log){.function = o.log, .arg = o.log_arg};
     ol_status status = ol__config_read(&client->config, o.config_path, &client->log, err);
     if (status == OL_OK && client->config.is_disabled)
@@ -335,6 +351,8 @@ ol_status ol_client_close(struct ol_client *client, int timeout_ms, struct ol_er
     if (client == NULL)
         return ol__error_set(err, OL_DISABLED,
                              "ol_client_close: there is no client: NULL was given");
+    if (atomic_exchange(&client->is_closed, true))
+        return ol__error_set(err, OL_INVALID, "ol_client_close: the client is closed already");
     ol_status status = client->transport->functions->close(client->transport, timeout_ms, err);
     if (client->fallback != NULL) {
         struct ol__transport *fallback = client->fallback;
@@ -346,7 +364,9 @@ ol_status ol_client_close(struct ol_client *client, int timeout_ms, struct ol_er
     if (lost != 0)
         ol__log(&client->log, (ol_status)atomic_load(&client->last_status),
                 "%" PRIu64 " events were refused while this client was open", lost);
-    free_client(client);
+    client->transport = client->fallback = NULL;
+    client->log.function = NULL; /* what it is for may be gone */
+    ol__client_release(client);
     status = ol__status_public(status);
     if (status != OL_OK && err != NULL)
         err->status = status;

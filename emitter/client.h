@@ -16,6 +16,8 @@
 #define OL_SPARE_MAX ((size_t)1024 * 1024) /* bytes; a line that grew larger is not kept */
 
 struct ol_client {
+    _Atomic size_t users;            /**< the program, and each run: the last one frees */
+    _Atomic bool is_closed;          /**< by the program; transport and fallback are gone */
     struct ol__transport *transport; /**< owned */
     struct ol__transport *fallback;  /**< owned: the journal, for what `transport` cannot hand over;
                                         NULL: not needed, or no place for it */
@@ -45,6 +47,10 @@ struct ol__client_hooks {
 OL_NODISCARD ol_status ol__client_open_hooked(const struct ol_client_options *options,
                                               const struct ol__client_hooks *hooks,
                                               struct ol_client **ret, struct ol_error *err);
+
+/** A run holds its client, so that one forgotten, or freed after it, is no use of freed memory. */
+void ol__client_hold(struct ol_client *client);
+void ol__client_release(struct ol_client *client);
 
 /** An empty line buffer of at most OL_LINE_MAX bytes; NULL: out of memory. Give it back. */
 struct ol__buf *ol__client_take_buffer(struct ol_client *client);

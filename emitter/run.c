@@ -46,6 +46,7 @@ void ol_run_free(struct ol_run *run)
     ol__travel_release(&run->travel);
     ol__json_reader_free(run->context.reader);
     free(run->parent_id);
+    ol__client_release(run->client);
     free(run);
 }
 
@@ -55,6 +56,7 @@ static ol_status new_object(struct ol_client *client, enum ol__event_form form, 
     if (run == NULL)
         return OL_NOMEM;
     run->client = client;
+    ol__client_hold(client);
     run->form = form;
     run->context = (struct ol__facet_context){.producer = client->producer,
                                               .facet_max = OL_LINE_MAX,

@@ -90,10 +90,11 @@ struct ol_client_options {
 OL_API OL_NODISCARD ol_status ol_client_open(const struct ol_client_options *options,
                                              struct ol_client **ret, struct ol_error *err);
 
-/** End @p client, which no thread may use again; runs must have been freed. Writes the journal's
- * end line; a process that ends without it loses no event: the agent takes the journal up once the
- * process is gone. Waits at most @p timeout_ms for network transports (0 will do: http has nothing
- * under way between emits), and for the filesystem.
+/** End @p client, which no thread may use again. Free its runs before: an event of one that is left
+ * is refused with OL_INVALID, and it may still be freed. Writes the journal's end line; a process
+ * that ends without it loses no event: the agent takes the journal up once the process is gone.
+ * Waits at most @p timeout_ms for network transports (0 will do: http has nothing under way between
+ * emits), and for the filesystem.
  *  @return OL_OK; OL_DISABLED (NULL); OL_IO: what was not handed over is counted in the log. @p
  * client is gone. Since 0.1. */
 OL_API ol_status ol_client_close(struct ol_client *client, int timeout_ms, struct ol_error *err);

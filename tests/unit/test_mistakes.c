@@ -223,6 +223,48 @@ static void facets(void **state)
     EXPECT(OL_PARTIAL, "'postgres://db'", "no name", ol_run_emit(f->run, OL_RUNNING, &err));
 }
 
+static void count_logs(void *arg, ol_status status, const char *message)
+{
+    (void)status;
+    (void)message;
+    ++*(int *)arg;
+}
+
+/* The client is closed while runs of it are left: they, their children and a second close are
+ * refused, nothing is logged any more, and each may still be freed, in any order. */
+static void closed_too_early(void **state)
+{
+    (void)state;
+    struct ol_client *client = NULL;
+    struct ol_run *run = NULL, *child = NULL, *job_event = NULL;
+    int logs = 0;
+    assert_int_equal(
+        ol_client_open(OL_MAKE(ol_client_options, .producer = PRODUCER, .journal_directory = "k",
+                               .log = count_logs, .log_arg = &logs),
+                       &client, NULL),
+        OL_OK);
+    assert_int_equal(ol_run_new(client, OL_MAKE(ol_run_options, .job_name = "early"), &run, NULL),
+                     OL_OK);
+    assert_int_equal(ol_job_event_new(client, NULL, "early", &job_event, NULL), OL_OK);
+    assert_int_equal(ol_run_emit(run, OL_START, NULL), OL_OK);
+    assert_int_equal(ol_client_close(client, 0, NULL), OL_OK);
+    EXPECT(OL_INVALID, "ol_client_close()", "before this event",
+           ol_run_emit(run, OL_COMPLETE, &err));
+    EXPECT(OL_INVALID, "ol_client_close()", "before this event",
+           ol_job_event_emit(job_event, &err));
+    assert_int_equal(
+        ol_run_new_child(run, OL_MAKE(ol_run_options, .job_name = "child"), &child, NULL), OL_OK);
+    EXPECT(OL_INVALID, "ol_client_close()", "before this event",
+           ol_run_emit(child, OL_START, &err));
+    EXPECT(OL_INVALID, "ol_client_close", "closed already", ol_client_close(client, 0, &err));
+    ol_run_free(run);
+    EXPECT(OL_INVALID, "ol_client_close()", "before this event",
+           ol_run_emit(child, OL_START, &err));
+    ol_run_free(job_event);
+    ol_run_free(child);
+    assert_int_equal(logs, 0);
+}
+
 /* ---- names and ids ---- */
 
 static void names_and_ids(void **state)
@@ -246,6 +288,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(new_runs, set_up, tear_down),
         cmocka_unit_test_setup_teardown(emits, set_up, tear_down),
         cmocka_unit_test_setup_teardown(facets, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(closed_too_early, set_up, tear_down),
         cmocka_unit_test_setup_teardown(names_and_ids, set_up, tear_down),
     };
     return cmocka_run_group_tests_name("mistakes", tests, NULL, NULL);
