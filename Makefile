@@ -2,6 +2,8 @@
 # The front door. Everything real is in CMakeLists.txt, scripts/ and tests/.
 PREFIX ?= /usr/local
 JOBS   ?= $(shell nproc)
+FUZZ_SECONDS ?= 20
+FUZZ_SEED ?= 1
 
 .PHONY: help deps build release demo test test-asan test-tsan test-slow test-airflow test-spark fuzz lint format bench install clean
 help:
@@ -39,7 +41,7 @@ test-spark: build
 	LINEAGED_TESTS_REQUIRE=spark scripts/run-tests dev spark
 fuzz:
 	@scripts/install-deps build test lint
-	@cmake --preset fuzz >/dev/null
+	@cmake --preset fuzz -DOL_FUZZ_SECONDS=$(FUZZ_SECONDS) -DOL_FUZZ_SEED=$(FUZZ_SEED) >/dev/null
 	cmake --build --preset fuzz -j$(JOBS)
 	ctest --preset fuzz -L fuzz -j2
 lint:

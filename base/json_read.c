@@ -465,8 +465,14 @@ static void run_yajl(struct ol__json_reader *r, size_t bad)
         is_at_end = true;
         result = yajl_complete_parse(yajl);
     }
-    if (result == yajl_status_ok && next_token(r) == r->json.size && r->bad_white != SIZE_MAX)
-        OL_IGNORE(refuse_white(r), "sets the status");
+    if (result == yajl_status_ok) {
+        /* yajl overlooks a string behind the value that the text ends in the middle of */
+        size_t rest = next_token(r);
+        if (rest < r->json.size)
+            r->status = describe(r, rest, "parse error: trailing garbage");
+        else if (r->bad_white != SIZE_MAX)
+            OL_IGNORE(refuse_white(r), "sets the status");
+    }
     if (result != yajl_status_error)
         return; /* whole, or stopped by a callback, which set the status */
     keep_reason(r, yajl);
