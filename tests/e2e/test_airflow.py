@@ -5,6 +5,8 @@ import json
 
 import pytest
 
+import frameworks
+
 pytestmark = pytest.mark.airflow
 
 DATE = "2025-01-02T03:04:05.678901"  # microseconds count in the derived ids
@@ -21,12 +23,8 @@ with DAG("nightly", schedule=None, start_date=datetime.datetime(2025, 1, 1)):
                  bash_command="%(program)s && { test -e %(home)s/tried || { touch %(home)s/tried; exit 1; }; }")
     BashOperator.partial(task_id="mapped").expand(bash_command=["%(program)s", "%(program)s; true"])
 """
-# Airflow hands on what this function gives: what a mapped task or a cleared DAG run needs.
-LOCAL_SETTINGS = """
-def get_airflow_context_vars(context):
-    return {"map_index": str(context["ti"].map_index),
-            "clear_number": str(context["dag_run"].clear_number)}
-"""
+# Airflow hands on what the function in it gives: what a mapped task or a cleared DAG run needs.
+LOCAL_SETTINGS = (frameworks.CONTRIB / "airflow/airflow_local_settings.py").read_text()
 
 
 def origin(facet):

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Real frameworks that send lineage of their own: Airflow and Spark, installed into the tests' cache.
+"""Real frameworks that send lineage of their own: Airflow and Spark, installed into the tests' cache, set up as the
+samples in contrib/ say.
 
 Versions are pinned here: airflow.txt, spark.txt (pip) and pom.xml (the jars of Spark's listener).
 """
+import configparser
 import json
 import os
 import pathlib
@@ -12,6 +14,7 @@ import sys
 import cache
 
 HERE = pathlib.Path(__file__).resolve().parent
+CONTRIB = HERE.parent.parent.parent / "contrib"
 
 
 def _venv(name, requirements):
@@ -36,6 +39,19 @@ def _clean_environment():
                                            "HTTP_PROXY", "HTTPS_PROXY", "LINEAGED_CRASH"))}
 
 
+def _sample_transport(url):
+    """That of contrib/airflow/airflow.cfg, led to `url`."""
+    sample = configparser.ConfigParser(interpolation=None)
+    sample.read_string((CONTRIB / "airflow/airflow.cfg").read_text())
+    return {**json.loads(sample["openlineage"]["transport"]), "url": url}
+
+
+def _sample_spark():
+    """The settings of contrib/spark/spark-defaults.conf."""
+    lines = (CONTRIB / "spark/spark-defaults.conf").read_text().splitlines()
+    return dict(line.split(None, 1) for line in lines if line and not line.startswith("#"))
+
+
 class Airflow:
     """An Airflow without servers: a database file and `airflow dags test`, which runs the tasks as the
     scheduler's workers do, the provider's listener included."""
@@ -58,7 +74,7 @@ class Airflow:
             (home / "airflow.cfg").write_text(settings)
         env = {**_clean_environment(), "NO_PROXY": "*", "HOME": str(home), "AIRFLOW_HOME": str(home),
                "AIRFLOW__CORE__LOAD_EXAMPLES": "False", "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
-               "AIRFLOW__OPENLINEAGE__TRANSPORT": json.dumps({"type": "http", "url": url}),
+               "AIRFLOW__OPENLINEAGE__TRANSPORT": json.dumps(_sample_transport(url)),
                "PATH": "%s:%s" % (self.bin, os.environ["PATH"]), **variables}
         self._run(env, home, "migrate", "db", "migrate")
         return env
@@ -91,11 +107,11 @@ class Spark:
         """Run a PySpark program with the listener on its class path."""
         directory = pathlib.Path(directory)
         settings = {
+            **_sample_spark(),
             "spark.master": "local[1]", "spark.ui.enabled": "false",
             "spark.driver.bindAddress": "127.0.0.1", "spark.driver.host": "127.0.0.1",
             "spark.driver.extraClassPath": "%s/*" % self.jars,
-            "spark.extraListeners": "io.openlineage.spark.agent.OpenLineageSparkListener",
-            "spark.openlineage.transport.type": "http", "spark.openlineage.transport.url": url,
+            "spark.openlineage.transport.url": url,
             "spark.openlineage.namespace": "from_spark",
         }
         arguments = [item for key, value in settings.items() for item in ("--conf", "%s=%s" % (key, value))]
