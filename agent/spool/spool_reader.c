@@ -280,9 +280,11 @@ struct key {
     int64_t time_ms;
 };
 
+/* Filled from its end, a segment at a time, the newest first. */
 struct keys {
-    struct key *ring; /* owned; max of them */
-    size_t max, count, next;
+    struct key *items; /* owned; room for max of them, those from begin on are found */
+    size_t max, begin;
+    size_t count, next; /* of the segment being read: a ring before begin */
     int64_t since_ms;
 };
 
@@ -291,13 +293,37 @@ static void keep_key(struct keys *keys, const uint8_t *header)
     int64_t time_ms = (int64_t)ol__get_le64(header + 24);
     if (header[4] != SPOOL_EVENT || header[5] != SPOOL_FROM_HTTP || time_ms < keys->since_ms)
         return;
-    struct key *key = &keys->ring[keys->next];
+    struct key *key = &keys->items[keys->next];
     memcpy(key->id, header + 48, 16);
     key->position = ol__get_le64(header + 64);
     key->seq = ol__get_le64(header + 16);
     key->time_ms = time_ms;
-    keys->next = (keys->next + 1) % keys->max;
-    keys->count = OL_MIN(keys->count + 1, keys->max);
+    keys->next = (keys->next + 1) % keys->begin;
+    keys->count = OL_MIN(keys->count + 1, keys->begin);
+}
+
+static void reverse(struct key *keys, size_t count)
+{
+    for (size_t i = 0; i + 1 < count; i++) {
+        struct key swapped = keys[i];
+        keys[i] = keys[--count];
+        keys[count] = swapped;
+    }
+}
+
+/* What was found in one segment goes in front of what was found so far. */
+static void put_in_front(struct keys *keys)
+{
+    if (keys->count == keys->begin) { /* the ring went round: turn it until the oldest is first */
+        reverse(keys->items, keys->next);
+        reverse(keys->items + keys->next, keys->count - keys->next);
+        reverse(keys->items, keys->count);
+    } else if (keys->count > 0) {
+        memmove(keys->items + keys->begin - keys->count, keys->items,
+                keys->count * sizeof *keys->items);
+    }
+    keys->begin -= keys->count;
+    keys->count = keys->next = 0;
 }
 
 /* From header to header, no sum: a wrong key here at worst takes a repeated request twice or not at
@@ -328,7 +354,25 @@ static ol_status keys_of_segment(struct spool *spool, const struct spool_segment
         at += segment_record_size(size);
     }
     OL_IGNORE(spool->fs->close(fd), "read only");
+    put_in_front(keys);
     return status;
+}
+
+/* The newest segment older than number @p before (0: the newest of all); 0: there is none that can
+ * hold a record of @p since_ms or later. */
+static uint64_t older_segment(struct spool *spool, uint64_t before, int64_t since_ms)
+{
+    uint64_t number = 0;
+    pthread_mutex_lock(&spool->lock);
+    for (size_t i = spool->count; i-- > 0 && number == 0;) {
+        const struct spool_segment *segment = &spool->segments[i];
+        if (before == 0 || segment->number < before)
+            number = segment->number;
+        else if (segment->born_ms < since_ms)
+            break; /* what is older was over when this one was born */
+    }
+    pthread_mutex_unlock(&spool->lock);
+    return number;
 }
 
 ol_status spool_recent_keys(struct spool *spool, int64_t since_ms, size_t max,
@@ -338,36 +382,27 @@ ol_status spool_recent_keys(struct spool *spool, int64_t since_ms, size_t max,
 {
     if (max == 0)
         return OL_OK;
-    struct keys keys = {.ring = malloc(max * sizeof *keys.ring), .max = max, .since_ms = since_ms};
+    struct keys keys = {
+        .items = malloc(max * sizeof *keys.items), .max = max, .begin = max, .since_ms = since_ms};
     uint8_t *buf = malloc(KEYS_CHUNK);
     ol_status status = OL_OK;
-    if (keys.ring == NULL || buf == NULL)
+    if (keys.items == NULL || buf == NULL)
         status = ol__error_set(err, OL_NOMEM, "spool: out of memory for %zu keys", max);
-    /* The first segment that can hold one: the newest born before that time. */
-    pthread_mutex_lock(&spool->lock);
-    size_t first = spool->count;
-    while (first > 0 && (first == spool->count || spool->segments[first].born_ms >= since_ms))
-        first--;
-    uint64_t number = first < spool->count ? spool->segments[first].number : 0;
-    pthread_mutex_unlock(&spool->lock);
-    while (status == OL_OK && number != 0) {
+    /* Newest first: with a million waiting, those that count stand in the last few segments. */
+    uint64_t number = 0;
+    while (status == OL_OK && keys.begin > 0 &&
+           (number = older_segment(spool, number, since_ms)) != 0) {
         struct spool_segment segment;
         if (pin(spool, number, &segment)) {
             status = keys_of_segment(spool, &segment, buf, &keys, err);
             unpin(spool, number);
         }
-        uint64_t next = 0;
-        pthread_mutex_lock(&spool->lock);
-        for (size_t i = spool->count; i-- > 0 && spool->segments[i].number > number;)
-            next = spool->segments[i].number;
-        pthread_mutex_unlock(&spool->lock);
-        number = next;
     }
-    for (size_t i = 0; i < keys.count && status == OL_OK; i++) {
-        const struct key *key = &keys.ring[(keys.next + keys.max - keys.count + i) % keys.max];
+    for (size_t i = keys.begin; i < keys.max && status == OL_OK; i++) {
+        const struct key *key = &keys.items[i];
         each(arg, key->id, key->position, key->seq, key->time_ms);
     }
-    free(keys.ring);
+    free(keys.items);
     free(buf);
     return status;
 }

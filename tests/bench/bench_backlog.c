@@ -12,6 +12,7 @@
 #include "event_read.h"
 #include "sink.h"
 #include "spool.h"
+#include "times.h"
 
 #define EVENT_SIZE 2048u
 #define GROUP 1000u
@@ -47,8 +48,10 @@ static void fill(const struct agent_process *agent, long events)
                                       .source = SPOOL_FROM_HTTP,
                                       .lane_kind = OL_LANE_RUN_UUID,
                                       .uid = SPOOL_UID_UNKNOWN,
+                                      .time_ms = ol__time_now_ms(),
                                       .data = {event, EVENT_SIZE}};
         ol__put_le32(record.lane, (uint32_t)(i / 2));
+        ol__put_le32(record.source_id, (uint32_t)i + 1);
         if (spool_group_add(spool, &record, &err) != OL_OK ||
             ((i % GROUP == GROUP - 1 || i + 1 == events) &&
              spool_group_commit(spool, &err) != OL_OK))

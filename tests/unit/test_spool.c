@@ -478,8 +478,8 @@ static void test_keys(void **state)
         int64_t since_ms;
         size_t max;
         uint64_t first, count;
-    } cases[] = {{0, 1000, 1, 200},     {0, 200, 1, 200},  {0, 10, 191, 10},
-                 {1151, 1000, 151, 50}, {1151, 7, 194, 7}, {5000, 10, 0, 0}};
+    } cases[] = {{0, 1000, 1, 200}, {0, 200, 1, 200},      {0, 10, 191, 10},  {0, 31, 170, 31},
+                 {0, 150, 51, 150}, {1151, 1000, 151, 50}, {1151, 7, 194, 7}, {5000, 10, 0, 0}};
     for (size_t i = 0; i < OL_COUNT(cases); i++) {
         struct seen_keys seen = {0};
         assert_int_equal(
