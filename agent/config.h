@@ -9,7 +9,14 @@
 
 enum route_type { ROUTE_HTTP, ROUTE_KAFKA, ROUTE_FILE, ROUTE_STORE };
 enum route_on_lag { ON_LAG_DEFAULT, ON_LAG_PIN, ON_LAG_DETACH };
-enum route_profile { PROFILE_GENERIC, PROFILE_MARQUEZ, PROFILE_LINEAGED };
+enum route_profile {
+    PROFILE_GENERIC,
+    PROFILE_MARQUEZ,
+    PROFILE_DATAHUB,
+    PROFILE_OPENMETADATA,
+    PROFILE_LINEAGED,
+    PROFILE_COUNT
+};
 
 struct route_config {
     int64_t line; /**< in the file; 0: built in */
@@ -17,13 +24,14 @@ struct route_config {
     int type;     /**< enum route_type, required */
     int on_lag;   /**< enum route_on_lag; DEFAULT: pin for the first, detach for the others */
     /* http */
-    char *url;   /**< base URL or whole path; /api/v1/lineage is added to one without a path */
-    int profile; /**< enum route_profile */
+    char *url;          /**< base URL or whole path; the profile's path is added to one without */
+    int profile;        /**< enum route_profile */
     char *api_key_file; /**< Bearer token, read again when it changes */
     char *api_key;      /**< secret */
     int64_t timeout_ms;
     int64_t max_in_flight;
     int64_t retry_max_ms; /**< ceiling of the backoff */
+    int64_t hold_ms;      /**< between the probes of a held route */
     int64_t poison_tries; /**< tries of an event that keeps drawing 500 while others succeed */
     int64_t dead_letter_bytes;
     /* kafka */

@@ -42,15 +42,19 @@ const struct ol__setting route_settings[] = {
     {.key = "url",
      .type = OL_SETTING_TEXT,
      .offset = AT(url),
-     .help = "http: where events are posted, http:// or https://; /api/v1/lineage is added to one "
-             "without a path."},
+     .help =
+         "http: where events are posted, http:// or https://. To one without a path the profile's "
+         "is added: /api/v1/lineage, for datahub /openapi/openlineage/api/v1/lineage, for "
+         "openmetadata /api/v1/openlineage/lineage."},
     {.key = "profile",
      .type = OL_SETTING_ENUM,
      .offset = AT(profile),
      .default_value = "generic",
-     .choices = "generic|marquez|lineaged",
-     .help = "http: what is known about the other side. marquez: which of its answers mean a bad "
-             "event, and which events it would store wrongly; these are parked."},
+     .choices = "generic|marquez|datahub|openmetadata|lineaged",
+     .help = "http: what is known about the other side: its path, which of its answers mean a bad "
+             "event, which events it cannot take or would store wrongly (these are parked), and "
+             "whether it takes several at once. marquez was tried on 0.51.1; datahub and "
+             "openmetadata follow their documentation."},
     {.key = "api_key_file",
      .type = OL_SETTING_TEXT,
      .offset = AT(api_key_file),
@@ -83,6 +87,14 @@ const struct ol__setting route_settings[] = {
      .min = SECOND,
      .max = HOUR,
      .help = "http: ceiling of the wait between two tries."},
+    {.key = "hold_interval",
+     .type = OL_SETTING_TIME,
+     .offset = AT(hold_ms),
+     .default_value = "60s",
+     .min = SECOND,
+     .max = HOUR,
+     .help = "http: how often a held route (answers 401, 403, 404, 405, refusals of ten runs in a "
+             "row) tries one event."},
     {.key = "poison_tries",
      .type = OL_SETTING_INT,
      .offset = AT(poison_tries),

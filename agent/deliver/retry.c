@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
+#include "profile.h"
 
 /* First match counts. What is not here: 2xx is delivered, 3xx held (a redirect of a POST is a wrong
  * URL), other 4xx parked, 5xx suspect, everything else broken. */
@@ -47,28 +48,6 @@ static struct retry_class by_status(int status)
     return by_failure[RETRY_BROKEN]; /* no HTTP server answers so */
 }
 
-static ol_status find_code(void *arg, const struct ol__json_value *value, struct ol_error *err)
-{
-    (void)err;
-    static const char *const path[] = {"code"};
-    bool *is_400 = arg;
-    if (value->type == OL_JSON_NUMBER && ol__json_at(value, path, 1)) {
-        *is_400 = ol__span_equal(value->text, OL_SPAN_LIT("400"));
-        return OL_END;
-    }
-    return OL_OK;
-}
-
-/* Marquez says "your event is bad" with status 500 and {"code":400,...}; an outage is 500 with
- * HTML. */
-static bool says_code_400(struct ol__json_reader *reader, struct ol__span body)
-{
-    bool is_400 = false;
-    OL_IGNORE(ol__json_read(reader, body, NULL, find_code, &is_400, NULL),
-              "kept only in part it is no whole JSON; what was found before the cut counts");
-    return is_400;
-}
-
 struct retry_class retry_classify(enum route_profile profile, const struct retry_answer *answer,
                                   struct ol__json_reader *reader, int64_t unix_ms, int64_t cap_ms)
 {
@@ -76,7 +55,7 @@ struct retry_class retry_classify(enum route_profile profile, const struct retry
         return by_failure[answer->failure];
     struct retry_class ret = by_status(answer->status);
     ret.is_doubtful = ret.kind == RETRY_LATER && (ret.suspicion > 0 || answer->status >= 500);
-    if (profile == PROFILE_MARQUEZ && answer->status == 500 && says_code_400(reader, answer->body))
+    if (profile_parks(profile, answer->status, answer->body, reader))
         return (struct retry_class){.kind = RETRY_PARK};
     if (ret.kind == RETRY_LATER) {
         int64_t after = retry_after_parse(answer->retry_after, unix_ms, cap_ms);
@@ -155,66 +134,4 @@ int64_t retry_ceiling(int64_t base_ms, int64_t max_ms, int level)
 int64_t retry_backoff(int64_t base_ms, int64_t max_ms, int level, uint64_t random)
 {
     return 1 + (int64_t)(random % (uint64_t)retry_ceiling(base_ms, max_ms, level));
-}
-
-/* ---- What a profile is known not to take ---- */
-
-static bool ends_with(struct ol__span text, struct ol__span end)
-{
-    return text.size >= end.size &&
-           memcmp(text.data + text.size - end.size, end.data, end.size) == 0;
-}
-
-const char *retry_refusal(enum route_profile profile, const struct ol__event *event,
-                          uint32_t warnings)
-{
-    if (profile != PROFILE_MARQUEZ)
-        return NULL;
-    if (event->kind == OL_EVENT_RUN && event->type == OL_TYPE_ABSENT)
-        return "no eventType: Marquez answers 500 and stores half of it";
-    if (((warnings | event->warnings) & OL_WARN_NUL) != 0)
-        return "\\u0000 in a text: Marquez's database refuses it";
-    /* Only the end of schemaURL tells Marquez what it gets. */
-    if (event->kind == OL_EVENT_JOB && !ends_with(event->schema_url, OL_SPAN_LIT("/JobEvent")))
-        return "JobEvent whose schemaURL does not end in /JobEvent: Marquez takes it for a "
-               "RunEvent";
-    if (event->kind == OL_EVENT_DATASET &&
-        !ends_with(event->schema_url, OL_SPAN_LIT("/DatasetEvent")))
-        return "DatasetEvent whose schemaURL does not end in /DatasetEvent: Marquez takes it for a "
-               "RunEvent";
-    return NULL;
-}
-
-/* ---- URL ---- */
-
-ol_status retry_url(const char *url, struct ol__buf *out, struct ol_error *err)
-{
-    size_t scheme = 0;
-    if (strncmp(url, "http://", 7) == 0)
-        scheme = 7;
-    else if (strncmp(url, "https://", 8) == 0)
-        scheme = 8;
-    else
-        return ol__error_set(err, OL_INVALID, "url: expected http:// or https://");
-    for (const char *c = url; *c != '\0'; c++)
-        if ((unsigned char)*c <= ' ' || (unsigned char)*c == 0x7f || *c == '#')
-            return ol__error_set(err, OL_INVALID,
-                                 "url: a space, control character or '#' at position %zu",
-                                 (size_t)(c - url));
-    size_t host = strcspn(url + scheme, "/?");
-    if (memchr(url + scheme, '@', host) != NULL) /* it would stand in logs and errors */
-        return ol__error_set(err, OL_INVALID, "url: a user or password in it; use api_key_file");
-    if (host == 0 || url[scheme] == ':')
-        return ol__error_set(err, OL_INVALID, "url: no host");
-    const char *rest = url + scheme + host;
-    ol__buf_add(out, url, scheme + host);
-    if (rest[0] == '\0' || rest[0] == '?' ||
-        (rest[0] == '/' && (rest[1] == '\0' || rest[1] == '?'))) {
-        ol__buf_add_text(out, "/api/v1/lineage");
-        rest += rest[0] == '/';
-    }
-    ol__buf_add_text(out, rest);
-    if (out->status != OL_OK)
-        return ol__error_set(err, out->status, "url: out of memory");
-    return OL_OK;
 }

@@ -2,8 +2,8 @@
 #ifndef RETRY_H
 #define RETRY_H
 /** @file
- * What an answer means (DESIGN 7), as tables: by status, by kind of failure, by profile. Pure, but
- * for the JSON reader that looks into Marquez's answers. Threads: any.
+ * What an answer means (DESIGN 7), as tables: by status, by kind of failure; profile.h adds
+ * what single servers mean by theirs. Pure. Threads: any.
  */
 #include "config.h"
 #include "event_read.h"
@@ -57,14 +57,4 @@ int64_t retry_after_parse(struct ol__span value, int64_t unix_ms, int64_t cap_ms
 int64_t retry_ceiling(int64_t base_ms, int64_t max_ms, int level);
 /** Exponential backoff with full jitter: between 1 and the ceiling, by @p random. */
 int64_t retry_backoff(int64_t base_ms, int64_t max_ms, int level, uint64_t random);
-
-/** Why the other side cannot take this event, known without asking it; NULL: send it.
- *  @param warnings  bits of enum ol__event_warning from the record and the event. */
-const char *retry_refusal(enum route_profile profile, const struct ol__event *event,
-                          uint32_t warnings);
-
-/** The URL to post to: `/api/v1/lineage` is added where @p url has no path. Must be http or https
- * with a host and without user, query kept, fragment refused. @return OL_OK, OL_INVALID, OL_NOMEM.
- */
-OL_NODISCARD ol_status retry_url(const char *url, struct ol__buf *out, struct ol_error *err);
 #endif

@@ -8,7 +8,9 @@
  *  4. A key file is read again when it changes; while it cannot be read the last good key stays.
  *  5. Only http and https to the configured place: no redirects, no proxy from the environment.
  *  6. Events that fail while others get through end as dead letters also when they have used up the
- * cursor's window: single events past it show whether others still do. */
+ * cursor's window: single events past it show whether others still do.
+ *  7. While dead letters cannot be written, an event to be parked is posted again ever less often:
+ * after a second at first, a minute in the end. */
 #include "route.h"
 
 #include <fcntl.h>
@@ -17,6 +19,7 @@
 #include <stdlib.h>
 #include <strings.h>
 #include "lanes.h"
+#include "profile.h"
 #include "times.h"
 
 #define ANSWER_MAX 4096
@@ -28,6 +31,7 @@
 #define IDLE_MAX_S 25L
 #define KEEP_BUFFER (256u * 1024u)
 #define LOCAL_DELAY_MS 1000
+#define LETTER_DELAY_MAX_MS 60000
 
 /* Header lines; shared by requests in flight while the key changes. */
 struct headers {
@@ -59,6 +63,7 @@ struct http_route {
     struct timespec key_mtime;
     off_t key_size;
     ino_t key_inode;
+    int letter_level;         /* dead letters that could not be written, in a row */
     struct request *requests; /* max_in_flight of them */
     size_t request_count;
 };
@@ -246,25 +251,41 @@ static void request_end(struct request *q)
         ol__buf_release(&q->event);
 }
 
+/* Promise 7. @return whether it is parked; else its lane waits. */
+static bool park(struct http_route *r, const struct lanes_item *item,
+                 const struct spool_record *record, const char *reason, int status,
+                 struct ol__span answer, int64_t now_ms)
+{
+    struct ol_error err;
+    if (route_park(&r->base, record, reason, status, answer, status != 0 ? item->tries : 0, &err) !=
+        OL_OK) {
+        lanes_release(r->lanes, item, now_ms,
+                      retry_ceiling(LOCAL_DELAY_MS, LETTER_DELAY_MAX_MS, r->letter_level));
+        if (r->letter_level < 30)
+            r->letter_level++;
+        return false;
+    }
+    r->letter_level = 0;
+    lanes_remove(r->lanes, item);
+    route_done(&r->base, item->seq);
+    return true;
+}
+
 /* Why not to send at all; parks. @return whether the item is dealt with. */
 static bool refuse(struct http_route *r, const struct lanes_item *item,
                    const struct spool_record *record, int64_t now_ms)
 {
     enum route_profile profile = (enum route_profile)r->base.config->profile;
     const struct ol__event *event;
-    struct ol_error err;
-    if (profile != PROFILE_MARQUEZ || ol__event_read(r->base.events, record->data, OL_EVENT_CORE,
-                                                     NULL, -1, &event, NULL) != OL_OK)
+    if (!profile_of(profile)->looks_at_events ||
+        ol__event_read(r->base.events, record->data, OL_EVENT_CORE, NULL, -1, &event, NULL) !=
+            OL_OK)
         return false; /* the other side will say what is wrong with it */
-    const char *reason = retry_refusal(profile, event, record->warnings);
+    const char *reason = profile_refusal(profile, event, record->warnings);
     if (reason == NULL)
         return false;
-    if (route_park(&r->base, record, reason, 0, (struct ol__span){0}, 0, &err) != OL_OK) {
-        lanes_release(r->lanes, item, now_ms, LOCAL_DELAY_MS);
-        return true;
-    }
-    lanes_remove(r->lanes, item);
-    route_done(&r->base, item->seq);
+    OL_IGNORE(!park(r, item, record, reason, 0, (struct ol__span){0}, now_ms),
+              "said in the log; it comes again");
     return true;
 }
 
@@ -407,7 +428,6 @@ static void answered(struct request *q, CURLcode result, int64_t now_ms)
     else
         snprintf(reason, sizeof reason, "%s", curl_easy_strerror(result));
     metric_set(&r->base.metrics->last_status, (uint64_t)status);
-    struct ol_error err;
     switch (lanes_answer(r->lanes, &q->item, &class, now_ms)) {
     case LANES_DELIVERED:
         route_done(&r->base, q->item.seq);
@@ -417,12 +437,7 @@ static void answered(struct request *q, CURLcode result, int64_t now_ms)
         show_state(r, NULL);
         return;
     case LANES_PARK:
-        if (route_park(&r->base, &q->record, reason, (int)status, answer.body, q->item.tries,
-                       &err) == OL_OK) {
-            lanes_remove(r->lanes, &q->item);
-            route_done(&r->base, q->item.seq);
-        } else {
-            lanes_release(r->lanes, &q->item, now_ms, LOCAL_DELAY_MS);
+        if (!park(r, &q->item, &q->record, reason, (int)status, answer.body, now_ms)) {
             show_state(r, NULL); /* why it waits is not the answer any more */
             return;
         }
@@ -543,13 +558,15 @@ ol_status route_http_open(const struct agent *agent, int index, CURLM *multi, st
     if (status == OL_OK)
         status = dead_letters_open(agent->config->spool_directory, config->name,
                                    config->dead_letter_bytes, NULL, &r->base.letters, err);
-    if (status == OL_OK && retry_url(config->url, &r->url, err) != OL_OK)
+    if (status == OL_OK &&
+        profile_url((enum route_profile)config->profile, config->url, &r->url, err) != OL_OK)
         status = OL_CONFIG;
     if (status != OL_OK)
         return status;
     struct lanes_options options = {.window = SPOOL_CURSOR_AHEAD + ROUTE_BEYOND_MAX,
                                     .in_flight_max = (int)OL_MAX(config->max_in_flight, 1),
                                     .backoff_max_ms = config->retry_max_ms,
+                                    .hold_ms = config->hold_ms,
                                     .poison_tries = (int)config->poison_tries};
     ol__random(&options.seed, sizeof options.seed);
     status = lanes_new(&options, &r->lanes, err);

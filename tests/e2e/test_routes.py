@@ -69,17 +69,17 @@ def test_pinned_401_fills_the_spool_then_recovers(runner, built, workdir, start_
 
 
 def test_poison_costs_nobody_else(runner, built, workdir, standin, wait_until):
-    """4 events among 400 that the server answers 422: parked with status and answer, shown by the command line;
-    the other 396 arrive."""
-    for number in (7, 100, 250, 399):
+    """4 events among 4,000 that the server answers 422: parked with status and answer, shown by the command line;
+    the other 3,996 arrive."""
+    for number in (7, 100, 2500, 3999):
         standin.script({"match": '"number":%d,' % number, "answer": 422})
     agent = Agent(runner, built("lineaged"), workdir / "agent",
                   [http_route("marquez", standin.url, profile="marquez")]).start()
-    bodies = list(numbered.events(80, 5))
+    bodies = list(numbered.events(800, 5))
     assert set(post_all(agent, bodies)) == {201}
-    wait_until(lambda: standin.stats()["stored"] >= 396 and agent.status()["routes"][0]["parked"] == 4,
+    wait_until(lambda: standin.stats()["stored"] >= 3996 and agent.status()["routes"][0]["parked"] == 4,
                60, lambda: "%s %s" % (standin.stats(), agent.status()))
-    expected = {n: body for n, body in enumerate(bodies) if n not in (7, 100, 250, 399)}
+    expected = {n: body for n, body in enumerate(bodies) if n not in (7, 100, 2500, 3999)}
     assert numbered.check(standin.stored(), expected).problems() == []
     env = agent.environment()
     listed = runner.run(built("lineage"), "deadletter", "ls", "--json", env=env)

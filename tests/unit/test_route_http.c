@@ -30,7 +30,7 @@ struct sink {
     const struct script_reply *replies; /* for the first requests, in order */
     size_t reply_count;
     char key[100];
-    bool is_open; /* a script's own */
+    int phase; /* a script's own */
 };
 
 static void handle(void *arg, const struct script_request *request, struct script_reply *reply)
@@ -479,6 +479,107 @@ static void poison_behind_a_full_window(void **state)
     bench_free(b);
 }
 
+static void refuse_run_7(struct sink *sink, const struct script_request *request,
+                         struct script_reply *reply)
+{
+    (void)sink;
+    if (memmem(request->body.data, request->body.size, "\"job-7\"", 7) != NULL)
+        reply->status = 422;
+}
+
+static bool has_posted_3(void *arg)
+{
+    struct bench *b = arg;
+    return http_script_requests(b->server) >= 3;
+}
+
+static bool has_parked(void *arg)
+{
+    struct bench *b = arg;
+    return metric_get(&b->f.metrics.routes[0].parked) == 1;
+}
+
+/* Promise 7: the dead letters' directory takes no file for a while. */
+static void a_letter_that_cannot_be_written_waits_longer(void **state)
+{
+    (void)state;
+    struct bench *b = bench_new();
+    char dead[100], away[100];
+    snprintf(dead, sizeof dead, "%s/dead", b->f.spool_directory);
+    snprintf(away, sizeof away, "%s/away", b->f.spool_directory);
+    b->sink.script = refuse_run_7;
+    fixture_start(&b->f);
+    assert_int_equal(rename(dead, away), 0);
+    assert_int_equal(rmdir(away), 0); /* it is removed, so no file can be made in it */
+    fixture_event(&b->f, 7, 0);
+    fixture_commit(&b->f);
+    fixture_until(has_posted_3, b, "posted again");
+    /* 1 and 2 s: not one each second */
+    assert_true(b->sink.bodies[2].at - b->sink.bodies[1].at >= 1900);
+    assert_int_equal(metric_get(&b->f.metrics.routes[0].parked), 0);
+    assert_int_equal(fixture_stop(&b->f, 0), 1); /* kept */
+    fixture_start(&b->f);
+    fixture_until(has_parked, b, "parked once there is room");
+    bench_free(b);
+}
+
+static void in_turn(struct sink *sink, const struct script_request *request,
+                    struct script_reply *reply)
+{
+    static const int statuses[] = {500, 400, 404};
+    (void)request;
+    if (sink->phase < (int)OL_COUNT(statuses))
+        reply->status = statuses[sink->phase];
+}
+
+static bool is_bad_for_the_phase(void *arg)
+{
+    struct bench *b = arg;
+    static const uint64_t statuses[] = {500, 400, 404};
+    static const uint64_t states[] = {ROUTE_CIRCUIT_OPEN, ROUTE_HELD, ROUTE_HELD};
+    struct route_metrics *m = &b->f.metrics.routes[0];
+    fixture_event(&b->f, 100 + b->sink.count % 50, b->sink.count); /* and more keep coming */
+    fixture_commit(&b->f);
+    return metric_get(&m->last_status) == statuses[b->sink.phase] &&
+           metric_get(&m->state) == states[b->sink.phase];
+}
+
+/* 500, then 400, then 404 to everything: only the first few 400s are parked, and the rest arrives
+ * when it heals. */
+static void a_sink_that_refuses_all_in_three_ways(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"500", "400", "404"};
+    struct bench *b = bench_new();
+    b->f.route.hold_ms = 1000;
+    b->sink.script = in_turn;
+    for (unsigned run = 0; run < 50; run++)
+        fixture_event(&b->f, run, 0);
+    fixture_commit(&b->f);
+    fixture_start(&b->f);
+    for (int phase = 0; phase < 3; phase++) {
+        pthread_mutex_lock(&b->sink.lock);
+        b->sink.phase = phase;
+        pthread_mutex_unlock(&b->sink.lock);
+        fixture_until(is_bad_for_the_phase, b, names[phase]);
+        unsigned begin = http_script_requests(b->server);
+        int64_t until = ol__time_monotonic_ms() + 1200; /* and stays so for a while */
+        while (ol__time_monotonic_ms() < until)
+            usleep(20000);
+        assert_true(http_script_requests(b->server) - begin <= (phase == 0 ? 40u : 4u));
+    }
+    pthread_mutex_lock(&b->sink.lock);
+    b->sink.phase = 3;
+    pthread_mutex_unlock(&b->sink.lock);
+    wait_empty(b);
+    int status = 0, parked = letters(b, &status);
+    uint64_t synced = spool_synced(b->f.spool);
+    assert_int_equal(parked, 9);
+    assert_int_equal(status, 400);
+    assert_int_equal(metric_get(&b->f.metrics.routes[0].delivered_events), synced - 9);
+    bench_free(b);
+}
+
 static void what_marquez_cannot_take_is_not_sent(void **state)
 {
     (void)state;
@@ -551,6 +652,8 @@ int main(void)
         cmocka_unit_test(poison_costs_nobody_else),
         cmocka_unit_test(many_poison_lanes_hold_up_nobody),
         cmocka_unit_test(poison_behind_a_full_window),
+        cmocka_unit_test(a_letter_that_cannot_be_written_waits_longer),
+        cmocka_unit_test(a_sink_that_refuses_all_in_three_ways),
         cmocka_unit_test(what_marquez_cannot_take_is_not_sent),
         cmocka_unit_test(an_outage_and_a_restart_lose_nothing),
     };
