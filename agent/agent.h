@@ -9,11 +9,17 @@
 #include "metrics.h"
 #include "spool/spool.h"
 
+struct intake;  /* opaque */
+struct deliver; /* opaque */
+
 /** Constant after start-up but for what its members lock themselves. */
 struct agent {
     const struct agent_config *config;
     struct agent_metrics *metrics;
     struct spool *spool;
+    /* whom admin hands changes to; NULL: not there (tests, or all routes are stores) */
+    struct intake *intake;
+    struct deliver *deliver;
 };
 
 /* ---- Log: one line an event on standard error, text or JSON; the only mutable global of the agent
@@ -24,7 +30,6 @@ void log_setup(enum log_level level, bool is_json);
 void log_write(enum log_level level, const char *area, const char *format, ...) OL_PRINTF(3, 4);
 
 /* ---- Intake thread (intake/) ---- */
-struct intake; /* opaque */
 /** Open listeners (unless @p no_listeners, for --once) and journal directories; nothing is taken
  * before intake_start().
  *  @return OL_OK, OL_CONFIG, OL_BUSY (address or directory taken; err says by whom), OL_IO,
@@ -37,12 +42,17 @@ OL_NODISCARD ol_status intake_start(struct intake *intake, struct ol_error *err)
 void intake_stop(struct intake *intake);
 /** Without a thread: drain what the journals hold now, commit, return (for --once). */
 OL_NODISCARD ol_status intake_drain_once(struct intake *intake, struct ol_error *err);
+/** Put records, complete but for their sequence, behind all that was taken, unchecked, and wait for
+ * their sync. Any thread but intake's own. *ret_count: as many of the first are in the spool, where
+ * the group had no room for all; 0 unless OL_OK.
+ *  @return OL_OK, OL_FULL, OL_TOO_LARGE, OL_IO, OL_NOMEM, OL_BUSY (stopping). */
+OL_NODISCARD ol_status intake_put(struct intake *intake, struct spool_record *records, size_t count,
+                                  size_t *ret_count, struct ol_error *err);
 void intake_close(struct intake *intake);
 /** Where listener @p index listens, with the port that was given for port 0; NULL past the last. */
 const char *intake_address(const struct intake *intake, size_t index);
 
 /* ---- Delivery thread (deliver/): http, kafka and file routes ---- */
-struct deliver; /* opaque */
 /** Make all routes but store. Connects nothing yet. @return OL_OK, OL_CONFIG, OL_IO, OL_NOMEM. */
 OL_NODISCARD ol_status deliver_open(const struct agent *agent, struct deliver **ret,
                                     struct ol_error *err);
@@ -54,6 +64,12 @@ void deliver_stop(struct deliver *deliver, int64_t timeout_ms, uint64_t *ret_lef
  * held. Started deliver only. @return OL_OK: empty; OL_AGAIN: something still waits. */
 OL_NODISCARD ol_status deliver_wait(struct deliver *deliver, const char *route,
                                     struct ol_error *err);
+/** Have the thread end dead letters of @p route, by sequence; see dead_letters_end_many(). Any
+ * thread but delivery's own. @return OL_OK, OL_NOT_FOUND (no such route, or it keeps none),
+ * OL_FULL, OL_IO, OL_NOMEM, OL_BUSY (stopping). */
+OL_NODISCARD ol_status deliver_end_letters(struct deliver *deliver, const char *route,
+                                           const uint64_t *seqs, size_t count, const char *how,
+                                           size_t *ret_ended, struct ol_error *err);
 void deliver_close(struct deliver *deliver);
 
 /* ---- Store thread (store/) ---- */

@@ -46,10 +46,12 @@ enum route_state {
 struct route_metrics {
     const char *name, *type; /* set before the threads start, then constant */
     metric delivered_events, delivered_bytes, requests, retries, parked, dropped, skipped;
-    metric state;       /* enum route_state */
-    metric state_since; /* Unix ms */
-    metric low;         /* low-water mark */
-    metric done;        /* records done: the mark, and those above it */
+    metric letters;                          /* dead letters that are open */
+    metric letters_retried, letters_dropped; /* by hand */
+    metric state;                            /* enum route_state */
+    metric state_since;                      /* Unix ms */
+    metric low;                              /* low-water mark */
+    metric done;                             /* records done: the mark, and those above it */
     metric in_flight;
     metric last_success;    /* Unix ms */
     metric last_status;     /* HTTP status, 0: none */

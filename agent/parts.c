@@ -68,6 +68,8 @@ ol_status parts_open(struct agent_parts *p, struct ol_error *err)
         status = deliver_open(&p->agent, &p->deliver, err);
     if (status == OL_OK)
         status = intake_open(&p->agent, p->is_once, &p->intake, err);
+    p->agent.deliver = p->deliver;
+    p->agent.intake = p->intake;
     return status;
 }
 

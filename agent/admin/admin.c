@@ -4,7 +4,9 @@
  *  1. Health, status and metrics are answered while a sync hangs: this thread touches no file of
  *     the spool but to list dead letters, and takes no lock that is held over a system call.
  *     Housekeeping, which does, has a thread of its own.
- *  2. Who asks is known from the socket before anything is answered. */
+ *  2. Who asks is known from the socket before anything is answered.
+ *  3. What changes something waits for other threads and their disks: it has a thread of its own
+ *     (changes.c), and its connection is suspended until that is done. */
 #include "admin_impl.h"
 
 #include <errno.h>
@@ -30,6 +32,7 @@ struct admin {
     struct admin_questions questions;
     struct listen_socket socket;
     struct MHD_Daemon *daemon;
+    struct admin_changes *changes;
     int epoll_fd, wake_fd;
     int64_t group; /* gid of ADMIN_GROUP */
     pthread_t thread, housekeeper;
@@ -121,11 +124,53 @@ static enum MHD_Result send_reply(struct MHD_Connection *connection, struct admi
     return result;
 }
 
+static char seen; /* its address marks a request whose header has been seen */
+
+/* Hand a change over. @return whether its answer comes later. */
+static bool begin_change(struct admin *admin, struct MHD_Connection *connection,
+                         const struct admin_request *request, struct admin_reply *reply,
+                         void **state)
+{
+    if (!admin_change_is(request->path)) {
+        admin_reply_error(reply, 405, "only GET");
+        return false;
+    }
+    if (!request->peer.may_change) { /* before it takes a place in the queue */
+        admin_change(admin->agent, request, reply);
+        return false;
+    }
+    struct admin_change_item *item = calloc(1, sizeof *item);
+    if (item == NULL || !admin_changes_put(admin->changes, item, request)) {
+        admin_change_item_free(item);
+        admin_reply_error(reply, 503, "too many changes wait");
+        return false;
+    }
+    item->connection = connection;
+    *state = item;
+    MHD_suspend_connection(connection);
+    return true;
+}
+
+/* Answers that are ready: the connections go on. */
+static void resume_changed(struct admin *admin)
+{
+    struct admin_change_item *item;
+    while ((item = admin_changes_take(admin->changes)) != NULL)
+        MHD_resume_connection(item->connection);
+}
+
+static void completed(void *arg OL_UNUSED, struct MHD_Connection *connection OL_UNUSED,
+                      void **state, enum MHD_RequestTerminationCode code OL_UNUSED)
+{
+    if (*state != NULL && *state != &seen)
+        admin_change_item_free(*state);
+    *state = NULL;
+}
+
 static enum MHD_Result handle(void *arg, struct MHD_Connection *connection, const char *url,
                               const char *method, const char *version OL_UNUSED,
                               const char *data OL_UNUSED, size_t *data_size, void **state)
 {
-    static char seen; /* its address marks a request whose header has been seen */
     struct admin *admin = arg;
     struct ol_error err = {0};
     if (*state == NULL) {
@@ -136,6 +181,10 @@ static enum MHD_Result handle(void *arg, struct MHD_Connection *connection, cons
         *data_size = 0;
         return MHD_YES;
     }
+    if (*state != &seen) { /* promise 3: it was suspended, and is done */
+        struct admin_change_item *item = *state;
+        return send_reply(connection, &item->reply);
+    }
     struct admin_request request = {.path = url, .parameter = parameter, .arg = connection};
     struct admin_reply reply = {.status = 500, .type = "text/plain"};
     ol__buf_init(&reply.body, ADMIN_ANSWER_MAX);
@@ -144,7 +193,10 @@ static enum MHD_Result handle(void *arg, struct MHD_Connection *connection, cons
     if (info == NULL || admin_peer_read(info->connect_fd, geteuid(), admin->group, &request.peer,
                                         &err) != OL_OK) /* promise 2 */
         admin_reply_error(&reply, 403, "cannot tell who asks");
-    else if (strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0)
+    else if (strcmp(method, "POST") == 0) {
+        if (begin_change(admin, connection, &request, &reply, state))
+            return MHD_YES;
+    } else if (strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0)
         admin_reply_error(&reply, 405, "only GET");
     else
         admin_get(&admin->questions, &request, &reply);
@@ -163,7 +215,10 @@ static void *run(void *arg)
         int wait_ms = -1;
         if (MHD_get_timeout(admin->daemon, &timeout) == MHD_YES)
             wait_ms = (int)OL_MIN(timeout, 60000u);
+        uint64_t count;
         OL_IGNORE(epoll_wait(admin->epoll_fd, events, 2, wait_ms), "any reason to look");
+        OL_IGNORE(read(admin->wake_fd, &count, sizeof count) < 0, "EAGAIN: nothing came");
+        resume_changed(admin);
         http_server_run(admin->daemon);
     }
     return NULL;
@@ -225,10 +280,11 @@ static ol_status start_server(struct admin *admin, struct ol_error *err)
     if (status != OL_OK)
         return status;
     admin->daemon =
-        MHD_start_daemon(MHD_USE_EPOLL, 0, NULL, NULL, handle, admin, MHD_OPTION_LISTEN_SOCKET,
-                         admin->socket.fd, MHD_OPTION_CONNECTION_LIMIT,
+        MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, handle, admin,
+                         MHD_OPTION_LISTEN_SOCKET, admin->socket.fd, MHD_OPTION_CONNECTION_LIMIT,
                          listen_limit(0, CONNECTIONS_MAX), MHD_OPTION_CONNECTION_TIMEOUT,
-                         (unsigned)IDLE_S, MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_END);
+                         (unsigned)IDLE_S, MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1,
+                         MHD_OPTION_NOTIFY_COMPLETED, completed, NULL, MHD_OPTION_END);
     if (admin->daemon == NULL)
         return ol__error_set_errno(err, errno, "'%s': start the HTTP server", text);
     const union MHD_DaemonInfo *info = MHD_get_daemon_info(admin->daemon, MHD_DAEMON_INFO_EPOLL_FD);
@@ -271,6 +327,8 @@ ol_status admin_start(const struct agent *agent, struct admin **ret, struct ol_e
                            ? ol__error_set_errno(err, errno, "admin: epoll")
                            : watch(admin, admin->wake_fd, err);
     if (status == OL_OK)
+        status = admin_changes_start(agent, admin->wake_fd, &admin->changes, err);
+    if (status == OL_OK)
         status = start_server(admin, err);
     if (status == OL_OK)
         status = start_housekeeper(admin, err);
@@ -307,10 +365,14 @@ void admin_stop(struct admin *admin)
     }
     pthread_cond_destroy(&admin->stopping);
     pthread_mutex_destroy(&admin->lock);
+    admin_changes_stop(admin->changes);
     if (admin->daemon != NULL) {
+        resume_changed(admin); /* the server must not be stopped while one is suspended */
+        http_server_run(admin->daemon);
         OL_IGNORE(MHD_quiesce_daemon(admin->daemon) < 0, "the descriptor is closed below");
         MHD_stop_daemon(admin->daemon);
     }
+    admin_changes_free(admin->changes);
     listen_close(&admin->socket);
     admin_questions_release(&admin->questions);
     if (admin->epoll_fd >= 0)

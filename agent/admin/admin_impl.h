@@ -16,6 +16,7 @@ uint64_t admin_waiting(const struct agent *agent, int route);
 struct admin_peer {
     uint32_t uid;
     bool may_see_all; /**< root, the agent's uid, or in group `lineaged` */
+    bool may_change;  /**< root and the agent's uid only */
 };
 #define ADMIN_GROUP "lineaged"
 #define ADMIN_NO_GROUP ((int64_t)-1)
@@ -27,7 +28,10 @@ OL_NODISCARD ol_status admin_peer_read(int fd, uint32_t own_uid, int64_t group,
 bool admin_peer_sees_all(uint32_t uid, const uint32_t *groups, size_t group_count, uint32_t own_uid,
                          int64_t group);
 
-/** One GET. Parameters come by name, NULL if absent or without a value. */
+/** The same for what changes something. */
+bool admin_peer_may_change(uint32_t uid, uint32_t own_uid);
+
+/** One GET or POST. Parameters come by name, NULL if absent or without a value. */
 struct admin_request {
     const char *path;
     const char *(*parameter)(const struct admin_request *request, const char *name);
@@ -55,6 +59,44 @@ void admin_questions_release(struct admin_questions *questions);
 /** GET /v1/deadletters and /v1/deadletters/ID. */
 void admin_letters(const struct agent *agent, const struct admin_request *request,
                    struct admin_reply *reply);
+/* ---- What changes something: POST. change.c has the table of paths. ---- */
+
+/** Whether POST @p path is one. */
+bool admin_change_is(const char *path);
+/** Whole answer to one; may wait for other threads and their disks, so never on admin's own thread.
+ * Refuses (403) whoever may not. */
+void admin_change(const struct agent *agent, const struct admin_request *request,
+                  struct admin_reply *reply);
+/** POST /v1/deadletters/retry, drop. */
+void admin_letters_retry(const struct agent *agent, const struct admin_request *request,
+                         struct admin_reply *reply);
+void admin_letters_drop(const struct agent *agent, const struct admin_request *request,
+                        struct admin_reply *reply);
+
+/** A thread of its own that makes the changes, one at a time; a bounded queue before it. */
+struct admin_changes; /* opaque */
+struct admin_change_item {
+    struct admin_change_item *next;
+    struct MHD_Connection *connection;
+    struct admin_request request; /**< path and parameters: owned copies, in `texts` */
+    struct admin_reply reply;
+    struct ol__buf texts;
+    bool is_queued, is_done;
+};
+/** @p wake_fd  eventfd to write to when one is done; borrowed. */
+OL_NODISCARD ol_status admin_changes_start(const struct agent *agent, int wake_fd,
+                                           struct admin_changes **ret, struct ol_error *err);
+/** Queue one, keeping path and parameters (of @p request, which are gone when this returns).
+ * @return false: too many wait, or out of memory. */
+bool admin_changes_put(struct admin_changes *changes, struct admin_change_item *item,
+                       const struct admin_request *request);
+/** One that is done since the last call; NULL: none. */
+struct admin_change_item *admin_changes_take(struct admin_changes *changes);
+/** Joins; what was queued is answered 503 and can be taken. */
+void admin_changes_stop(struct admin_changes *changes);
+void admin_changes_free(struct admin_changes *changes);
+void admin_change_item_free(struct admin_change_item *item);
+
 /** Whole answer to one GET of any path. */
 void admin_get(struct admin_questions *questions, const struct admin_request *request,
                struct admin_reply *reply);

@@ -16,6 +16,11 @@ bool admin_peer_sees_all(uint32_t uid, const uint32_t *groups, size_t group_coun
     return false;
 }
 
+bool admin_peer_may_change(uint32_t uid, uint32_t own_uid)
+{
+    return uid == 0 || uid == own_uid;
+}
+
 ol_status admin_peer_read(int fd, uint32_t own_uid, int64_t group, struct admin_peer *ret,
                           struct ol_error *err)
 {
@@ -32,6 +37,7 @@ ol_status admin_peer_read(int fd, uint32_t own_uid, int64_t group, struct admin_
         count += size / sizeof *groups;
 #endif
     ret->uid = peer.uid;
+    ret->may_change = admin_peer_may_change(peer.uid, own_uid);
     ret->may_see_all = admin_peer_sees_all(peer.uid, groups, count, own_uid, group);
     return OL_OK;
 }

@@ -2,7 +2,9 @@
 /* Promises:
  *  1. One thread drives all routes and never waits for one of them: it sleeps in one poll until
  * something happens or the next deadline, and never polls in vain.
- *  2. Cursors are on disk within a second of their last move, and at the end. */
+ *  2. Cursors are on disk within a second of their last move, and at the end.
+ *  3. Dead letters and cursors are touched by this thread alone: who wants them changed hands the
+ *     request over and waits for the answer. */
 #include "route.h"
 
 #include <errno.h>
@@ -12,6 +14,7 @@
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
+#include "handover.h"
 #include "times.h"
 
 #define SYNC_MS 1000
@@ -35,6 +38,15 @@ struct deliver {
     struct {
         bool is_stuck;
     } shown[ROUTES_MAX];
+    struct handover *requests;
+};
+
+/* What is handed over. */
+enum request_kind { END_LETTERS };
+struct letters_request {
+    const char *route, *how;
+    const uint64_t *seqs;
+    size_t count, ended;
 };
 
 static void wake(struct deliver *d)
@@ -101,6 +113,8 @@ static int64_t work_all(struct deliver *d, bool is_hurried)
             metric_set(&route->metrics->done,
                        spool_cursor_done_count(route->cursor) + route->beyond_count);
         }
+        if (route->letters != NULL)
+            metric_set(&route->metrics->letters, dead_letters_count(route->letters));
     }
     return next;
 }
@@ -141,6 +155,56 @@ static void sleep_until(struct deliver *d, int64_t next)
     d->is_woken = fds[1].revents != 0;
 }
 
+/* ---- Requests: promise 3 ---- */
+
+static struct route *find_route(struct deliver *d, const char *name)
+{
+    for (size_t i = 0; i < d->route_count; i++)
+        if (strcmp(d->routes[i]->config->name, name) == 0)
+            return d->routes[i];
+    return NULL;
+}
+
+static ol_status end_letters(struct deliver *d, struct letters_request *q, struct ol_error *err)
+{
+    struct route *route = find_route(d, q->route);
+    if (route == NULL || route->letters == NULL)
+        return ol__error_set(err, OL_NOT_FOUND, "route '%s' keeps no dead letters", q->route);
+    ol_status status =
+        dead_letters_end_many(route->letters, q->seqs, q->count, q->how, &q->ended, err);
+    if (status == OL_OK)
+        metric_add(strcmp(q->how, "dropped") == 0 ? &route->metrics->letters_dropped
+                                                  : &route->metrics->letters_retried,
+                   q->ended);
+    return status;
+}
+
+static void serve_requests(struct deliver *d)
+{
+    struct handover_job *job;
+    while ((job = handover_next(d->requests)) != NULL) {
+        struct ol_error err = {0};
+        ol_status status = OL_INVALID;
+        switch ((enum request_kind)job->kind) {
+        case END_LETTERS:
+            status = end_letters(d, job->arg, &err);
+            break;
+        }
+        handover_answer(d->requests, job, status, &err);
+    }
+}
+
+ol_status deliver_end_letters(struct deliver *d, const char *route, const uint64_t *seqs,
+                              size_t count, const char *how, size_t *ret_ended,
+                              struct ol_error *err)
+{
+    struct letters_request q = {.route = route, .how = how, .seqs = seqs, .count = count};
+    struct handover_job job = {.kind = END_LETTERS, .arg = &q};
+    ol_status status = handover_ask(d->requests, &job, err);
+    *ret_ended = status == OL_OK ? q.ended : 0;
+    return status;
+}
+
 static void *run(void *arg)
 {
     struct deliver *d = arg;
@@ -155,6 +219,7 @@ static void *run(void *arg)
         pthread_mutex_lock(&d->lock);
         bool is_hurried = stop_at != INT64_MAX || d->waiters > 0;
         pthread_mutex_unlock(&d->lock);
+        serve_requests(d);
         transfers(d);
         int64_t next = work_all(d, is_hurried);
         int64_t now = ol__time_monotonic_ms();
@@ -174,6 +239,7 @@ static void *run(void *arg)
         d->routes[i]->ops->stop(d->routes[i]);
     sync_at = 1;
     sync_cursors(d, ol__time_monotonic_ms(), &sync_at);
+    handover_close(d->requests);
     return NULL;
 }
 
@@ -224,6 +290,8 @@ ol_status deliver_open(const struct agent *agent, struct deliver **ret, struct o
     ol_status status = OL_OK;
     if (d->spool_fd < 0 || d->wake_fd < 0)
         status = ol__error_set_errno(err, errno, "delivery: eventfd");
+    if (status == OL_OK)
+        status = handover_new(d->wake_fd, &d->requests, err);
     if (status == OL_OK)
         status = open_routes(d, err);
     if (status == OL_OK) {
@@ -319,6 +387,8 @@ void deliver_close(struct deliver *d)
         spool_unsubscribe(d->agent->spool, d->spool_fd);
     for (size_t i = 0; i < d->route_count; i++)
         d->routes[i]->ops->close(d->routes[i]);
+    handover_close(d->requests);
+    handover_free(d->requests);
     curl_multi_cleanup(d->multi);
     if (d->is_curl_up)
         curl_global_cleanup();

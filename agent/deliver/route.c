@@ -28,6 +28,7 @@ ol_status route_init(struct route *route, const struct agent *agent, int index, 
     route->config = config;
     route->metrics = &agent->metrics->routes[index];
     route->poll_fd = -1;
+    spool_route_key(config->name, route->key);
     snprintf(route->area, sizeof route->area, "route %s", config->name);
     route_metrics_set_state(route->metrics, ROUTE_STARTING);
     ol_status status = ol__event_reader_new(&route->events, err);
@@ -163,7 +164,7 @@ static ol_status read_within(struct route *route, uint64_t ahead, struct spool_r
             return status;
         if (ret->seq <= low || spool_cursor_is_done(route->cursor, ret->seq))
             continue;
-        if (ret->type == SPOOL_EVENT)
+        if (ret->type == SPOOL_EVENT && spool_record_is_for(ret, route->key))
             return OL_OK;
         route_done(route, ret->seq);
     }
@@ -194,6 +195,10 @@ ol_status route_park(struct route *route, const struct spool_record *record, con
     ol__buf_init(&lane, LANE_TEXT_MAX);
     if (ol__event_read(route->events, record->data, OL_EVENT_CORE, NULL, -1, &event, NULL) == OL_OK)
         OL_IGNORE(ol__event_lane_text(event, &lane), "without memory the letter has no lane");
+    /* Sent again by hand: what it was tried before counts. */
+    int before = record->source == SPOOL_FROM_DEAD_LETTER
+                     ? (int)OL_MIN(record->source_position, (uint64_t)1000000)
+                     : 0;
     char id[128];
     snprintf(id, sizeof id, "%s-%" PRIu64, route->config->name, record->seq);
     struct dead_letter letter = {.id = id,
@@ -204,7 +209,7 @@ ol_status route_park(struct route *route, const struct spool_record *record, con
                                  .reason = reason,
                                  .status = status,
                                  .answer = answer,
-                                 .tries = tries,
+                                 .tries = before + tries,
                                  .lane = lane.data != NULL ? lane.data : "",
                                  .uid = record->uid,
                                  .event = record->data};

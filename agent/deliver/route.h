@@ -29,7 +29,8 @@ struct route {
     const struct agent *agent;
     const struct route_config *config;
     struct route_metrics *metrics;
-    char area[80]; /* for the log */
+    char area[80];   /* for the log */
+    uint8_t key[16]; /* spool_route_key() */
     struct spool_reader *reader;
     struct spool_cursor *cursor;
     struct dead_letters *letters; /* NULL: this kind parks nothing */

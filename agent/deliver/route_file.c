@@ -310,7 +310,8 @@ static ol_status gather(struct file_route *r, struct ol_error *err)
         }
         if (status != OL_OK)
             return status;
-        if (record.type == SPOOL_EVENT && add_line(r, record.data) != OL_OK)
+        if (record.type == SPOOL_EVENT && spool_record_is_for(&record, r->base.key) &&
+            add_line(r, record.data) != OL_OK)
             return ol__error_set(err, OL_NOMEM, "out of memory for a line");
         r->batch_seq = record.seq;
     }

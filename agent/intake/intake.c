@@ -6,7 +6,8 @@
  *  2. Nobody hears of success before spool_group_commit() has returned OL_OK.
  *  3. While the spool takes nothing, journals wait on disk and HTTP is answered 503; the loop never
  * spins.
- *  4. A stop answers every request that was whole when it came. */
+ *  4. A stop answers every request that was whole when it came.
+ *  5. Who hands records over hears of them after the sync, as all others do. */
 #include "agent.h"
 
 #include <errno.h>
@@ -15,6 +16,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
+#include "handover.h"
 #include "http.h"
 #include "journal.h"
 #include "take.h"
@@ -37,6 +39,14 @@ struct intake {
     bool has_more;             /* journals had more than fitted into the group */
     bool is_failing;           /* the last commit failed */
     int64_t journals_after_ms; /* monotonic: not before */
+    struct handover *requests;
+    struct handover_job *put; /* its records are in the group; answered after the commit */
+};
+
+/* What intake_put() hands over. */
+struct put {
+    struct spool_record *records;
+    size_t count, added;
 };
 
 static ol_status watch(struct intake *in, int fd, uint32_t events, struct ol_error *err)
@@ -73,6 +83,8 @@ ol_status intake_open(const struct agent *agent, bool no_listeners, struct intak
     ol_status status = in->epoll_fd < 0 || in->wake_fd < 0
                            ? ol__error_set_errno(err, errno, "intake: epoll")
                            : watch(in, in->wake_fd, EPOLLIN, err);
+    if (status == OL_OK)
+        status = handover_new(in->wake_fd, &in->requests, err);
     if (status == OL_OK)
         status = intake_taker_new(agent->spool, &agent->metrics->intake, config->validation == 1,
                                   SPOOL_PAYLOAD_MAX, &in->taker, err);
@@ -134,17 +146,58 @@ static void run_journals(struct intake *in, int64_t now_ms)
     }
 }
 
+/* One a turn: its records are few beside what a group holds. */
+static void take_put(struct intake *in)
+{
+    struct ol_error err = {0};
+    ol_status status = OL_OK;
+    in->put = handover_next(in->requests);
+    if (in->put == NULL)
+        return;
+    struct put *put = in->put->arg;
+    while (put->added < put->count && status == OL_OK) {
+        status = spool_group_add(in->agent->spool, &put->records[put->added], &err);
+        put->added += status == OL_OK;
+    }
+    if (put->added > 0)
+        return;
+    handover_answer(in->requests, in->put, status, &err);
+    in->put = NULL;
+}
+
+static void answer_put(struct intake *in, ol_status status, const struct ol_error *err)
+{
+    if (in->put == NULL)
+        return;
+    if (status != OL_OK)
+        ((struct put *)in->put->arg)->added = 0;
+    handover_answer(in->requests, in->put, status, err); /* promise 5 */
+    in->put = NULL;
+}
+
+ol_status intake_put(struct intake *in, struct spool_record *records, size_t count,
+                     size_t *ret_count, struct ol_error *err)
+{
+    struct put put = {.records = records, .count = count};
+    struct handover_job job = {.arg = &put};
+    ol_status status = handover_ask(in->requests, &job, err);
+    *ret_count = status == OL_OK ? put.added : 0;
+    return status;
+}
+
 /* Gather, commit, answer (promises 1 and 2). */
 static void turn(struct intake *in)
 {
     struct ol_error err = {0};
     if (in->door != NULL)
         http_door_run(in->door);
+    take_put(in);
     run_journals(in, ol__time_monotonic_ms());
     bool is_http = in->door != NULL && http_door_is_waiting(in->door);
     if (!is_http && spool_group_size(in->agent->spool) == 0)
         return;
     ol_status status = commit(in, &err);
+    answer_put(in, status, &err);
     if (in->door != NULL)
         http_door_committed(in->door, status);
     OL_CRASHPOINT("intake.answered");
@@ -154,6 +207,8 @@ static void turn(struct intake *in)
 static int pause_ms(const struct intake *in, int64_t now_ms)
 {
     int64_t deadline = INT64_MAX;
+    if (handover_is_waiting(in->requests))
+        return 0;
     if (in->door != NULL) {
         if (http_door_is_waiting(in->door))
             return 0;
@@ -210,6 +265,7 @@ static void *run(void *arg)
         turn(in);
     }
     finish(in);
+    handover_close(in->requests);
     return NULL;
 }
 
@@ -266,6 +322,8 @@ void intake_close(struct intake *in)
     if (in == NULL)
         return;
     intake_stop(in);
+    handover_close(in->requests);
+    handover_free(in->requests);
     http_door_close(in->door);
     journal_intake_close(in->journals);
     intake_taker_free(in->taker);

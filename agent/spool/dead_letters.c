@@ -329,41 +329,75 @@ ol_status dead_letters_add(struct dead_letters *letters, const struct dead_lette
     return status;
 }
 
+/* The lines that end those of @p seqs that are open. */
+static size_t write_ends(const struct dead_letters *l, const uint64_t *seqs, size_t count,
+                         const char *how, struct ol__buf *out)
+{
+    size_t ended = 0;
+    for (size_t i = 0; i < count; i++) {
+        struct ol__json_writer w;
+        char id[128];
+        if (!dead_letters_has(l, seqs[i]))
+            continue;
+        ended++;
+        snprintf(id, sizeof id, "%s-%" PRIu64, l->route, seqs[i]);
+        ol__json_writer_init(&w, out);
+        ol__json_begin_object(&w);
+        ol__json_member_text(&w, "done", id);
+        ol__json_member_text(&w, "how", how);
+        ol__json_end_object(&w);
+        OL_IGNORE(ol__buf_add_char(out, '\n'), "failures stick in the buffer");
+    }
+    return ended;
+}
+
+ol_status dead_letters_end_many(struct dead_letters *letters, const uint64_t *seqs, size_t count,
+                                const char *how, size_t *ret_ended, struct ol_error *err)
+{
+    struct dead_letters *l = letters;
+    struct ol__buf lines;
+    ol__buf_init(&lines, (size_t)l->max_bytes);
+    *ret_ended = write_ends(l, seqs, count, how, &lines);
+    bool fits = lines.status == OL_OK && l->fd >= 0 && l->size + lines.size <= l->max_bytes;
+    ol_status status = OL_OK;
+    if (lines.status == OL_NOMEM) {
+        status = buffer_failed(l, lines.status, err);
+    } else if (*ret_ended == 0) {
+        status = OL_OK;
+    } else if (fits) {
+        status = append(l, (struct ol__span){.data = lines.data, .size = lines.size}, err);
+        for (size_t i = 0; status == OL_OK && i < count; i++)
+            drop_seq(l, seqs[i]);
+        l->has_waste = l->has_waste || status == OL_OK;
+    } else {
+        /* Written anew without the letters: their ends need no lines. */
+        size_t before = (size_t)atomic_load(&l->count);
+        uint64_t *kept = malloc(before * sizeof *kept);
+        if (kept == NULL) {
+            status = ol__error_set(err, OL_NOMEM, "dead letters of '%s': out of memory", l->route);
+        } else {
+            memcpy(kept, l->open_seqs, before * sizeof *kept);
+            for (size_t i = 0; i < count; i++)
+                drop_seq(l, seqs[i]);
+            status = write_anew(l, (struct ol__span){.data = NULL, .size = 0}, err);
+            if (status != OL_OK) { /* all are open as before */
+                memcpy(l->open_seqs, kept, before * sizeof *kept);
+                atomic_store(&l->count, before);
+            }
+        }
+        free(kept);
+    }
+    ol__buf_release(&lines);
+    return status;
+}
+
 ol_status dead_letters_end(struct dead_letters *letters, const char *id, const char *how,
                            struct ol_error *err)
 {
-    struct dead_letters *l = letters;
     uint64_t seq = 0;
-    if (!dead_id_parse(l->route, ol__span_text(id), &seq) || !dead_letters_has(l, seq))
-        return ol__error_set(err, OL_NOT_FOUND, "route '%s' has no dead letter '%.100s'", l->route,
-                             id);
-    struct ol__buf line;
-    struct ol__json_writer w;
-    ol__buf_init(&line, 4096);
-    ol__json_writer_init(&w, &line);
-    ol__json_begin_object(&w);
-    ol__json_member_text(&w, "done", id);
-    ol__json_member_text(&w, "how", how);
-    ol__json_end_object(&w);
-    OL_IGNORE(ol__buf_add_char(&line, '\n'), "failures stick in the buffer");
-    ol_status status = OL_OK;
-    struct ol__span text = {.data = line.data, .size = line.size};
-    if (line.status != OL_OK) {
-        status = buffer_failed(l, line.status, err);
-    } else if (l->fd >= 0 && l->size + line.size <= l->max_bytes) {
-        status = append(l, text, err);
-        if (status == OL_OK) {
-            drop_seq(l, seq);
-            l->has_waste = true;
-        }
-    } else {
-        /* Written anew without the letter: its end needs no line. On failure it is open as before,
-         * in its old place or, where the order shows, at the end. */
-        drop_seq(l, seq);
-        status = write_anew(l, (struct ol__span){.data = NULL, .size = 0}, err);
-        if (status != OL_OK)
-            push_seq(l, seq);
-    }
-    ol__buf_release(&line);
-    return status;
+    size_t ended = 0;
+    if (!dead_id_parse(letters->route, ol__span_text(id), &seq) || !dead_letters_has(letters, seq))
+        return ol__error_set(err, OL_NOT_FOUND, "route '%s' has no dead letter '%.100s'",
+                             letters->route, id);
+    return dead_letters_end_many(letters, &seq, 1, how, &ended, err);
 }

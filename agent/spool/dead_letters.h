@@ -42,6 +42,11 @@ OL_NODISCARD ol_status dead_letters_add(struct dead_letters *letters,
  *  @return OL_OK; OL_NOT_FOUND: no open letter has this id; OL_FULL, OL_IO: it is still open. */
 OL_NODISCARD ol_status dead_letters_end(struct dead_letters *letters, const char *id,
                                         const char *how, struct ol_error *err);
+/** The same for @p count letters by sequence, with one sync: all of them, or none. Those that are
+ * not open are passed over. *ret_ended: how many were. @return OL_OK, OL_FULL, OL_IO, OL_NOMEM. */
+OL_NODISCARD ol_status dead_letters_end_many(struct dead_letters *letters, const uint64_t *seqs,
+                                             size_t count, const char *how, size_t *ret_ended,
+                                             struct ol_error *err);
 /** Whether a letter for @p seq is there already (a kill between letter and cursor). */
 bool dead_letters_has(const struct dead_letters *letters, uint64_t seq);
 uint64_t dead_letters_count(const struct dead_letters *letters); /* any thread */

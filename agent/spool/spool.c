@@ -328,6 +328,19 @@ bool spool_name_is_valid(const char *name)
     return size >= 1 && size <= SPOOL_NAME_MAX && name[size] == '\0';
 }
 
+void spool_route_key(const char *route, uint8_t out[16])
+{
+    static const struct ol__uuid name_space = {{0x5c, 0x0e, 0x8a, 0x54, 0x1f, 0x6d, 0x4b, 0x21,
+                                                0x9a, 0x37, 0xd2, 0x40, 0x6e, 0xb9, 0x13, 0xc8}};
+    struct ol__uuid key = ol__uuid_v5(&name_space, ol__span_text(route));
+    memcpy(out, key.bytes, 16);
+}
+
+bool spool_record_is_for(const struct spool_record *record, const uint8_t key[16])
+{
+    return record->source != SPOOL_FROM_DEAD_LETTER || memcmp(record->source_id, key, 16) == 0;
+}
+
 /* ---- following ---- */
 
 uint64_t spool_synced(const struct spool *spool)

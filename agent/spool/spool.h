@@ -71,6 +71,12 @@ struct spool_record {
     uint64_t offset;
 };
 
+/** What stands in source_id of a dead letter that is sent again: whose it is (UUIDv5 of the route's
+ * name; SPOOL.md, "Record"). */
+void spool_route_key(const char *route, uint8_t out[16]);
+/** Whether @p record goes to the route with this key: all do, but another route's dead letters. */
+bool spool_record_is_for(const struct spool_record *record, const uint8_t key[16]);
+
 /** Copy @p record into the group being gathered (in memory) and give it its sequence. A journal
  * record moves its journal's position. @return OL_OK; OL_FULL: S7, or the group has no room for it
  * (commit, then again: groups far below SPOOL_GROUP_MAX never see that); OL_TOO_LARGE, OL_INVALID,

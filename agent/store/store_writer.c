@@ -179,7 +179,7 @@ static ol_status take(struct store_writer *w, struct batch *batch, struct ol_err
         batch->seq = record.offset;
         return status;
     }
-    if (record.type == SPOOL_EVENT)
+    if (record.type == SPOOL_EVENT && record.source != SPOOL_FROM_DEAD_LETTER) /* none of ours */
         status = add_event(w, &record, batch, err);
     batch->seq = record.seq;
     return status;

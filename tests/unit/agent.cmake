@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 ol_unit_test(dedup agent_intake)
 ol_unit_test(config agent_common)
+ol_unit_test(handover agent_common)
 # The door and the group commit, over a running intake.
 if(TARGET agent_spool)
   add_library(ol_intake_fixture STATIC intake_fixture.c)

@@ -60,6 +60,16 @@ DOUBLE(runs)
 DOUBLE(show)
 DOUBLE(events)
 
+/* Delivery's thread, as far as dead letters go. */
+static struct dead_letters *owned_letters;
+ol_status deliver_end_letters(struct deliver *deliver OL_UNUSED, const char *route,
+                              const uint64_t *seqs, size_t count, const char *how,
+                              size_t *ret_ended, struct ol_error *err)
+{
+    assert_string_equal(route, "web");
+    return dead_letters_end_many(owned_letters, seqs, count, how, ret_ended, err);
+}
+
 /* ---- Rules ---- */
 
 static void who_sees_all(void **state OL_UNUSED)
@@ -81,6 +91,13 @@ static void who_sees_all(void **state OL_UNUSED)
         assert_int_equal(
             admin_peer_sees_all(cases[i].uid, cases[i].groups, 3, cases[i].own, cases[i].group),
             cases[i].expected);
+}
+
+static void who_may_change(void **state OL_UNUSED)
+{
+    assert_true(admin_peer_may_change(0, 500));
+    assert_true(admin_peer_may_change(500, 500));
+    assert_false(admin_peer_may_change(501, 500)); /* also if it is in group lineaged */
 }
 
 static const char *parameters; /* "name=value&name=value" */
@@ -250,6 +267,111 @@ static void the_socket_answers(void **state OL_UNUSED)
     assert_int_not_equal(access(f.config.admin_socket, F_OK), 0);
 }
 
+static void add_letter(const char *route, unsigned seq, int status, const char *reason)
+{
+    struct ol_error err = {0};
+    char id[32], event[512];
+    snprintf(id, sizeof id, "%s-%u", route, seq);
+    snprintf(event, sizeof event, EVENT(",\"n\":%u"), seq);
+    const struct dead_letter letter = {.id = id,
+                                       .route = route,
+                                       .seq = seq,
+                                       .reason = reason,
+                                       .status = status,
+                                       .tries = 3,
+                                       .lane = "r",
+                                       .uid = 77,
+                                       .event = ol__span_text(event)};
+    if (dead_letters_add(owned_letters, &letter, &err) != OL_OK)
+        fail_msg("%s", err.message);
+}
+
+static void add_web_route(void)
+{
+    struct route_config *routes = calloc(2, sizeof *routes);
+    struct ol_error err;
+    assert_non_null(routes);
+    routes[0] = *(struct route_config *)f.config.routes.items;
+    assert_int_equal(ol__settings_defaults(route_settings, &routes[1], &err), OL_OK);
+    routes[1].name = strdup("web");
+    routes[1].type = ROUTE_HTTP;
+    free(f.config.routes.items);
+    f.config.routes = (struct ol__setting_items){.items = routes, .count = 2};
+}
+
+/* Letters go into the spool for their route alone, with their tries, and end; by what was chosen
+ * and by nothing else. Verbs that change take POST only. */
+static void letters_are_changed(void **state OL_UNUSED)
+{
+    struct admin *admin = NULL;
+    struct ol_error err = {0};
+    uint8_t key[16], other[16];
+    const char *event = EVENT("");
+    add_web_route();
+    f.agent.intake = f.intake;
+    f.agent.deliver = (struct deliver *)(void *)&asked;
+    if (dead_letters_open(f.config.spool_directory, "web", 0, NULL, &owned_letters, &err) != OL_OK)
+        fail_msg("%s", err.message);
+    for (unsigned i = 0; i < 6; i++) /* so that the spool is further than the letters */
+        assert_int_equal(intake_fixture_post(&f, i % 2 == 0 ? "/lineage" : "/x/lineage", "", event,
+                                             strlen(event), &answer),
+                         i < 2 ? 201 : answer.status);
+    if (admin_start(&f.agent, &admin, &err) != OL_OK)
+        fail_msg("%s", err.message);
+    add_letter("web", 1, 422, "status 422");
+    add_letter("web", 2, 400, "status 400");
+    assert_int_equal(get("GET", "/v1/deadletters/retry"), 404);
+    assert_int_equal(get("POST", "/v1/deadletters"), 405);
+    assert_int_equal(get("POST", "/v1/deadletters/retry"), 400);
+    assert_non_null(strstr(answer.body, "which letters?"));
+    assert_int_equal(get("POST", "/v1/deadletters/retry?status=4x"), 400);
+    assert_int_equal(get("POST", "/v1/deadletters/retry?route=local"), 404);
+    assert_int_equal(get("POST", "/v1/deadletters/drop?id=web-9"), 404);
+    assert_int_equal(dead_letters_count(owned_letters), 2);
+    size_t before = intake_fixture_records(&f);
+    assert_int_equal(get("POST", "/v1/deadletters/retry?reason=422"), 200);
+    assert_non_null(strstr(answer.body, "{\"retried\":1,\"left_off\":0,\"more\":false,"));
+    assert_int_equal(intake_fixture_records(&f), before + 1);
+    assert_false(dead_letters_has(owned_letters, 1));
+    struct spool_record record = intake_fixture_record(&f, before);
+    assert_int_equal(record.source, SPOOL_FROM_DEAD_LETTER);
+    assert_int_equal(record.source_position, 3);
+    assert_int_equal(record.uid, 77);
+    assert_int_equal(record.lane_kind, 1);
+    assert_memory_equal(record.data.data, EVENT(",\"n\":1"), record.data.size);
+    spool_route_key("web", key);
+    spool_route_key("local", other);
+    assert_true(spool_record_is_for(&record, key));
+    assert_false(spool_record_is_for(&record, other));
+    assert_int_equal(get("POST", "/v1/deadletters/drop?all=1"), 200);
+    assert_non_null(strstr(answer.body, "\"dropped\":1"));
+    assert_int_equal(dead_letters_count(owned_letters), 0);
+    assert_int_equal(intake_fixture_records(&f), before + 1);
+    /* a stop answers who waits: the thread of intake is gone */
+    add_letter("web", 2, 400, "status 400");
+    intake_stop(f.intake);
+    assert_int_equal(get("POST", "/v1/deadletters/retry?all=1"), 503);
+    assert_non_null(strstr(answer.body, "stopping"));
+    assert_int_equal(dead_letters_count(owned_letters), 1);
+    admin_stop(admin);
+    dead_letters_close(owned_letters);
+}
+
+/* A peer that may not change is told so, with a sentence. */
+static void others_change_nothing(void **state OL_UNUSED)
+{
+    struct admin_request request = {.path = "/v1/deadletters/drop",
+                                    .parameter = parameter,
+                                    .peer = {.uid = 501, .may_see_all = true}};
+    struct admin_reply reply = {0};
+    parameters = "all=1";
+    ol__buf_init(&reply.body, 1 << 16);
+    admin_change(&f.agent, &request, &reply);
+    assert_int_equal(reply.status, 403);
+    assert_non_null(strstr(reply.body.data, "only root and the agent's own user"));
+    ol__buf_release(&reply.body);
+}
+
 /* Every metric has its help and type once, before its first value (the format demands it). */
 static void exposition_is_well_formed(void **state OL_UNUSED)
 {
@@ -310,9 +432,11 @@ static int tear_down(void **state OL_UNUSED)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(who_sees_all), TEST(questions_carry_the_askers_uid),
-        TEST(questions_that_are_wrong), TEST(letters_are_their_senders),
-        TEST(the_socket_answers),       TEST(exposition_is_well_formed),
+        cmocka_unit_test(who_sees_all),   TEST(questions_carry_the_askers_uid),
+        TEST(questions_that_are_wrong),   TEST(letters_are_their_senders),
+        cmocka_unit_test(who_may_change), TEST(letters_are_changed),
+        TEST(others_change_nothing),      TEST(the_socket_answers),
+        TEST(exposition_is_well_formed),
     };
     return cmocka_run_group_tests_name("admin", tests, NULL, NULL);
 }
