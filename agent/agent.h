@@ -87,8 +87,12 @@ struct admin; /* opaque */
 OL_NODISCARD ol_status admin_start(const struct agent *agent, struct admin **ret,
                                    struct ol_error *err);
 void admin_stop(struct admin *admin);
-/** Prometheus text of everything; any thread. */
-ol_status admin_exposition(const struct agent *agent, struct ol__buf *out);
+/** All metrics, as OpenMetrics 1.0 or Prometheus text 0.0.4; any thread. */
+ol_status admin_exposition(const struct agent *agent, bool is_openmetrics, struct ol__buf *out);
+/** Its Content-Type. */
+const char *admin_exposition_type(bool is_openmetrics);
+/** Whether the Accept header field @p accept (NULL: none) asks for OpenMetrics. */
+bool admin_exposition_is_open(const char *accept);
 /** Health as text, "ok\n" or reasons. @return whether healthy. Any thread. */
 bool admin_health(const struct agent *agent, struct ol__buf *out);
 /** /status as JSON. Any thread. */

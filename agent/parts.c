@@ -45,6 +45,10 @@ static void open_metrics(struct agent_parts *p)
     struct agent_metrics *m = p->agent.metrics;
     m->started_ms = ol__time_now_ms();
     m->route_count = (int)config->routes.count;
+    m->intake.directory_count =
+        (int)OL_MIN(config->journal_directories.count, (size_t)JOURNAL_DIRECTORIES_MAX);
+    for (int i = 0; i < m->intake.directory_count; i++)
+        m->intake.directories[i].path = config->journal_directories.items[i];
     for (size_t i = 0; i < config->routes.count; i++) {
         m->routes[i].name = routes(config)[i].name;
         m->routes[i].type = type_names[routes(config)[i].type];

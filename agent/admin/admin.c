@@ -30,6 +30,7 @@
 struct admin {
     const struct agent *agent;
     struct admin_questions questions;
+    struct admin_look look;
     struct listen_socket socket;
     struct MHD_Daemon *daemon;
     struct admin_changes *changes;
@@ -80,8 +81,9 @@ void admin_get(struct admin_questions *questions, const struct admin_request *re
         reply->status = admin_health(agent, &reply->body) ? 200 : 503;
         reply->type = "text/plain; charset=utf-8";
     } else if (strcmp(request->path, "/metrics") == 0) {
-        reply->status = admin_exposition(agent, &reply->body) == OL_OK ? 200 : 503;
-        reply->type = "text/plain; version=0.0.4; charset=utf-8";
+        reply->status =
+            admin_exposition(agent, request->wants_openmetrics, &reply->body) == OL_OK ? 200 : 503;
+        reply->type = admin_exposition_type(request->wants_openmetrics);
     } else if (strcmp(request->path, "/status") == 0) {
         reply->status = admin_status(agent, &reply->body) == OL_OK ? 200 : 503;
         reply->type = "application/json";
@@ -185,7 +187,12 @@ static enum MHD_Result handle(void *arg, struct MHD_Connection *connection, cons
         struct admin_change_item *item = *state;
         return send_reply(connection, &item->reply);
     }
-    struct admin_request request = {.path = url, .parameter = parameter, .arg = connection};
+    struct admin_request request = {
+        .path = url,
+        .parameter = parameter,
+        .arg = connection,
+        .wants_openmetrics = admin_exposition_is_open(
+            MHD_lookup_connection_value(connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_ACCEPT))};
     struct admin_reply reply = {.status = 500, .type = "text/plain"};
     ol__buf_init(&reply.body, ADMIN_ANSWER_MAX);
     const union MHD_ConnectionInfo *info =
@@ -240,6 +247,7 @@ static void *keep_house(void *arg)
         pthread_mutex_unlock(&admin->lock);
         if (spool_reap(admin->agent->spool, &err) < 0)
             log_write(LOG_LEVEL_WARNING, "spool", "%s", err.message);
+        admin_look(&admin->look, admin->agent);
         pthread_mutex_lock(&admin->lock);
     }
     pthread_mutex_unlock(&admin->lock);
@@ -330,8 +338,10 @@ ol_status admin_start(const struct agent *agent, struct admin **ret, struct ol_e
         status = admin_changes_start(agent, admin->wake_fd, &admin->changes, err);
     if (status == OL_OK)
         status = start_server(admin, err);
-    if (status == OL_OK)
+    if (status == OL_OK) {
+        admin_look(&admin->look, agent); /* so that the first answer has it */
         status = start_housekeeper(admin, err);
+    }
     if (status == OL_OK) {
         int failed = pthread_create(&admin->thread, NULL, run, admin);
         if (failed != 0)

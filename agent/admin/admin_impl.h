@@ -11,6 +11,19 @@
 
 /** Records on disk that route @p route has not done, also where others behind them are done. */
 uint64_t admin_waiting(const struct agent *agent, int route);
+/** About how many bytes that is. */
+uint64_t admin_waiting_bytes(const struct agent *agent, int route);
+/** The pinned route that is furthest behind; -1: none is behind. */
+int admin_slowest_pinned(const struct agent *agent);
+/** How long ago; 0 also for 0, and for what is to come. */
+uint64_t admin_age_ms(uint64_t unix_ms);
+
+/** What the housekeeper remembers from one look to the next. Threads: the housekeeper. */
+struct admin_look {
+    uint64_t low[ROUTES_MAX];
+    bool is_known[ROUTES_MAX];
+};
+void admin_look(struct admin_look *look, const struct agent *agent);
 
 /** Who asks, by SO_PEERCRED and SO_PEERGROUPS. */
 struct admin_peer {
@@ -35,7 +48,8 @@ bool admin_peer_may_change(uint32_t uid, uint32_t own_uid);
 struct admin_request {
     const char *path;
     const char *(*parameter)(const struct admin_request *request, const char *name);
-    void *arg; /**< for parameter() */
+    void *arg;              /**< for parameter() */
+    bool wants_openmetrics; /**< by its Accept */
     struct admin_peer peer;
 };
 struct admin_reply {

@@ -23,13 +23,24 @@ uint64_t admin_waiting(const struct agent *agent, int route)
     return synced > done ? synced - done : 0;
 }
 
+uint64_t admin_waiting_bytes(const struct agent *agent, int route)
+{
+    struct spool_stats stats;
+    spool_stats_get(agent->spool, &stats);
+    uint64_t kept = stats.synced_seq + 1 - OL_MIN(stats.oldest_seq, stats.synced_seq + 1);
+    uint64_t waiting = OL_MIN(admin_waiting(agent, route), kept);
+    uint64_t events = metric_get(&agent->metrics->intake.accepted_events);
+    if (events != 0)
+        return waiting * (metric_get(&agent->metrics->intake.accepted_bytes) / events);
+    return kept != 0 ? waiting * (stats.bytes_used / kept) : 0;
+}
+
 static const struct route_config *route_config(const struct agent *agent, int route)
 {
     return (const struct route_config *)agent->config->routes.items + route;
 }
 
-/* The pinned route that is furthest behind; -1: none is behind. */
-static int slowest_pinned(const struct agent *agent)
+int admin_slowest_pinned(const struct agent *agent)
 {
     int slowest = -1;
     for (int i = 0; i < agent->metrics->route_count; i++)
@@ -52,7 +63,7 @@ bool admin_health(const struct agent *agent, struct ol__buf *out)
     if (stats.is_failing)
         ol__buf_add_text(out, "spool: cannot be written; events are refused\n");
     if (stats.is_full) {
-        int route = slowest_pinned(agent);
+        int route = admin_slowest_pinned(agent);
         if (route >= 0)
             ol__buf_add_format(out, "spool: full; it waits for route %s\n",
                                agent->metrics->routes[route].name);
@@ -181,7 +192,7 @@ static void write_waits(const struct agent *agent, const struct spool_stats *sta
     else if (sync_running_ms(stats) > 1000)
         write_wait(w, "intake", "disk", "a sync takes long");
     if (stats->is_full) {
-        int route = slowest_pinned(agent);
+        int route = admin_slowest_pinned(agent);
         if (route >= 0)
             snprintf(name, sizeof name, "route %s", agent->metrics->routes[route].name);
         write_wait(w, "intake", route >= 0 ? name : "disk", "the spool is full");

@@ -218,7 +218,7 @@ ol_status route_park(struct route *route, const struct spool_record *record, con
         result = dead_letters_add(route->letters, &letter, err);
     ol__buf_release(&lane);
     if (result != OL_OK) {
-        route_metrics_set_error(route->metrics, err->message);
+        route_metrics_set_cause(route->metrics, CAUSE_DISK, err->message);
         if (!route->is_letter_failing)
             log_write(LOG_LEVEL_ERROR, route->area, "dead letter, its lane waits: %s",
                       err->message);
@@ -266,6 +266,8 @@ void route_set_state(struct route *route, enum route_state state, const char *re
     enum route_state old = (enum route_state)metric_get(&route->metrics->state);
     if (reason != NULL)
         route_metrics_set_error(route->metrics, reason);
+    if (state == ROUTE_OK)
+        metric_set(&route->metrics->cause, CAUSE_NONE);
     route->is_stuck = state == ROUTE_CIRCUIT_OPEN || state == ROUTE_HELD || state == ROUTE_FAILED;
     if (state == old)
         return;

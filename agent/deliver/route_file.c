@@ -35,7 +35,8 @@ struct file_route {
     uint64_t inode;
     struct ol__buf batch;
     size_t batch_events;
-    uint64_t batch_seq; /* newest sequence in, or passed before, the batch */
+    struct taken_times taken; /* of the batch */
+    uint64_t batch_seq;       /* newest sequence in, or passed before, the batch */
     uint64_t written_seq, synced_seq;
     uint64_t written_size, synced_size;
     int64_t commit_at; /* 0: nothing to commit */
@@ -177,7 +178,7 @@ static void forget(struct file_route *r)
     spool_reader_close(r->base.reader);
     r->base.reader = NULL;
     ol__buf_reset(&r->batch);
-    r->batch_events = 0;
+    r->batch_events = r->taken.used = 0;
     r->commit_at = 0;
 }
 
@@ -219,6 +220,7 @@ static ol_status flush(struct file_route *r, int64_t now_ms, struct ol_error *er
         metric_add(&r->base.metrics->requests, 1);
     metric_add(&r->base.metrics->delivered_bytes, r->batch.size - r->batch_events);
     metric_add(&r->base.metrics->delivered_events, r->batch_events);
+    route_metrics_delivered_all(r->base.metrics, &r->taken);
     r->written_size += r->batch.size;
     if (r->batch.size > 0 && r->commit_at == 0)
         r->commit_at = now_ms + COMMIT_MS;
@@ -313,6 +315,8 @@ static ol_status gather(struct file_route *r, struct ol_error *err)
         if (record.type == SPOOL_EVENT && spool_record_is_for(&record, r->base.key) &&
             add_line(r, record.data) != OL_OK)
             return ol__error_set(err, OL_NOMEM, "out of memory for a line");
+        if (record.type == SPOOL_EVENT)
+            taken_times_add(&r->taken, record.time_ms);
         r->batch_seq = record.seq;
     }
     return OL_OK;
@@ -381,6 +385,7 @@ static int64_t work(struct route *base, int64_t now_ms)
     }
     if (!r->is_stdout)
         forget(r); /* opening again cuts it back to what is synced */
+    route_metrics_set_cause(base->metrics, CAUSE_DISK, err.message);
     route_set_state(base, ROUTE_FAILED, err.message);
     r->retry_at = now_ms + RETRY_MS;
     return r->retry_at;

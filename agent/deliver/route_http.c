@@ -18,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
+#include "cause.h"
 #include "lanes.h"
 #include "profile.h"
 #include "times.h"
@@ -47,6 +48,7 @@ struct request {
     struct spool_record record; /* data: in `event` */
     struct ol__buf event;
     char answer[ANSWER_MAX];
+    char trouble[CURL_ERROR_SIZE]; /* libcurl's words, if there is no answer */
     size_t answer_size;
     char retry_after[64];
     size_t retry_after_size;
@@ -146,8 +148,10 @@ static void check_key(struct http_route *r, int64_t now_ms)
     if (status != OL_OK) {
         ol__error_prefix(&err, status, "api_key_file");
         log_write(LOG_LEVEL_ERROR, r->base.area, "%s", err.message);
-        if (r->headers == NULL)
+        if (r->headers == NULL) {
+            route_metrics_set_cause(r->base.metrics, CAUSE_CREDENTIALS, err.message);
             route_set_state(&r->base, ROUTE_HELD, err.message);
+        }
         return;
     }
     r->key_mtime = st.st_mtim;
@@ -215,6 +219,7 @@ static bool prepare_easy(struct http_route *r, struct request *q)
     SET(CURLOPT_HEADERFUNCTION, take_header);
     SET(CURLOPT_HEADERDATA, (void *)q);
     SET(CURLOPT_PRIVATE, (void *)q);
+    SET(CURLOPT_ERRORBUFFER, q->trouble);
 #undef SET
     return bad == CURLE_OK;
 }
@@ -231,6 +236,7 @@ static bool submit(struct request *q)
 {
     q->answer_size = q->retry_after_size = 0;
     q->has_headers = false;
+    q->trouble[0] = '\0';
     if (curl_easy_setopt(q->easy, CURLOPT_HTTPHEADER, q->headers->list) != CURLE_OK ||
         curl_easy_setopt(q->easy, CURLOPT_FRESH_CONNECT, q->is_fresh ? 1L : 0L) != CURLE_OK ||
         curl_easy_setopt(q->easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)q->event.size) !=
@@ -338,7 +344,7 @@ static void send_again(struct http_route *r, const struct lanes_item *item, int6
     } else if (status == OL_NOT_FOUND || status == OL_CORRUPT) {
         log_write(LOG_LEVEL_ERROR, r->base.area, "event %" PRIu64 " lost: %s", item->seq,
                   err.message);
-        metric_add(&r->base.metrics->dropped, 1);
+        route_metrics_dropped(r->base.metrics, DROP_UNREADABLE, 1);
         lanes_remove(r->lanes, item);
         route_done(&r->base, item->seq);
     } else {
@@ -408,6 +414,21 @@ static void show_state(struct http_route *r, const char *reason)
     metric_set(&r->base.metrics->in_flight, lanes_in_flight(r->lanes));
 }
 
+/* What came of it, in words. */
+static enum route_cause tell(const struct request *q, CURLcode result, int status, char *reason,
+                             size_t size)
+{
+    long verify = 0;
+    if (result == CURLE_OK) {
+        snprintf(reason, size, "status %d", status);
+        return cause_of_status(status);
+    }
+    snprintf(reason, size, "%s", q->trouble[0] != '\0' ? q->trouble : curl_easy_strerror(result));
+    OL_IGNORE(curl_easy_getinfo(q->easy, CURLINFO_SSL_VERIFYRESULT, &verify) != CURLE_OK,
+              "the words tell as well");
+    return cause_of_transfer(result, verify, q->trouble);
+}
+
 static void answered(struct request *q, CURLcode result, int64_t now_ms)
 {
     struct http_route *r = q->route;
@@ -423,17 +444,16 @@ static void answered(struct request *q, CURLcode result, int64_t now_ms)
         retry_classify((enum route_profile)r->base.config->profile, &answer, r->base.json,
                        ol__time_now_ms(), r->base.config->retry_max_ms);
     char reason[ROUTE_ERROR_MAX];
-    if (answer.failure == RETRY_ANSWERED)
-        snprintf(reason, sizeof reason, "status %ld", status);
-    else
-        snprintf(reason, sizeof reason, "%s", curl_easy_strerror(result));
+    enum route_cause cause = tell(q, result, (int)status, reason, sizeof reason);
     metric_set(&r->base.metrics->last_status, (uint64_t)status);
+    if (class.kind != RETRY_DONE)
+        route_metrics_set_cause(r->base.metrics, cause, reason);
     switch (lanes_answer(r->lanes, &q->item, &class, now_ms)) {
     case LANES_DELIVERED:
         route_done(&r->base, q->item.seq);
         metric_add(&r->base.metrics->delivered_events, 1);
         metric_add(&r->base.metrics->delivered_bytes, q->event.size);
-        metric_set(&r->base.metrics->last_success, (uint64_t)ol__time_now_ms());
+        route_metrics_delivered(r->base.metrics, q->record.time_ms, 1);
         show_state(r, NULL);
         return;
     case LANES_PARK:

@@ -23,6 +23,7 @@
 
 struct message {
     uint64_t seq, segment, offset;
+    int64_t taken_ms;
     struct message *next; /* free, or to be parked */
 };
 
@@ -44,6 +45,7 @@ struct kafka_route {
     int failures;    /* producers in a row without a delivery */
     int64_t retry_at, park_at, progress_at;
     char reason[ROUTE_ERROR_MAX];
+    enum route_cause cause; /* what kind of reason that is */
 };
 
 /* ---- What librdkafka tells ---- */
@@ -72,15 +74,47 @@ static bool is_bad_event(rd_kafka_resp_err_t code)
            code == RD_KAFKA_RESP_ERR_INVALID_RECORD || code == RD_KAFKA_RESP_ERR_INVALID_MSG_SIZE;
 }
 
-static void say(struct kafka_route *r, const char *what, const char *detail)
+static enum route_cause cause_of(rd_kafka_resp_err_t code)
 {
+    switch (code) {
+    case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART:
+    case RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC:
+    case RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION:
+    case RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION:
+        return CAUSE_TOPIC;
+    case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
+    case RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED:
+    case RD_KAFKA_RESP_ERR__AUTHENTICATION:
+    case RD_KAFKA_RESP_ERR_SASL_AUTHENTICATION_FAILED:
+        return CAUSE_AUTH;
+    case RD_KAFKA_RESP_ERR__SSL:
+        return CAUSE_TLS;
+    case RD_KAFKA_RESP_ERR__RESOLVE:
+        return CAUSE_DNS;
+    case RD_KAFKA_RESP_ERR__TRANSPORT:
+    case RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN:
+        return CAUSE_CONNECT;
+    case RD_KAFKA_RESP_ERR__TIMED_OUT:
+    case RD_KAFKA_RESP_ERR__MSG_TIMED_OUT:
+    case RD_KAFKA_RESP_ERR_REQUEST_TIMED_OUT:
+        return CAUSE_TIMEOUT;
+    default:
+        return CAUSE_OTHER;
+    }
+}
+
+static void say(struct kafka_route *r, enum route_cause cause, const char *what, const char *detail)
+{
+    /* "All brokers down" comes behind what says why. */
+    if (cause != CAUSE_CONNECT || r->cause == CAUSE_NONE)
+        r->cause = cause;
     snprintf(r->reason, sizeof r->reason, "%s: %s", what, detail);
 }
 
 static void begin_again(struct kafka_route *r, rd_kafka_resp_err_t code)
 {
     if (!r->is_failing)
-        say(r, "delivery", r->lib->err2str(code));
+        say(r, cause_of(code), "delivery", r->lib->err2str(code));
     r->is_failing = true;
     r->is_held = r->is_held || is_wrong_setting(code);
 }
@@ -92,11 +126,11 @@ static void on_error(rd_kafka_t *producer, int code, const char *reason, void *a
     if (code == RD_KAFKA_RESP_ERR__FATAL) {
         rd_kafka_resp_err_t original = r->lib->fatal_error(producer, text, sizeof text);
         begin_again(r, original);
-        say(r, "fatal", text);
+        say(r, cause_of(original), "fatal", text);
         return;
     }
     /* The rest librdkafka goes on trying itself; what it says last is why nothing comes. */
-    say(r, "broker", reason);
+    say(r, cause_of((rd_kafka_resp_err_t)code), "broker", reason);
     if (is_wrong_setting((rd_kafka_resp_err_t)code))
         r->is_refused = true;
     else if (code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN)
@@ -120,7 +154,8 @@ static void on_report(rd_kafka_t *producer, const rd_kafka_message_t *report, vo
         OL_CRASHPOINT("deliver.done");
         metric_add(&r->base.metrics->delivered_events, 1);
         metric_add(&r->base.metrics->delivered_bytes, report->len);
-        metric_set(&r->base.metrics->last_success, (uint64_t)ol__time_now_ms());
+        route_metrics_delivered(r->base.metrics, m->taken_ms, 1);
+        r->cause = CAUSE_NONE;
         r->is_held = r->is_down = r->is_refused = false;
         r->failures = 0;
         r->progress_at = ol__time_monotonic_ms();
@@ -271,7 +306,7 @@ static bool park_all(struct kafka_route *r, int64_t now_ms)
         ol_status status =
             spool_read_again(r->base.reader, m->segment, m->offset, m->seq, &record, &err);
         if (status == OL_NOT_FOUND || status == OL_CORRUPT) {
-            metric_add(&r->base.metrics->dropped, 1);
+            route_metrics_dropped(r->base.metrics, DROP_UNREADABLE, 1);
         } else {
             if (status == OL_OK)
                 status =
@@ -298,8 +333,10 @@ static struct message *message_new(struct kafka_route *r, const struct spool_rec
     else
         m = malloc(sizeof *m);
     if (m != NULL)
-        *m = (struct message){
-            .seq = record->seq, .segment = record->segment, .offset = record->offset};
+        *m = (struct message){.seq = record->seq,
+                              .segment = record->segment,
+                              .offset = record->offset,
+                              .taken_ms = record->time_ms};
     return m;
 }
 
@@ -378,6 +415,9 @@ static void show_state(struct kafka_route *r, bool is_late)
                         r->reason[0] != '\0' ? r->reason : "no delivery report");
     else
         route_set_state(&r->base, r->failures > 0 ? ROUTE_RETRYING : ROUTE_OK, NULL);
+    if (r->base.is_stuck)
+        route_metrics_set_cause(r->base.metrics, r->cause != CAUSE_NONE ? r->cause : CAUSE_TIMEOUT,
+                                r->reason[0] != '\0' ? r->reason : "no delivery report");
     metric_set(&r->base.metrics->in_flight, r->outstanding);
 }
 
@@ -402,7 +442,7 @@ static int64_t ready_producer(struct kafka_route *r, int64_t now_ms)
         return r->retry_at;
     if (producer_open(r, &err) == OL_OK)
         return 0;
-    say(r, "producer", err.message);
+    say(r, CAUSE_OTHER, "producer", err.message);
     r->is_held = true;
     r->retry_at = now_ms + HELD_MS;
     return r->retry_at;

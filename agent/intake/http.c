@@ -93,8 +93,12 @@ static enum MHD_Result request_begin(struct http_request *r, const char *url, co
     struct http_door *door = r->listener->door;
     const char *why = "";
     metric_add(&door->metrics->http_requests, 1);
+    r->begun_us = ol__time_monotonic_us();
     r->url = url;
     r->kind = http_path_kind(door->agent->config, url);
+    r->is_openmetrics =
+        r->kind == HTTP_METRICS && admin_exposition_is_open(MHD_lookup_connection_value(
+                                       r->connection, MHD_HEADER_KIND, MHD_HTTP_HEADER_ACCEPT));
     http_fields_read(r->connection, &r->fields);
     int status = http_check_framing(r, version, &why);
     if (status != 0) { /* promise 3 */
@@ -179,7 +183,7 @@ static void request_end(struct http_request *r)
         return;
     case HTTP_METRICS:
         r->status = MHD_HTTP_OK;
-        status = admin_exposition(agent, &r->answer);
+        status = admin_exposition(agent, r->is_openmetrics, &r->answer);
         if (status != OL_OK)
             http_refuse(r, MHD_HTTP_SERVICE_UNAVAILABLE, ol__status_name(status));
         return;
@@ -408,10 +412,13 @@ void http_door_committed(struct http_door *door, ol_status status)
     struct http_request *r = door->waiting;
     door->waiting = NULL;
     door->waiting_count = 0;
+    metric_set(&door->metrics->dedup_keys, dedup_count(door->dedup));
+    int64_t now_us = ol__time_monotonic_us();
     while (r != NULL) {
         struct http_request *next = r->next; /* r may be waiting again, or gone, after a run */
         r->next = NULL;
         r->is_waiting = false;
+        histogram_add(&door->metrics->to_sync, now_us - r->begun_us, 1);
         if (status != OL_OK)
             http_refuse(r, MHD_HTTP_SERVICE_UNAVAILABLE,
                         status == OL_FULL ? "the spool is full" : "the spool cannot be written");

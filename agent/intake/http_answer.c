@@ -29,7 +29,7 @@ static bool add_fields(struct http_request *r, struct MHD_Response *response)
 {
     bool is_json = r->kind != HTTP_HEALTH && r->kind != HTTP_METRICS;
     const char *type = is_json || r->status >= 400 ? "application/json"
-                       : r->kind == HTTP_METRICS   ? "text/plain; version=0.0.4; charset=utf-8"
+                       : r->kind == HTTP_METRICS   ? admin_exposition_type(r->is_openmetrics)
                                                    : "text/plain; charset=utf-8";
     if (r->kind == HTTP_HEALTH && r->status == MHD_HTTP_SERVICE_UNAVAILABLE)
         type = "text/plain; charset=utf-8";

@@ -47,8 +47,10 @@ struct http_request {
     const char *url;
     enum http_kind kind;
     struct http_fields fields;
+    bool is_openmetrics; /* what /metrics is to be */
     bool is_gzip, is_waiting, is_answered, must_close;
     int status;                 /* 0: not decided */
+    int64_t begun_us;           /* monotonic: when its head was there */
     uint64_t received;          /* bytes of body as sent */
     uint64_t length;            /* Content-Length; UINT64_MAX: chunked */
     size_t accounted;           /* of door->body_bytes */

@@ -275,7 +275,8 @@ ol_status journal_intake_run(struct journal_intake *ji, size_t budget_bytes, str
     uint64_t files = 0;
     OL_IGNORE(journal_is_past(ji, 0, 0), "it looks at the clock, even if no journal asks");
     journal_dir_watch(ji);
-    if (now >= ji->poll_due) { /* promise 2 */
+    bool is_poll = now >= ji->poll_due;
+    if (is_poll) { /* promise 2 */
         for (size_t d = 0; d < ji->dir_count; d++)
             journal_dir_poll(ji, &ji->dirs[d]);
         ji->poll_due = now + ji->agent->config->journal_poll_ms;
@@ -288,6 +289,8 @@ ol_status journal_intake_run(struct journal_intake *ji, size_t budget_bytes, str
         files += ji->dirs[d].count;
     }
     metric_set(&ji->agent->metrics->intake.journal_files, files);
+    if (is_poll)
+        journal_waiting_publish(ji);
     if (st == OL_OK && !ji->has_forgotten)
         forget_lost(ji);
     if (st == OL_FULL && spool_group_size(ji->agent->spool) > 0)

@@ -105,6 +105,10 @@ struct journal_intake {
  * jumped forward makes everything old. What was set before this agent started is not known. */
 bool journal_is_past(struct journal_intake *ji, int64_t since_ms, int64_t age_ms);
 
+/* journal_waiting.c */
+/** Tell how much waits in each directory. */
+void journal_waiting_publish(struct journal_intake *ji);
+
 /* journal_dir.c */
 /** @p path is copied. On failure @p dir holds the path only, for another try. */
 OL_NODISCARD ol_status journal_dir_open(struct journal_intake *ji, struct journal_dir *dir,

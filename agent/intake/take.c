@@ -93,7 +93,10 @@ uint64_t intake_taker_pending(const struct intake_taker *taker)
 ol_status intake_taker_commit(struct intake_taker *taker, struct ol_error *err)
 {
     bool is_empty = spool_group_size(taker->spool) == 0;
+    int64_t before_us = ol__time_monotonic_us();
     ol_status status = spool_group_commit(taker->spool, err);
+    if (!is_empty)
+        histogram_add(&taker->metrics->commit, ol__time_monotonic_us() - before_us, 1);
     if (status == OL_OK) { /* promise 2 */
         metric_add(&taker->metrics->accepted_events, taker->events);
         metric_add(&taker->metrics->accepted_bytes, taker->bytes);

@@ -94,7 +94,8 @@ static void publish(struct store_writer *w)
 
 static void succeeded(struct store_writer *w)
 {
-    metric_set(&w->metrics->last_success, (uint64_t)ol__time_now_ms());
+    metric_set(&w->metrics->cause, CAUSE_NONE);
+    metric_set(&w->metrics->failing_since, 0);
     if (metric_get(&w->metrics->state) != ROUTE_OK)
         route_metrics_set_state(w->metrics, ROUTE_OK);
     if (w->backoff_ms != 0)
@@ -119,7 +120,7 @@ static void failed(struct store_writer *w, ol_status status, const struct ol_err
     if (is_first)
         log_write(LOG_LEVEL_ERROR, w->area, "%s", err->message);
     metric_add(&w->metrics->retries, 1);
-    route_metrics_set_error(w->metrics, err->message);
+    route_metrics_set_cause(w->metrics, CAUSE_DISK, err->message);
     route_metrics_set_state(w->metrics, is_hopeless(status) ? ROUTE_FAILED : ROUTE_CIRCUIT_OPEN);
     pthread_mutex_lock(&w->lock);
     w->failures++;
@@ -132,6 +133,7 @@ static void failed(struct store_writer *w, ol_status status, const struct ol_err
 struct batch {
     uint64_t seq, events, bytes, skipped;
     int64_t until;
+    struct taken_times taken;
     bool is_open, is_at_end;
 };
 
@@ -146,6 +148,8 @@ static ol_status add_event(struct store_writer *w, const struct spool_record *re
     ol_status status = store_add(w->store, &event, w->config->raw_events, err);
     if (status != OL_INVALID) {
         batch->events += status == OL_OK;
+        if (status == OL_OK)
+            taken_times_add(&batch->taken, record->time_ms);
         batch->bytes += status == OL_OK ? record->data.size : 0;
         return status;
     }
@@ -203,6 +207,7 @@ static ol_status run_batch(struct store_writer *w, struct batch *batch, struct o
     w->seq = batch->seq;
     spool_cursor_set_external(w->cursor, w->seq); /* promise 1 */
     metric_add(&w->metrics->delivered_events, batch->events);
+    route_metrics_delivered_all(w->metrics, &batch->taken);
     metric_add(&w->metrics->delivered_bytes, batch->bytes);
     metric_add(&w->metrics->skipped, batch->skipped);
     metric_add(&w->metrics->requests, 1);

@@ -378,7 +378,7 @@ static void exposition_is_well_formed(void **state OL_UNUSED)
     struct ol__buf text;
     char name[128] = "", last[128] = "";
     ol__buf_init(&text, 1 << 20);
-    assert_int_equal(admin_exposition(&f.agent, &text), OL_OK);
+    assert_int_equal(admin_exposition(&f.agent, false, &text), OL_OK);
     size_t lines = 0;
     for (char *line = strtok(text.data, "\n"); line != NULL; line = strtok(NULL, "\n"), lines++) {
         if (sscanf(line, "# HELP %127s", name) == 1) {
@@ -391,7 +391,10 @@ static void exposition_is_well_formed(void **state OL_UNUSED)
             continue;
         }
         assert_memory_equal(line, name, strlen(name));
-        assert_true(line[strlen(name)] == ' ' || line[strlen(name)] == '{');
+        size_t size = strcspn(line, " {") - strlen(name); /* of a histogram's suffix */
+        assert_true(size == 0 || memcmp(line + strlen(name), "_bucket", OL_MIN(size, 7)) == 0 ||
+                    memcmp(line + strlen(name), "_sum", OL_MIN(size, 4)) == 0 ||
+                    memcmp(line + strlen(name), "_count", OL_MIN(size, 6)) == 0);
         assert_non_null(strrchr(line, ' '));
     }
     assert_true(lines > 100);
