@@ -127,8 +127,9 @@ struct route_metrics {
     metric failing_since;   /* Unix ms: first failure since something got through; 0: none */
     metric newest_taken_ms; /* Unix ms: when the event that got through last was taken */
     metric oldest_ms;       /* Unix ms: when the oldest event that waits was taken; 0: none waits */
-    struct histogram latency; /* from taken to delivered */
-    _Atomic int error_lock;   /* spin lock around last_error: writer copies in, readers copy out */
+    struct histogram latency;      /* from taken to delivered */
+    _Atomic int64_t clock_skew_ms; /* by its answers: how far our clock is ahead of theirs */
+    _Atomic int error_lock; /* spin lock around last_error: writer copies in, readers copy out */
     char last_error[ROUTE_ERROR_MAX];
 };
 

@@ -88,6 +88,20 @@ static void member_time_opt(struct ol__json_writer *w, const char *key, uint64_t
     ol__json_member_text(w, key, text);
 }
 
+/* Where it leads, without what may be secret (settings allow no password in a URL). */
+static void member_destination(struct ol__json_writer *w, const struct route_config *c)
+{
+    char text[1024];
+    if (c->type == ROUTE_HTTP)
+        snprintf(text, sizeof text, "%.*s", (int)OL_MIN(strcspn(c->url, "?#"), sizeof text - 1),
+                 c->url);
+    else if (c->type == ROUTE_KAFKA)
+        snprintf(text, sizeof text, "%s at %s", c->topic, c->brokers);
+    else
+        snprintf(text, sizeof text, "%s", c->path);
+    ol__json_member_text(w, "destination", text);
+}
+
 static void write_route(const struct agent *agent, int i, struct ol__json_writer *w)
 {
     struct route_metrics *m = &agent->metrics->routes[i];
@@ -100,7 +114,12 @@ static void write_route(const struct agent *agent, int i, struct ol__json_writer
                          route_config(agent, i)->on_lag == ON_LAG_PIN ? "pin" : "detach");
     ol__json_member_text(w, "state", route_state_name((enum route_state)metric_get(&m->state)));
     member_time_opt(w, "since", metric_get(&m->state_since));
+    ol__json_member_text(w, "cause", route_cause_name((enum route_cause)metric_get(&m->cause)));
+    member_time_opt(w, "failing_since", metric_get(&m->failing_since));
+    member_destination(w, route_config(agent, i));
     ol__json_member_uint(w, "waiting", admin_waiting(agent, i));
+    ol__json_member_uint(w, "waiting_bytes", admin_waiting_bytes(agent, i));
+    member_time_opt(w, "oldest", metric_get(&m->oldest_ms));
     ol__json_member_uint(w, "in_flight", metric_get(&m->in_flight));
     ol__json_member_uint(w, "low", metric_get(&m->low));
     ol__json_member_uint(w, "delivered", metric_get(&m->delivered_events));
@@ -117,6 +136,7 @@ static void write_route(const struct agent *agent, int i, struct ol__json_writer
         ol__json_member_uint(w, "last_status", metric_get(&m->last_status));
     if (error[0] != '\0')
         ol__json_member_text(w, "last_error", error);
+    ol__json_member_int(w, "clock_skew_ms", atomic_load(&m->clock_skew_ms));
     ol__json_end_object(w);
 }
 
@@ -131,8 +151,12 @@ static void write_spool(const struct agent *agent, const struct spool_stats *s,
     ol__json_member_uint(w, "bytes", s->bytes_used);
     ol__json_member_uint(w, "max_bytes", s->bytes_max);
     ol__json_member_uint(w, "segments", s->segments);
+    ol__json_member_uint(w, "free_bytes", metric_get(&agent->metrics->spool_free_bytes));
     ol__json_member_bool(w, "full", s->is_full);
+    member_time_opt(w, "full_since", s->is_full ? metric_get(&agent->metrics->full_since) : 0);
     ol__json_member_bool(w, "failing", s->is_failing);
+    member_time_opt(w, "failing_since",
+                    s->is_failing ? metric_get(&agent->metrics->failing_since) : 0);
     ol__json_member_uint(w, "syncs", s->syncs);
     ol__json_member_uint(w, "sync_failures", s->sync_failures);
     ol__json_member_int(w, "sync_running_ms", sync_running_ms(s));
@@ -141,13 +165,31 @@ static void write_spool(const struct agent *agent, const struct spool_stats *s,
     ol__json_end_object(w);
 }
 
-static void write_intake(struct intake_metrics *m, struct ol__json_writer *w)
+static void write_directory(struct ol__json_writer *w, struct journal_dir_metrics *m)
 {
+    ol__json_begin_object(w);
+    ol__json_member_text(w, "path", m->path);
+    ol__json_member_uint(w, "files", metric_get(&m->files));
+    ol__json_member_uint(w, "waiting_bytes", metric_get(&m->bytes));
+    member_time_opt(w, "oldest", metric_get(&m->oldest_ms));
+    ol__json_member_bool(w, "lost", metric_get(&m->is_lost) != 0);
+    ol__json_end_object(w);
+}
+
+static void write_intake(const struct agent *agent, struct ol__json_writer *w)
+{
+    struct intake_metrics *m = &agent->metrics->intake;
+    const struct ol__text_list *doors = &agent->config->http_listen;
     ol__json_key(w, "intake");
     ol__json_begin_object(w);
     ol__json_member_uint(w, "accepted", metric_get(&m->accepted_events));
     ol__json_member_uint(w, "accepted_bytes", metric_get(&m->accepted_bytes));
     ol__json_member_uint(w, "groups", metric_get(&m->groups));
+    ol__json_key(w, "listen");
+    ol__json_begin_array(w);
+    for (size_t i = 0; i < doors->count; i++)
+        ol__json_text(w, doors->items[i]);
+    ol__json_end_array(w);
     ol__json_key(w, "http");
     ol__json_begin_object(w);
     ol__json_member_uint(w, "connections", metric_get(&m->http_connections));
@@ -166,17 +208,23 @@ static void write_intake(struct intake_metrics *m, struct ol__json_writer *w)
     ol__json_member_uint(w, "parked_lines", metric_get(&m->journal_parked_lines));
     ol__json_member_uint(w, "unlinked", metric_get(&m->journal_unlinked));
     ol__json_member_uint(w, "moved", metric_get(&m->journal_moved));
+    ol__json_key(w, "directories");
+    ol__json_begin_array(w);
+    for (int i = 0; i < m->directory_count; i++)
+        write_directory(w, &m->directories[i]);
+    ol__json_end_array(w);
     ol__json_end_object(w);
     ol__json_end_object(w);
 }
 
 static void write_wait(struct ol__json_writer *w, const char *who, const char *what,
-                       const char *why)
+                       const char *why, uint64_t since_ms)
 {
     ol__json_begin_object(w);
     ol__json_member_text(w, "who", who);
     ol__json_member_text(w, "for", what);
     ol__json_member_text(w, "why", why);
+    member_time_opt(w, "since", since_ms);
     ol__json_end_object(w);
 }
 
@@ -184,18 +232,22 @@ static void write_wait(struct ol__json_writer *w, const char *who, const char *w
 static void write_waits(const struct agent *agent, const struct spool_stats *stats,
                         struct ol__json_writer *w)
 {
-    char name[96], error[ROUTE_ERROR_MAX];
+    char name[96], error[ROUTE_ERROR_MAX], journals[1100];
+    struct intake_metrics *intake = &agent->metrics->intake;
     ol__json_key(w, "waits");
     ol__json_begin_array(w);
     if (stats->is_failing)
-        write_wait(w, "intake", "disk", "the spool cannot be written");
+        write_wait(w, "intake", "disk", "the spool cannot be written",
+                   metric_get(&agent->metrics->failing_since));
     else if (sync_running_ms(stats) > 1000)
-        write_wait(w, "intake", "disk", "a sync takes long");
+        write_wait(w, "intake", "disk", "a sync takes long",
+                   (uint64_t)(ol__time_now_ms() - sync_running_ms(stats)));
     if (stats->is_full) {
         int route = admin_slowest_pinned(agent);
         if (route >= 0)
             snprintf(name, sizeof name, "route %s", agent->metrics->routes[route].name);
-        write_wait(w, "intake", route >= 0 ? name : "disk", "the spool is full");
+        write_wait(w, "intake", route >= 0 ? name : "disk", "the spool is full",
+                   metric_get(&agent->metrics->full_since));
     }
     for (int i = 0; i < agent->metrics->route_count; i++) {
         struct route_metrics *m = &agent->metrics->routes[i];
@@ -204,8 +256,15 @@ static void write_waits(const struct agent *agent, const struct spool_stats *sta
             continue;
         route_metrics_get_error(m, error);
         snprintf(name, sizeof name, "route %s", m->name);
-        write_wait(w, name, "its destination", error[0] != '\0' ? error : route_state_name(state));
+        write_wait(w, name, "its destination", error[0] != '\0' ? error : route_state_name(state),
+                   metric_get(&m->failing_since));
     }
+    for (int i = 0; (stats->is_full || stats->is_failing) && i < intake->directory_count; i++)
+        if (metric_get(&intake->directories[i].bytes) != 0) {
+            snprintf(journals, sizeof journals, "journals in %s", intake->directories[i].path);
+            write_wait(w, journals, "intake", "the spool takes nothing",
+                       metric_get(&intake->directories[i].oldest_ms));
+        }
     ol__json_end_array(w);
 }
 
@@ -224,9 +283,11 @@ ol_status admin_status(const struct agent *agent, struct ol__buf *out)
     ol__json_member_int(&w, "pid", getpid());
     ol__json_member_bool(&w, "system", agent->config->is_system);
     ol__json_member_text_opt(&w, "config", agent->config->config_path);
+    member_time_opt(&w, "now", (uint64_t)ol__time_now_ms());
+    ol__json_member_uint(&w, "uid", geteuid());
     member_time_opt(&w, "started", (uint64_t)agent->metrics->started_ms);
     ol__json_member_bool(&w, "healthy", is_healthy);
-    write_intake(&agent->metrics->intake, &w);
+    write_intake(agent, &w);
     write_spool(agent, &stats, &w);
     ol__json_key(&w, "routes");
     ol__json_begin_array(&w);

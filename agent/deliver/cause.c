@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cause.h"
 
-#include <string.h>
+#include <stdio.h>
+#include <strings.h>
 #include "ol_base.h"
+#include "times.h"
 
 /* First match counts. */
 static const struct {
@@ -66,4 +68,32 @@ enum route_cause cause_of_transfer(CURLcode result, long verify, const char *det
     default:
         return CAUSE_BROKEN;
     }
+}
+
+enum route_cause cause_of_answer(CURL *easy, CURLcode result, int status, const char *trouble,
+                                 char *reason, size_t size)
+{
+    long verify = 0;
+    if (result == CURLE_OK) {
+        snprintf(reason, size, "status %d", status);
+        return cause_of_status(status);
+    }
+    snprintf(reason, size, "%s", trouble[0] != '\0' ? trouble : curl_easy_strerror(result));
+    OL_IGNORE(curl_easy_getinfo(easy, CURLINFO_SSL_VERIFYRESULT, &verify) != CURLE_OK,
+              "the words tell as well");
+    return cause_of_transfer(result, verify, trouble);
+}
+
+void cause_note_clock(struct cause_clock *clock, struct route_metrics *metrics, const char *data,
+                      size_t size)
+{
+    if (size < 6 || size >= sizeof clock->text || strncasecmp(data, "date:", 5) != 0 ||
+        (memcmp(clock->text, data, size) == 0 && clock->text[size] == '\0'))
+        return;
+    memcpy(clock->text, data, size);
+    clock->text[size] = '\0';
+    int64_t theirs = (int64_t)curl_getdate(clock->text + 5, NULL) * 1000;
+    int64_t away = ol__time_now_ms() - theirs;
+    if (theirs >= 0) /* it tells whole seconds, and the way of an answer counts as nothing */
+        atomic_store(&metrics->clock_skew_ms, away >= 0 && away < 1000 ? 0 : away);
 }

@@ -59,6 +59,7 @@ struct http_route {
     struct route base;
     CURLM *multi; /* borrowed */
     struct lanes *lanes;
+    struct cause_clock clock;
     struct ol__buf url;
     struct headers *headers; /* NULL: the key file could not be read yet */
     int64_t key_check_at;
@@ -179,6 +180,7 @@ static size_t take_header(char *data, size_t size, size_t count, void *arg)
     q->has_headers = true;
     if (size > 5 && memcmp(data, "HTTP/", 5) == 0)
         q->retry_after_size = 0; /* a final answer after 1xx */
+    cause_note_clock(&q->route->clock, q->route->base.metrics, data, size);
     if (size >= sizeof name - 1 && strncasecmp(data, name, sizeof name - 1) == 0) {
         q->retry_after_size = OL_MIN(size - (sizeof name - 1), sizeof q->retry_after);
         memcpy(q->retry_after, data + sizeof name - 1, q->retry_after_size);
@@ -414,21 +416,6 @@ static void show_state(struct http_route *r, const char *reason)
     metric_set(&r->base.metrics->in_flight, lanes_in_flight(r->lanes));
 }
 
-/* What came of it, in words. */
-static enum route_cause tell(const struct request *q, CURLcode result, int status, char *reason,
-                             size_t size)
-{
-    long verify = 0;
-    if (result == CURLE_OK) {
-        snprintf(reason, size, "status %d", status);
-        return cause_of_status(status);
-    }
-    snprintf(reason, size, "%s", q->trouble[0] != '\0' ? q->trouble : curl_easy_strerror(result));
-    OL_IGNORE(curl_easy_getinfo(q->easy, CURLINFO_SSL_VERIFYRESULT, &verify) != CURLE_OK,
-              "the words tell as well");
-    return cause_of_transfer(result, verify, q->trouble);
-}
-
 static void answered(struct request *q, CURLcode result, int64_t now_ms)
 {
     struct http_route *r = q->route;
@@ -444,7 +431,8 @@ static void answered(struct request *q, CURLcode result, int64_t now_ms)
         retry_classify((enum route_profile)r->base.config->profile, &answer, r->base.json,
                        ol__time_now_ms(), r->base.config->retry_max_ms);
     char reason[ROUTE_ERROR_MAX];
-    enum route_cause cause = tell(q, result, (int)status, reason, sizeof reason);
+    enum route_cause cause =
+        cause_of_answer(q->easy, result, (int)status, q->trouble, reason, sizeof reason);
     metric_set(&r->base.metrics->last_status, (uint64_t)status);
     if (class.kind != RETRY_DONE)
         route_metrics_set_cause(r->base.metrics, cause, reason);

@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include "ol_base.h"
+#include "times.h"
 
 static void of_statuses(void **state OL_UNUSED)
 {
@@ -61,6 +62,21 @@ static void names(void **state OL_UNUSED)
                                     route_cause_name((enum route_cause)j));
 }
 
+/* To a second, by whatever case and form; what is no date changes nothing. */
+static void clocks(void **state OL_UNUSED)
+{
+    static struct cause_clock clock;
+    static struct route_metrics m;
+    static const char line[] = "date: Sun, 06 Nov 1994 08:49:37 GMT\r\n";
+    cause_note_clock(&clock, &m, "Date: nonsense\r\n", 16);
+    cause_note_clock(&clock, &m, "Server: x\r\n", 11);
+    cause_note_clock(&clock, &m, "Date:", 5);
+    assert_int_equal(atomic_load(&m.clock_skew_ms), 0);
+    cause_note_clock(&clock, &m, line, sizeof line - 1);
+    int64_t expected = ol__time_now_ms() - INT64_C(784111777000);
+    assert_in_range(atomic_load(&m.clock_skew_ms), expected - 5000, expected);
+}
+
 /* Each value counts below the first bound that is not under it; taken times merge. */
 static void histograms(void **state OL_UNUSED)
 {
@@ -88,10 +104,8 @@ static void histograms(void **state OL_UNUSED)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(of_statuses),
-        cmocka_unit_test(of_transfers),
-        cmocka_unit_test(names),
-        cmocka_unit_test(histograms),
+        cmocka_unit_test(of_statuses), cmocka_unit_test(of_transfers), cmocka_unit_test(names),
+        cmocka_unit_test(clocks),      cmocka_unit_test(histograms),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
