@@ -31,9 +31,18 @@ int verb_config(int argc, char **argv);
  */
 OL_NODISCARD ol_status client_socket_path(char *out, size_t size, bool *ret_is_system,
                                           struct ol_error *err);
-/** GET @p target ("/v1/why?subject=...") at the admin socket @p path. @return OL_OK with any HTTP
+/** What is sent with a request; all NULL: nothing. */
+struct client_content {
+    const char *type; /**< NULL: no content */
+    struct ol__span data;
+};
+/** @p method @p target ("/v1/why?subject=...") at the socket @p path. @return OL_OK with any HTTP
  * status; OL_NOT_FOUND: no agent listens there; OL_DENIED; OL_IO; OL_TOO_LARGE (body past @p
  * body->max). Waits at most 30 s for an answer. */
+OL_NODISCARD ol_status client_request(const char *path, const char *method, const char *target,
+                                      const struct client_content *content, int *ret_status,
+                                      struct ol__buf *body, struct ol_error *err);
+/** The same with GET. */
 OL_NODISCARD ol_status client_get(const char *path, const char *target, int *ret_status,
                                   struct ol__buf *body, struct ol_error *err);
 /** Add `?key=value` or `&key=value`, percent-encoded; NULL value: nothing. */
@@ -55,6 +64,14 @@ OL_NODISCARD ol_status place_configure(struct place *place, struct ol_error *err
 /** client_get() at this place; where nobody listens at the usual socket, at the configured one. */
 OL_NODISCARD ol_status place_get(struct place *place, const char *target, int *ret_status,
                                  struct ol__buf *body, struct ol_error *err);
+/** The same with any method. */
+OL_NODISCARD ol_status place_request(struct place *place, const char *method, const char *target,
+                                     int *ret_status, struct ol__buf *body, struct ol_error *err);
+/** Take the spool of this place over, lock and all, as its owner: where root asks about another
+ * user's, what is written must be that user's. @return as spool_open(); OL_DENIED: not ours. */
+struct spool;
+OL_NODISCARD ol_status place_open_spool(struct place *place, struct spool **ret,
+                                        struct ol_error *err);
 /** Whether this user may look at the files of the place; false: its agent alone can answer. */
 bool place_is_ours(const struct place *place);
 /** What a verb exits with, after saying @p err. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* HTTP over the agent's admin socket: one GET a connection, answer bounded in size and time. No
+/* HTTP over the agent's sockets: one request a connection, answer bounded in size and time. No
  * library: starting one costs more than the whole question. Version 1.0, so that no answer comes in
  * chunks. */
 #include <errno.h>
@@ -151,6 +151,14 @@ static ol_status split(struct ol__buf *in, int *ret_status, struct ol__buf *body
 ol_status client_get(const char *path, const char *target, int *ret_status, struct ol__buf *body,
                      struct ol_error *err)
 {
+    static const struct client_content nothing;
+    return client_request(path, "GET", target, &nothing, ret_status, body, err);
+}
+
+ol_status client_request(const char *path, const char *method, const char *target,
+                         const struct client_content *content, int *ret_status,
+                         struct ol__buf *body, struct ol_error *err)
+{
     int fd = -1;
     int64_t deadline = ol__time_monotonic_ms() + ANSWER_TIMEOUT_MS;
     struct ol__buf request, answer;
@@ -159,12 +167,19 @@ ol_status client_get(const char *path, const char *target, int *ret_status, stru
     ol_status st = connect_to(path, &fd, err);
     if (st != OL_OK)
         goto out;
-    ol__buf_add_format(&request, "GET %s HTTP/1.0\r\nHost: lineaged\r\n\r\n", target);
+    ol__buf_add_format(&request, "%s %s HTTP/1.0\r\nHost: lineaged\r\n", method, target);
+    if (content->type != NULL)
+        ol__buf_add_format(&request, "Content-Type: %s\r\n", content->type);
+    if (strcmp(method, "GET") != 0)
+        ol__buf_add_format(&request, "Content-Length: %zu\r\n", content->data.size);
+    ol__buf_add_text(&request, "\r\n");
     if (request.status != OL_OK) {
         st = ol__error_set(err, OL_TOO_LARGE, "the question is longer than %zu bytes", request.max);
         goto out;
     }
     st = send_all(fd, request.data, request.size, deadline, err);
+    if (st == OL_OK && content->data.size > 0)
+        st = send_all(fd, content->data.data, content->data.size, deadline, err);
     if (st == OL_OK)
         st = receive_all(fd, &answer, deadline, err);
     if (st == OL_OK)

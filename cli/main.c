@@ -15,7 +15,8 @@ static const struct {
     {"runs", verb_ask, "list runs, newest first"},
     {"show", verb_ask, "all that is known about a dataset, job or run"},
     {"events", verb_ask, "the events of a run as they came (where the store keeps them)"},
-    {"deadletter", verb_deadletter, "list or show events that a route refused"},
+    {"deadletter", verb_deadletter,
+     "events that a route refused: list, show, send again, forget, export"},
     {"status", verb_status, "what the agent is doing"},
     {"config", verb_config, "what programs with the library are told to do, and by whom"},
 };

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Which agent is asked. The socket of the place is tried first: the configuration is read only
  * where nobody listens there, since reading it costs more than the question. */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 #include "cli.h"
 #include "config.h"
+#include "spool.h"
 
 ol_status place_find(struct place *place, struct ol_error *err)
 {
@@ -42,13 +44,44 @@ ol_status place_configure(struct place *place, struct ol_error *err)
 ol_status place_get(struct place *place, const char *target, int *ret_status, struct ol__buf *body,
                     struct ol_error *err)
 {
+    return place_request(place, "GET", target, ret_status, body, err);
+}
+
+ol_status place_request(struct place *place, const char *method, const char *target,
+                        int *ret_status, struct ol__buf *body, struct ol_error *err)
+{
+    static const struct client_content nothing;
     struct ol_error ignored;
-    ol_status st = client_get(place->socket, target, ret_status, body, err);
+    ol_status st = client_request(place->socket, method, target, &nothing, ret_status, body, err);
     if (st != OL_NOT_FOUND || place->is_named || place_configure(place, &ignored) != OL_OK ||
         strcmp(place->config->admin_socket, place->socket) == 0)
         return st;
     snprintf(place->socket, sizeof place->socket, "%s", place->config->admin_socket);
-    return client_get(place->socket, target, ret_status, body, err);
+    return client_request(place->socket, method, target, &nothing, ret_status, body, err);
+}
+
+ol_status place_open_spool(struct place *place, struct spool **ret, struct ol_error *err)
+{
+    struct stat st;
+    ol_status status = place_configure(place, err);
+    if (status != OL_OK)
+        return status;
+    const char *directory = place->config->spool_directory;
+    if (stat(directory, &st) != 0)
+        return ol__error_set_errno(err, errno, "spool '%s'", directory);
+    if (!place_is_ours(place))
+        return ol__error_set(err, OL_DENIED, "spool '%s' is not yours", directory);
+    if (geteuid() == 0 && st.st_uid != 0 &&
+        (setegid(st.st_gid) != 0 ||
+         seteuid(st.st_uid) != 0)) /* the agent must be able to read it */
+        return ol__error_set_errno(err, errno, "become uid %ld, whose spool it is",
+                                   (long)st.st_uid);
+    umask(0077);
+    const struct spool_options options = {.directory = directory,
+                                          .max_bytes = place->config->spool_max_bytes,
+                                          .segment_bytes = place->config->spool_segment_bytes,
+                                          .no_prepare = true};
+    return spool_open(&options, ret, err);
 }
 
 bool place_is_ours(const struct place *place)

@@ -4,8 +4,9 @@
 #include "admin_impl.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include "json_write.h"
-#include "spool/dead_letters.h"
+#include "spool/letters_change.h"
 
 #define LIST_MAX 10000
 
@@ -13,6 +14,7 @@ struct listing {
     const struct admin_request *request;
     struct ol__json_writer writer;
     const char *id; /* NULL: all */
+    struct letters_choice choice;
     uint64_t count, more;
 };
 
@@ -22,7 +24,8 @@ static ol_status each(void *arg, const struct dead_letter *letter)
     const struct admin_peer *peer = &l->request->peer;
     if (!peer->may_see_all && letter->uid != peer->uid)
         return OL_OK;
-    if (l->id != NULL && strcmp(l->id, letter->id) != 0)
+    if ((l->id != NULL && strcmp(l->id, letter->id) != 0) ||
+        !letters_choice_has(&l->choice, letter))
         return OL_OK;
     if (l->count == LIST_MAX) {
         l->more++;
@@ -70,6 +73,10 @@ static void all_letters(const struct agent *agent, struct listing *l, struct adm
         admin_reply_error(reply, 404, "no such route: %s", route);
         return;
     }
+    const char *status_text = l->request->parameter(l->request, "status");
+    l->choice.reason = l->request->parameter(l->request, "reason");
+    if (status_text != NULL)
+        l->choice.status = (int)strtol(status_text, NULL, 10);
     ol__json_begin_object(&l->writer);
     ol__json_key(&l->writer, "deadletters");
     ol__json_begin_array(&l->writer);
@@ -89,7 +96,7 @@ void admin_letters(const struct agent *agent, const struct admin_request *reques
                    struct admin_reply *reply)
 {
     static const char base[] = "/v1/deadletters";
-    struct listing l = {.request = request};
+    struct listing l = {.request = request, .choice = {.status = -1}};
     const char *rest = request->path + sizeof base - 1;
     ol__json_writer_init(&l.writer, &reply->body);
     reply->status = 200;

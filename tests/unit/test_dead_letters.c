@@ -243,11 +243,47 @@ static void test_failures(void **state)
     }
 }
 
+/* Many at once: all end or none, whether the file has room for their ends or not; with one sync. */
+static void test_many(void **state)
+{
+    (void)state;
+    for (int is_full = 0; is_full < 2; is_full++) {
+        remove_dir();
+        assert_int_equal(mkdir(test_dir, 0700), 0);
+        struct dead_letters *letters = open_letters(is_full ? 2000 : 0);
+        uint64_t seqs[8] = {99}; /* one that is not open is passed over */
+        size_t count = 1, ended = 0;
+        for (uint64_t seq = 1; seq <= 7; seq++) {
+            struct dead_letter letter = letter_of(seq, OL_SPAN_LIT("{\"a\":1}"));
+            assert_int_equal(dead_letters_add(letters, &letter, NULL), OL_OK);
+            if (seq != 4)
+                seqs[count++] = seq;
+        }
+        fault_fs_fail(FAULT_ANY, 1, EIO);
+        assert_true(dead_letters_end_many(letters, seqs, count, "retried", &ended, NULL) < 0);
+        fault_fs_stop();
+        assert_int_equal(dead_letters_count(letters), 7);
+        fault_fs_fail(FAULT_ANY, 1000, EIO);
+        assert_int_equal(dead_letters_end_many(letters, seqs, count, "retried", &ended, NULL),
+                         OL_OK);
+        fault_fs_stop();
+        assert_int_equal(ended, 6);
+        assert_int_equal(dead_letters_count(letters), 1);
+        dead_letters_close(letters);
+        static const uint64_t left[] = {4};
+        expect("http-1", left, 1);
+        letters = open_letters(0);
+        assert_true(dead_letters_has(letters, 4));
+        assert_int_equal(dead_letters_count(letters), 1);
+        dead_letters_close(letters);
+    }
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make_spool_dir, drop_dir)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {TEST(test_round_trip), TEST(test_again), TEST(test_torn),
-                                       TEST(test_limit), TEST(test_failures)};
+    const struct CMUnitTest tests[] = {TEST(test_round_trip), TEST(test_again),    TEST(test_torn),
+                                       TEST(test_limit),      TEST(test_failures), TEST(test_many)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
