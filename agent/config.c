@@ -181,6 +181,16 @@ static ol_status check_route_type(const struct source *from, const struct route_
     return OL_OK;
 }
 
+/* A password in the configuration itself: it is read by more people than should know it. */
+static bool is_open_secret(const char *pair, const char *equal)
+{
+    static const char url[] = ".url";
+    size_t size = (size_t)(equal - pair);
+    bool is_url = size >= sizeof url && memcmp(equal - (sizeof url - 1), url, sizeof url - 1) == 0;
+    return !is_url && ol__setting_names_secret(pair, size) && strncmp(equal, "=file:", 6) != 0 &&
+           strncmp(equal, "=env:", 5) != 0;
+}
+
 static ol_status check_route(const struct source *from, const struct route_config *r)
 {
     if (!is_route_name(r->name))
@@ -200,6 +210,9 @@ static ol_status check_route(const struct source *from, const struct route_confi
         const char *equal = strchr(r->properties.items[i], '=');
         if (equal == NULL || equal == r->properties.items[i])
             return refuse_route(from, r, "properties", "expected name=value");
+        if (is_open_secret(r->properties.items[i], equal))
+            return refuse_route(from, r, "properties",
+                                "a secret is given as name=file:PATH or name=env:NAME");
     }
     return OL_OK;
 }

@@ -130,7 +130,13 @@ const struct ol__setting route_settings[] = {
      .type = OL_SETTING_TEXT_LIST,
      .offset = AT(properties),
      .max = 100,
-     .help = "kafka: settings of librdkafka, each as name=value."},
+     .help =
+         "kafka: settings of librdkafka, each as name=value; file:PATH in place of a value is what "
+         "that file holds, env:NAME what that variable does. Passwords and other secrets are "
+         "given only so. A changed file is taken for the next producer; at once while the "
+         "broker refuses this one. For TLS and a login: security.protocol=SASL_SSL, "
+         "ssl.ca.location=PATH, sasl.mechanisms=SCRAM-SHA-512, sasl.username=NAME, "
+         "sasl.password=file:PATH."},
     {.key = "path",
      .type = OL_SETTING_TEXT,
      .offset = AT(path),

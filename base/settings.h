@@ -66,6 +66,9 @@ OL_NODISCARD ol_status ol__settings_set(const struct ol__setting *table, void *t
  *  @return out->status. */
 ol_status ol__settings_print(const struct ol__setting *table, const void *target,
                              struct ol__buf *out);
+/** Whether a pair's name (`sasl.password`) is one whose value ol__settings_print() does not show. A
+ * value file:PATH or env:NAME is none, and is shown. */
+bool ol__setting_names_secret(const char *name, size_t size);
 /** Write the settings as man(7) source: key, type, default, range, help. @return out->status. */
 ol_status ol__settings_manual(const struct ol__setting *table, struct ol__buf *out);
 /** Free what the struct owns. */

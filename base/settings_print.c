@@ -70,7 +70,7 @@ static void put_text(struct ol__buf *out, const char *text)
 #define MASK "(set)"
 #define MASKED_MAX 65536
 
-static bool names_secret(const char *name, size_t size)
+bool ol__setting_names_secret(const char *name, size_t size)
 {
     static const char *const words[] = {"password", "passwd", "secret",     "token",
                                         "apikey",   ".pem",   "api_key",    "api.key",
@@ -107,7 +107,10 @@ static void mask_query(const char *query, struct ol__buf *out)
 static bool mask(const char *text, bool is_pair, struct ol__buf *out)
 {
     const char *equals = is_pair ? strchr(text, '=') : NULL;
-    if (equals != NULL && names_secret(text, (size_t)(equals - text))) {
+    bool is_elsewhere =
+        equals != NULL && (strncmp(equals, "=file:", 6) == 0 || strncmp(equals, "=env:", 5) == 0);
+    if (equals != NULL && !is_elsewhere &&
+        ol__setting_names_secret(text, (size_t)(equals - text))) {
         OL_IGNORE(ol__buf_add(out, text, (size_t)(equals - text) + 1), "sticks");
         put(out, MASK);
         return true;

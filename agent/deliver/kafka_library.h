@@ -10,7 +10,6 @@
 
 #define KAFKA_FUNCTIONS(X)                                                                         \
     X(conf_new)                                                                                    \
-    X(conf_dup)                                                                                    \
     X(conf_destroy)                                                                                \
     X(conf_set)                                                                                    \
     X(conf_set_opaque)                                                                             \
@@ -29,6 +28,8 @@
     X(fatal_error)                                                                                 \
     X(err2str)                                                                                     \
     X(opaque)                                                                                      \
+    X(version)                                                                                     \
+    X(version_str)                                                                                 \
     X(queue_get_main)                                                                              \
     X(queue_io_event_enable)                                                                       \
     X(queue_destroy)

@@ -5,7 +5,11 @@
  * in it (message.timeout.ms 0 unless configured). When one fails, or the producer does, all that is
  * not reported is purged and read again from the low-water mark by a new producer.
  *  3. Memory: librdkafka holds at most 16 MiB of messages; what does not fit stays in the spool.
- *  4. librdkafka is loaded only here. */
+ *  4. librdkafka is loaded only here.
+ *  5. While login, encryption or a setting's file keeps events back, the files that settings name
+ * are looked at once a second; a change makes a new producer with them at once.
+ *  6. A broker refuses a whole batch for one message, or for its size: what was refused beside
+ * others is sent again alone, from the low-water mark, and parked only if it is refused then. */
 #include "route.h"
 
 #include <inttypes.h>
@@ -13,24 +17,26 @@
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
+#include "kafka_error.h"
 #include "kafka_key.h"
-#include "kafka_library.h"
 #include "times.h"
 
 #define RETRY_MS 1000
 #define HELD_MS 60000
+#define LOOK_MS 1000
 #define FLUSH_POLL_MS 50
 
 struct message {
     uint64_t seq, segment, offset;
     int64_t taken_ms;
-    struct message *next; /* free, or to be parked */
+    rd_kafka_resp_err_t code; /* to be parked: why; none: our own limit */
+    struct message *next;     /* free, or to be parked */
 };
 
 struct kafka_route {
     struct route base;
     const struct kafka_library *lib;
-    rd_kafka_conf_t *conf; /* copied for each producer */
+    struct kafka_settings settings;
     struct kafka_keys *keys;
     rd_kafka_t *producer; /* NULL: none now */
     rd_kafka_topic_t *topic;
@@ -39,69 +45,20 @@ struct kafka_route {
     size_t outstanding;
     bool is_failing; /* purge, then begin again from the low-water mark */
     bool is_purged;
-    bool is_held;    /* one message at a time until one gets through */
-    bool is_refused; /* login or encryption fails: says so until one gets through */
-    bool is_down;    /* no broker can be reached */
-    int failures;    /* producers in a row without a delivery */
-    int64_t retry_at, park_at, progress_at;
+    bool is_held;           /* one message at a time until one gets through */
+    bool is_refused;        /* login or encryption fails: says so until one gets through */
+    bool is_down;           /* no broker can be reached */
+    bool has_files;         /* settings name files */
+    bool is_prompt;         /* the next producer at once */
+    uint64_t careful_until; /* promise 6: one message at a time up to this sequence */
+    bool has_parked;        /* since then */
+    int failures;           /* producers in a row without a delivery */
+    int64_t retry_at, park_at, progress_at, look_at;
     char reason[ROUTE_ERROR_MAX];
     enum route_cause cause; /* what kind of reason that is */
 };
 
 /* ---- What librdkafka tells ---- */
-
-static bool is_wrong_setting(rd_kafka_resp_err_t code)
-{
-    switch (code) {
-    case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART:
-    case RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC:
-    case RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION:
-    case RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION:
-    case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
-    case RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED:
-    case RD_KAFKA_RESP_ERR__AUTHENTICATION:
-    case RD_KAFKA_RESP_ERR_SASL_AUTHENTICATION_FAILED:
-    case RD_KAFKA_RESP_ERR__SSL:
-        return true;
-    default:
-        return false;
-    }
-}
-
-static bool is_bad_event(rd_kafka_resp_err_t code)
-{
-    return code == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE ||
-           code == RD_KAFKA_RESP_ERR_INVALID_RECORD || code == RD_KAFKA_RESP_ERR_INVALID_MSG_SIZE;
-}
-
-static enum route_cause cause_of(rd_kafka_resp_err_t code)
-{
-    switch (code) {
-    case RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART:
-    case RD_KAFKA_RESP_ERR__UNKNOWN_TOPIC:
-    case RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION:
-    case RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION:
-        return CAUSE_TOPIC;
-    case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
-    case RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED:
-    case RD_KAFKA_RESP_ERR__AUTHENTICATION:
-    case RD_KAFKA_RESP_ERR_SASL_AUTHENTICATION_FAILED:
-        return CAUSE_AUTH;
-    case RD_KAFKA_RESP_ERR__SSL:
-        return CAUSE_TLS;
-    case RD_KAFKA_RESP_ERR__RESOLVE:
-        return CAUSE_DNS;
-    case RD_KAFKA_RESP_ERR__TRANSPORT:
-    case RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN:
-        return CAUSE_CONNECT;
-    case RD_KAFKA_RESP_ERR__TIMED_OUT:
-    case RD_KAFKA_RESP_ERR__MSG_TIMED_OUT:
-    case RD_KAFKA_RESP_ERR_REQUEST_TIMED_OUT:
-        return CAUSE_TIMEOUT;
-    default:
-        return CAUSE_OTHER;
-    }
-}
 
 static void say(struct kafka_route *r, enum route_cause cause, const char *what, const char *detail)
 {
@@ -111,30 +68,56 @@ static void say(struct kafka_route *r, enum route_cause cause, const char *what,
     snprintf(r->reason, sizeof r->reason, "%s: %s", what, detail);
 }
 
+static void say_code(struct kafka_route *r, rd_kafka_resp_err_t code, const char *text)
+{
+    r->cause = kafka_error_cause(code);
+    kafka_error_tell(&r->settings, code, text, r->reason, sizeof r->reason);
+}
+
 static void begin_again(struct kafka_route *r, rd_kafka_resp_err_t code)
 {
     if (!r->is_failing)
-        say(r, cause_of(code), "delivery", r->lib->err2str(code));
+        say_code(r, code, r->lib->err2str(code));
     r->is_failing = true;
-    r->is_held = r->is_held || is_wrong_setting(code);
+    r->is_held = r->is_held || kafka_error_is_setting(code);
 }
 
-static void on_error(rd_kafka_t *producer, int code, const char *reason, void *arg)
+static void on_error(rd_kafka_t *producer, int error, const char *reason, void *arg)
 {
     struct kafka_route *r = arg;
+    rd_kafka_resp_err_t code = (rd_kafka_resp_err_t)error;
     char text[200];
     if (code == RD_KAFKA_RESP_ERR__FATAL) {
         rd_kafka_resp_err_t original = r->lib->fatal_error(producer, text, sizeof text);
         begin_again(r, original);
-        say(r, cause_of(original), "fatal", text);
+        say(r, kafka_error_cause(original), "fatal", text);
         return;
     }
-    /* The rest librdkafka goes on trying itself; what it says last is why nothing comes. */
-    say(r, cause_of((rd_kafka_resp_err_t)code), "broker", reason);
-    if (is_wrong_setting((rd_kafka_resp_err_t)code))
-        r->is_refused = true;
-    else if (code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN)
-        r->is_down = true;
+    /* The rest librdkafka goes on trying itself; what it says last is why nothing comes, but for
+     * "all brokers are down", which is no reason. */
+    bool is_setting = kafka_error_is_setting(code);
+    r->is_refused = r->is_refused || is_setting;
+    r->is_down = r->is_down || code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN;
+    if (is_setting ||
+        (!r->is_refused && (code != RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN || r->cause == CAUSE_NONE)))
+        say_code(r, code, reason);
+}
+
+/* Promise 6. With nothing else outstanding it was alone in its batch: those beside it would have
+ * been refused, and have made is_failing true. @return whether it is to be parked. */
+static bool is_refused_alone(struct kafka_route *r, uint64_t seq)
+{
+    if (r->outstanding == 0 && !r->is_failing)
+        return true;
+    if (!r->is_failing) {
+        begin_again(r, RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE);
+        r->is_prompt = true;
+        if (r->careful_until != 0 && !r->has_parked) /* no event, the batches are too large */
+            r->settings.batch_bytes = OL_MAX(r->settings.batch_bytes / 2, INT64_C(1024));
+        r->has_parked = false;
+    }
+    r->careful_until = OL_MAX(r->careful_until, seq);
+    return false;
 }
 
 static void on_report(rd_kafka_t *producer, const rd_kafka_message_t *report, void *arg)
@@ -143,12 +126,15 @@ static void on_report(rd_kafka_t *producer, const rd_kafka_message_t *report, vo
     struct message *m = report->_private;
     (void)producer;
     r->outstanding--;
-    if (report->err != RD_KAFKA_RESP_ERR_NO_ERROR && is_bad_event(report->err)) {
-        m->next = r->to_park;
-        r->to_park = m;
-        return;
-    }
-    if (report->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
+    if (kafka_error_is_bad_event(report->err)) {
+        if (is_refused_alone(r, m->seq)) {
+            m->code = report->err;
+            m->next = r->to_park;
+            r->to_park = m;
+            r->has_parked = true;
+            return;
+        }
+    } else if (report->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
         OL_CRASHPOINT("deliver.answered");
         route_done(&r->base, m->seq);
         OL_CRASHPOINT("deliver.done");
@@ -176,74 +162,6 @@ static void on_log(const rd_kafka_t *producer, int level, const char *facility, 
 
 /* ---- Producer ---- */
 
-static ol_status set(struct kafka_route *r, const char *name, const char *value,
-                     struct ol_error *err)
-{
-    char text[200];
-    if (r->lib->conf_set(r->conf, name, value, text, sizeof text) == RD_KAFKA_CONF_OK)
-        return OL_OK;
-    return ol__error_set(err, OL_CONFIG, "properties: %s", text);
-}
-
-static ol_status set_properties(struct kafka_route *r, struct ol_error *err)
-{
-    /* What the promises lean on. */
-    static const char *const ours[] = {"bootstrap.servers",     "metadata.broker.list",
-                                       "enable.idempotence",    "acks",
-                                       "request.required.acks", "transactional.id"};
-    const struct ol__text_list *list = &r->base.config->properties;
-    for (size_t i = 0; i < list->count; i++) {
-        char name[100];
-        const char *equals = strchr(list->items[i], '=');
-        size_t size = equals != NULL ? (size_t)(equals - list->items[i]) : 0;
-        if (size == 0 || size >= sizeof name)
-            return ol__error_set(err, OL_CONFIG, "properties: element %zu is not name=value", i);
-        memcpy(name, list->items[i], size);
-        name[size] = '\0';
-        for (size_t j = 0; j < OL_COUNT(ours); j++)
-            if (strcmp(name, ours[j]) == 0)
-                return ol__error_set(err, OL_CONFIG, "properties: '%s' is set by the route", name);
-        ol_status status = set(r, name, equals + 1, err);
-        if (status != OL_OK)
-            return status;
-    }
-    return OL_OK;
-}
-
-static ol_status configure(struct kafka_route *r, struct ol_error *err)
-{
-    static const char *const defaults[][2] = {
-        {"client.id", "lineaged"},
-        {"enable.idempotence", "true"},
-        {"acks", "all"},
-        {"compression.codec", "lz4"},
-        {"queue.buffering.max.kbytes", "16384"},
-        {"message.timeout.ms", "0"},
-        {"partitioner", "murmur2_random"}, /* as Java clients: equal keys, equal partitions */
-        {"log.connection.close", "false"},
-    };
-    /* So long a topic may be missing (the broker has only just made it) before that is an error of
-     * its own; with the library's 30 s it would be shown as an outage first. */
-    char missing_ms[24];
-    snprintf(missing_ms, sizeof missing_ms, "%" PRId64,
-             OL_MAX(INT64_C(500), OL_MIN(INT64_C(5000), r->base.config->timeout_ms / 2)));
-    r->conf = r->lib->conf_new();
-    if (r->conf == NULL)
-        return ol__error_set(err, OL_NOMEM, "librdkafka: out of memory");
-    ol_status status = set(r, "bootstrap.servers", r->base.config->brokers, err);
-    for (size_t i = 0; status == OL_OK && i < OL_COUNT(defaults); i++)
-        status = set(r, defaults[i][0], defaults[i][1], err);
-    if (status == OL_OK)
-        status = set(r, "topic.metadata.propagation.max.ms", missing_ms, err);
-    if (status == OL_OK)
-        status = set_properties(r, err);
-    r->lib->conf_set_opaque(r->conf, r);
-    r->lib->conf_set_dr_msg_cb(r->conf, on_report);
-    r->lib->conf_set_error_cb(r->conf, on_error);
-    r->lib->conf_set_log_cb(r->conf, on_log);
-    return status;
-}
-
 static void producer_close(struct kafka_route *r)
 {
     if (r->queue != NULL)
@@ -261,7 +179,14 @@ static void producer_close(struct kafka_route *r)
 static ol_status producer_open(struct kafka_route *r, struct ol_error *err)
 {
     char text[200];
-    rd_kafka_conf_t *conf = r->lib->conf_dup(r->conf);
+    rd_kafka_conf_t *conf;
+    ol_status status = kafka_settings_make(&r->settings, &conf, err);
+    if (status != OL_OK)
+        return status;
+    r->lib->conf_set_opaque(conf, r);
+    r->lib->conf_set_dr_msg_cb(conf, on_report);
+    r->lib->conf_set_error_cb(conf, on_error);
+    r->lib->conf_set_log_cb(conf, on_log);
     r->producer = r->lib->new (RD_KAFKA_PRODUCER, conf, text, sizeof text);
     if (r->producer == NULL) {
         r->lib->conf_destroy(conf);
@@ -279,7 +204,7 @@ static ol_status producer_open(struct kafka_route *r, struct ol_error *err)
     /* From the low-water mark; what is done above it is passed over. */
     uint64_t low = spool_cursor_low(r->base.cursor);
     struct spool_reader *reader;
-    ol_status status = spool_reader_open(r->base.agent->spool, low, &reader, err);
+    status = spool_reader_open(r->base.agent->spool, low, &reader, err);
     if (status != OL_OK) {
         producer_close(r);
         return status;
@@ -294,11 +219,28 @@ static ol_status producer_open(struct kafka_route *r, struct ol_error *err)
 
 /* ---- Work ---- */
 
+static ol_status park(struct kafka_route *r, const struct message *m,
+                      const struct spool_record *record, struct ol_error *err)
+{
+    char reason[160];
+    if (m->code == RD_KAFKA_RESP_ERR_NO_ERROR)
+        snprintf(reason, sizeof reason,
+                 "%zu bytes are more than this route sends (message.max.bytes of its properties)",
+                 record->data.size);
+    else
+        snprintf(reason, sizeof reason, "%zu bytes, refused by the broker: %s", record->data.size,
+                 r->lib->err2str(m->code));
+    bool is_sent = m->code != RD_KAFKA_RESP_ERR_NO_ERROR;
+    return route_park(&r->base, record, reason, 0, (struct ol__span){0}, is_sent ? 1 : 0, err);
+}
+
 /* @return whether all are parked. */
 static bool park_all(struct kafka_route *r, int64_t now_ms)
 {
     struct ol_error err;
     struct spool_record record;
+    if (r->to_park == NULL)
+        return true;
     if (now_ms < r->park_at)
         return false;
     while (r->to_park != NULL) {
@@ -309,9 +251,7 @@ static bool park_all(struct kafka_route *r, int64_t now_ms)
             route_metrics_dropped(r->base.metrics, DROP_UNREADABLE, 1);
         } else {
             if (status == OL_OK)
-                status =
-                    route_park(&r->base, &record, "refused by the broker: too large or invalid", 0,
-                               (struct ol__span){0}, 1, &err);
+                status = park(r, m, &record, &err);
             if (status != OL_OK) {
                 r->park_at = now_ms + RETRY_MS;
                 return false;
@@ -367,12 +307,8 @@ static ol_status produce(struct kafka_route *r, const struct spool_record *recor
     }
     code = r->lib->last_error();
     if (code == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE) {
-        if (route_park(&r->base, record, "larger than message.max.bytes of the route", 0,
-                       (struct ol__span){0}, 0, &err) != OL_OK)
-            goto again;
-        route_done(&r->base, record->seq);
-        m->next = r->unused;
-        r->unused = m;
+        m->next = r->to_park;
+        r->to_park = m;
         return OL_OK;
     }
     if (code == RD_KAFKA_RESP_ERR__QUEUE_FULL)
@@ -385,11 +321,17 @@ again:
     return OL_AGAIN;
 }
 
+/* Whether messages go one at a time. */
+static bool is_careful(const struct kafka_route *r)
+{
+    return r->is_held || r->base.read_seq <= r->careful_until;
+}
+
 static int64_t send_some(struct kafka_route *r, int64_t now_ms)
 {
     struct spool_record record;
     struct ol_error err;
-    while (!r->is_held || r->outstanding == 0) {
+    while (!is_careful(r) || r->outstanding == 0) {
         ol_status status = route_read(&r->base, &record, &err);
         if (status == OL_END || status == OL_AGAIN)
             return INT64_MAX; /* a commit or a report wakes us */
@@ -410,15 +352,42 @@ static void show_state(struct kafka_route *r, bool is_late)
 {
     if (r->is_held || r->is_refused)
         route_set_state(&r->base, ROUTE_HELD, r->reason);
+    else if (r->to_park != NULL && r->base.is_letter_failing)
+        route_set_state(&r->base, ROUTE_FAILED, NULL); /* route_park() said why */
     else if ((r->is_down && r->outstanding > 0) || is_late || r->failures > 2)
         route_set_state(&r->base, ROUTE_CIRCUIT_OPEN,
                         r->reason[0] != '\0' ? r->reason : "no delivery report");
     else
-        route_set_state(&r->base, r->failures > 0 ? ROUTE_RETRYING : ROUTE_OK, NULL);
+        route_set_state(&r->base, r->failures > 0 ? ROUTE_RETRYING : ROUTE_OK,
+                        r->failures > 0 ? r->reason : NULL);
     if (r->base.is_stuck)
         route_metrics_set_cause(r->base.metrics, r->cause != CAUSE_NONE ? r->cause : CAUSE_TIMEOUT,
                                 r->reason[0] != '\0' ? r->reason : "no delivery report");
     metric_set(&r->base.metrics->in_flight, r->outstanding);
+}
+
+static int64_t hold_ms(const struct kafka_route *r)
+{
+    return OL_MIN((int64_t)HELD_MS, OL_MAX(r->base.config->retry_max_ms, (int64_t)RETRY_MS));
+}
+
+/* Promise 5. @return when to look again. */
+static int64_t look_at_files(struct kafka_route *r, int64_t now_ms)
+{
+    bool is_waiting = r->is_refused || r->is_held || r->producer == NULL;
+    if (!r->has_files || !is_waiting || r->is_failing)
+        return INT64_MAX;
+    if (now_ms < r->look_at)
+        return r->look_at;
+    r->look_at = now_ms + LOOK_MS;
+    if (!kafka_settings_changed(&r->settings))
+        return r->look_at;
+    log_write(LOG_LEVEL_INFO, r->base.area, "a file of its settings changed: a new producer");
+    r->is_prompt = true;
+    r->is_refused = false;
+    r->is_failing = r->producer != NULL;
+    r->retry_at = now_ms;
+    return now_ms;
 }
 
 /* @return when to come again; 0: the producer works. */
@@ -432,9 +401,14 @@ static int64_t ready_producer(struct kafka_route *r, int64_t now_ms)
         if (r->outstanding > 0)
             return now_ms + FLUSH_POLL_MS; /* reports of what was purged are on their way */
         producer_close(r);
+        log_write(LOG_LEVEL_WARNING, r->base.area,
+                  "%s: a new producer begins behind event %" PRIu64, r->reason,
+                  spool_cursor_low(r->base.cursor));
         r->failures++;
         int64_t wait = (int64_t)RETRY_MS << OL_MIN(r->failures - 1, 6);
-        r->retry_at = now_ms + (r->is_held ? HELD_MS : OL_MIN(wait, r->base.config->retry_max_ms));
+        wait = r->is_held ? hold_ms(r) : OL_MIN(wait, r->base.config->retry_max_ms);
+        r->retry_at = now_ms + (r->is_prompt ? 0 : wait);
+        r->is_prompt = false;
     }
     if (r->producer != NULL)
         return 0;
@@ -444,7 +418,7 @@ static int64_t ready_producer(struct kafka_route *r, int64_t now_ms)
         return 0;
     say(r, CAUSE_OTHER, "producer", err.message);
     r->is_held = true;
-    r->retry_at = now_ms + HELD_MS;
+    r->retry_at = now_ms + hold_ms(r);
     return r->retry_at;
 }
 
@@ -456,12 +430,13 @@ static int64_t work(struct route *base, int64_t now_ms)
     if (r->producer != NULL)
         while (r->lib->poll(r->producer, 0) > 0)
             continue;
-    int64_t next = INT64_MAX;
-    if (!park_all(r, now_ms))
-        next = r->park_at;
+    int64_t next = look_at_files(r, now_ms);
+    park_all(r, now_ms); /* before a new producer, which would read them again */
     int64_t wait = r->to_park != NULL && r->is_failing ? r->park_at : ready_producer(r, now_ms);
     if (wait == 0)
         wait = send_some(r, now_ms);
+    if (!park_all(r, now_ms))
+        next = OL_MIN(next, r->park_at);
     if (r->is_failing)
         wait = OL_MIN(wait, now_ms + 1);
     bool is_late = false;
@@ -502,13 +477,24 @@ static void kafka_close(struct route *base)
     stop(base);
     list_free(r->unused);
     list_free(r->to_park);
-    if (r->conf != NULL)
-        r->lib->conf_destroy(r->conf);
     kafka_keys_free(r->keys);
     if (base->poll_fd >= 0)
         close(base->poll_fd);
     route_release(base);
     free(r);
+}
+
+/* What is wrong for good is told at the start; what cannot be read now holds the route. */
+static ol_status check_settings(struct kafka_route *r, struct ol_error *err)
+{
+    rd_kafka_conf_t *conf;
+    r->settings = (struct kafka_settings){
+        .lib = r->lib, .config = r->base.config, .batch_bytes = KAFKA_BATCH_BYTES};
+    r->has_files = kafka_settings_have_files(&r->settings);
+    ol_status status = kafka_settings_make(&r->settings, &conf, err);
+    if (status == OL_OK)
+        r->lib->conf_destroy(conf);
+    return status == OL_CONFIG || status == OL_NOMEM ? status : OL_OK;
 }
 
 static const struct route_ops kafka_ops = {work, stop, kafka_close};
@@ -526,7 +512,7 @@ ol_status route_kafka_open(const struct agent *agent, int index, struct route **
     if (status == OL_OK)
         status = kafka_library_load(&r->lib, err);
     if (status == OL_OK)
-        status = configure(r, err);
+        status = check_settings(r, err);
     if (status == OL_OK)
         status = kafka_keys_new(config->key == 1, &r->keys, err);
     if (status == OL_OK)

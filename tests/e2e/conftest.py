@@ -113,6 +113,18 @@ def kafka_strict(workdir):
     broker.stop()
 
 
+@pytest.fixture(scope="session")
+def kafka_secure(tmp_path_factory):
+    """A broker with TLS, logins and rights beside its plain listener, which makes no topic by itself."""
+    def make():
+        broker = kafka_broker.Broker(tmp_path_factory.mktemp("kafka-secure"), creates_topics=False, secure=True)
+        broker.start(die_with_parent=True)
+        return broker
+    broker = _obtain("kafka", make)
+    yield broker
+    broker.stop()
+
+
 @pytest.fixture
 def kafka_read(kafka):
     """kafka_read(topic): every message, through kcat."""

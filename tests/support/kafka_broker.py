@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""A real Kafka broker (KRaft, one node, plain text on loopback) for tests, in one directory.
+"""A real Kafka broker (KRaft, one node, on loopback) for tests, in one directory: a listener in plain text
+and, with secure=True, one with TLS and logins (PLAIN, SCRAM) and rights for each user.
 
  1. start() returns when the broker answers a request, and says why it cannot otherwise.
  2. Only the process that this directory's pid file names is signalled, and only while its start time
@@ -12,6 +13,7 @@ python3 kafka_broker.py start|stop|kill|port DIR; exit 77 with a reason where no
 import base64
 import contextlib
 import ctypes
+import hashlib
 import os
 import pathlib
 import signal
@@ -55,6 +57,25 @@ broker.heartbeat.interval.ms=500
 """
 
 
+# Who logs in on the secure listener may do only what it was given the right to (kafka_admin.allow()); whoever comes
+# over the plain one may do everything.
+SECURE = """\
+listeners=PLAINTEXT://127.0.0.1:{port},SECURE://127.0.0.1:{secure},CONTROLLER://127.0.0.1:{controller}
+advertised.listeners=PLAINTEXT://127.0.0.1:{port},SECURE://127.0.0.1:{secure}
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,SECURE:SASL_SSL,CONTROLLER:PLAINTEXT
+authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
+super.users=User:ANONYMOUS
+sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512
+listener.name.secure.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required \
+  {users};
+listener.name.secure.scram-sha-256.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;
+listener.name.secure.scram-sha-512.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;
+listener.name.secure.ssl.keystore.type=PEM
+listener.name.secure.ssl.keystore.location={directory}/server.pem
+"""
+USERS = {"writer": "writer-word", "stranger": "stranger-word"}
+
+
 class BrokerFailed(Exception):
     """The broker is there, but did not start; the message ends with its log's last lines."""
 
@@ -65,6 +86,31 @@ def free_ports(count):
         for each in found:
             each.bind(("127.0.0.1", 0))
         return [each.getsockname()[1] for each in found]
+
+
+def scram_user(bits, name, password):
+    """What the storage tool takes for a user: salted here, for what it salts itself no client can prove."""
+    salt = os.urandom(16)
+    salted = hashlib.pbkdf2_hmac("sha%d" % bits, password.encode(), salt, 4096)
+    return 'SCRAM-SHA-%d=[name=%s,iterations=4096,salt="%s",saltedpassword="%s"]' % (
+        bits, name, base64.b64encode(salt).decode(), base64.b64encode(salted).decode())
+
+
+def make_certificates(directory):
+    """ca.pem, and server.key with server.crt for 127.0.0.1 and localhost that it signed, in `directory`."""
+    cache.need("openssl")
+
+    def openssl(*args):
+        done = subprocess.run(["openssl", *args], cwd=directory, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                              stderr=subprocess.STDOUT, timeout=60, check=False)
+        if done.returncode != 0:
+            raise BrokerFailed("openssl %s: %s" % (args[0], done.stdout.decode(errors="replace")[-500:]))
+    key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes")
+    openssl("req", "-x509", *key, "-keyout", "ca.key", "-out", "ca.pem", "-days", "2", "-subj", "/CN=tests")
+    openssl("req", *key, "-keyout", "server.key", "-out", "server.csr", "-subj", "/CN=localhost")
+    (directory / "names").write_text("subjectAltName=IP:127.0.0.1,DNS:localhost\n")
+    openssl("x509", "-req", "-in", "server.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial",
+            "-days", "2", "-extfile", "names", "-out", "server.crt")
 
 
 def _start_time(pid):
@@ -106,10 +152,12 @@ def _die_with_parent():
 
 
 class Broker:
-    def __init__(self, directory, heap="256m", creates_topics=True):
+    def __init__(self, directory, heap="256m", creates_topics=True, secure=False, more=""):
         self.directory = pathlib.Path(directory).resolve()
         self.heap = heap
         self.creates_topics = creates_topics
+        self.secure = secure
+        self.more = more  # further lines of its properties
         self.config = self.directory / "server.properties"
         self.pid_file = self.directory / "broker.pid"
         self.log = self.directory / "broker.log"
@@ -122,6 +170,15 @@ class Broker:
     @property
     def bootstrap(self):
         return "127.0.0.1:%d" % self.port
+
+    @property
+    def secure_bootstrap(self):
+        return "127.0.0.1:%d" % int((self.directory / "secure-port").read_text())
+
+    @property
+    def ca(self):
+        """The certificate that signed the broker's."""
+        return self.directory / "ca.pem"
 
     def pid(self):
         """The running broker's pid, or None."""
@@ -139,16 +196,34 @@ class Broker:
                 "-Dlog4j2.configurationFile=" + str(HERE / "log4j2.properties"),
                 "-cp", str(jars / "*"), main, *args]
 
+    def _certificates(self):
+        make_certificates(self.directory)
+        # One PEM file for Kafka: the key, then its certificate and the one that signed it.
+        (self.directory / "server.pem").write_text("".join(
+            (self.directory / name).read_text() for name in ("server.key", "server.crt", "ca.pem")))
+
     def _format(self):
-        port, controller = free_ports(2)
+        port, controller, secure = free_ports(3)
         self.directory.mkdir(parents=True, exist_ok=True)
-        self.config.write_text(PROPERTIES.format(port=port, controller=controller,
-                                                 data=self.directory / "data",
-                                                 create=str(self.creates_topics).lower()))
+        text = PROPERTIES.format(port=port, controller=controller, data=self.directory / "data",
+                                 create=str(self.creates_topics).lower())
+        scram = []
+        if self.secure:
+            self._certificates()
+            users = " ".join('user_%s="%s"' % pair for pair in sorted(USERS.items()))
+            text = "".join(line for line in text.splitlines(keepends=True)
+                           if line.split("=")[0] not in ("listeners", "advertised.listeners",
+                                                         "listener.security.protocol.map"))
+            text += SECURE.format(port=port, controller=controller, secure=secure, users=users,
+                                  directory=self.directory)
+            (self.directory / "secure-port").write_text("%d\n" % secure)
+            scram = [word for bits in (256, 512) for pair in sorted(USERS.items())
+                     for word in ("--add-scram", scram_user(bits, *pair))]
+        self.config.write_text(text + self.more)
         cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         # A run cut short between here and the port file is formatted again.
         done = subprocess.run(self._java("kafka.tools.StorageTool", "format", "--ignore-formatted",
-                                         "--cluster-id=" + cluster, "-c", str(self.config)),
+                                         "--cluster-id=" + cluster, "-c", str(self.config), *scram),
                               stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT, timeout=START_SECONDS, check=False)
         if done.returncode != 0:
