@@ -2,7 +2,7 @@
 /* Promises:
  *  1. Reads one file and the environment; makes, opens and connects nothing else.
  *  2. Every error names file, line, key and what is allowed. */
-#include "config.h"
+#include "config_impl.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -17,20 +17,13 @@
 #define SEGMENT_DEFAULT (INT64_C(64) * 1024 * 1024)
 #define SEGMENT_GOOD (INT64_C(24) * 1024 * 1024) /* room for the largest event and a snapshot */
 
-/* What the checks know about where settings came from. */
-struct source {
-    const char *file;
-    struct ol__span yaml;
-    struct ol_error *err;
-};
-
 static ol_status out_of_memory(struct ol_error *err)
 {
     return ol__error_set(err, OL_NOMEM, "configuration: out of memory");
 }
 
 /* Promise 2, for a setting outside the routes. */
-static ol_status refuse(const struct source *from, const char *key, const char *what)
+ol_status config_refuse(const struct config_source *from, const char *key, const char *what)
 {
     int64_t line = config_line(from->yaml, key);
     if (line > 0)
@@ -39,7 +32,7 @@ static ol_status refuse(const struct source *from, const char *key, const char *
     return ol__error_set(from->err, OL_CONFIG, "%s: %s: %s", from->file, key, what);
 }
 
-static ol_status refuse_route(const struct source *from, const struct route_config *route,
+static ol_status refuse_route(const struct config_source *from, const struct route_config *route,
                               const char *key, const char *what)
 {
     return ol__error_set(from->err, OL_CONFIG, "%s:%lld: routes.%s: route '%s': %s", from->file,
@@ -149,7 +142,7 @@ static bool is_route_name(const char *name)
 
 /* Settings that only some types have; one that was given to another type is a mistake worth
  * telling. */
-static ol_status check_route_type(const struct source *from, const struct route_config *r)
+static ol_status check_route_type(const struct config_source *from, const struct route_config *r)
 {
     static const char *const type_names[] = {"http", "kafka", "file", "store"};
     const struct {
@@ -191,7 +184,7 @@ static bool is_open_secret(const char *pair, const char *equal)
            strncmp(equal, "=env:", 5) != 0;
 }
 
-static ol_status check_route(const struct source *from, const struct route_config *r)
+static ol_status check_route(const struct config_source *from, const struct route_config *r)
 {
     if (!is_route_name(r->name))
         return refuse_route(from, r, "name", "expected 1 to 64 of a-z, 0-9, '_' and '-'");
@@ -217,7 +210,7 @@ static ol_status check_route(const struct source *from, const struct route_confi
     return OL_OK;
 }
 
-static ol_status check_routes(const struct source *from, const struct agent_config *config)
+static ol_status check_routes(const struct config_source *from, const struct agent_config *config)
 {
     const struct route_config *routes = config->routes.items;
     char what[64];
@@ -242,46 +235,27 @@ static ol_status check_routes(const struct source *from, const struct agent_conf
     return OL_OK;
 }
 
-static ol_status check_intake(const struct source *from, const struct agent_config *config)
-{
-    struct ol_error err;
-    struct listen_address address;
-    for (size_t i = 0; i < config->http_listen.count; i++) {
-        if (listen_parse(config->http_listen.items[i], &address, &err) != OL_OK)
-            return refuse(from, "intake.http.listen", err.message);
-        for (size_t j = 0; j < i; j++)
-            if (strcmp(config->http_listen.items[i], config->http_listen.items[j]) == 0)
-                return refuse(from, "intake.http.listen", "the same address twice");
-    }
-    for (size_t i = 0; i < config->http_paths.count; i++)
-        if (config->http_paths.items[i][0] != '/' && strcmp(config->http_paths.items[i], "*") != 0)
-            return refuse(from, "intake.http.paths", "expected a path that begins with /, or *");
-    for (size_t i = 0; i < config->journal_directories.count; i++)
-        if (config->journal_directories.items[i][0] != '/')
-            return refuse(from, "intake.journal.directories", "expected absolute paths");
-    return OL_OK;
-}
-
-static ol_status check(const struct source *from, const struct agent_config *config)
+static ol_status check(const struct config_source *from, const struct agent_config *config)
 {
     struct ol_error err;
     struct listen_address address;
     char uri[OL_PATH_MAX + 8];
-    ol_status status = check_intake(from, config);
+    ol_status status = config_check_intake(from, config);
     if (status != OL_OK)
         return status;
     if (config->spool_directory[0] != '/')
-        return refuse(from, "spool.directory", "expected an absolute path");
+        return config_refuse(from, "spool.directory", "expected an absolute path");
     if (config->spool_segment_bytes < 64 * 1024)
-        return refuse(from, "spool.segment_bytes", "expected at least 64KiB, or 0");
+        return config_refuse(from, "spool.segment_bytes", "expected at least 64KiB, or 0");
     if (config->spool_segment_bytes > config->spool_max_bytes / 4)
-        return refuse(from, "spool.segment_bytes", "at least four must fit into spool.max_bytes");
+        return config_refuse(from, "spool.segment_bytes",
+                             "at least four must fit into spool.max_bytes");
     snprintf(uri, sizeof uri, "unix:%s", config->admin_socket);
     if (listen_parse(uri, &address, &err) != OL_OK)
-        return refuse(from, "admin.socket", err.message);
+        return config_refuse(from, "admin.socket", err.message);
     for (size_t i = 0; i < config->http_listen.count; i++)
         if (strcmp(config->http_listen.items[i], uri) == 0)
-            return refuse(from, "admin.socket", "intake.http.listen has this path");
+            return config_refuse(from, "admin.socket", "intake.http.listen has this path");
     return check_routes(from, config);
 }
 
@@ -306,7 +280,7 @@ ol_status config_load(struct agent_config *config, const char *path, bool is_sys
                       struct ol_error *err)
 {
     struct ol__places places;
-    struct source from = {.err = err};
+    struct config_source from = {.err = err};
     struct ol__buf yaml;
     *config = (struct agent_config){.is_system = is_system};
     ol__buf_init(&yaml, CONFIG_FILE_MAX);

@@ -5,6 +5,7 @@
  * The agent's settings, from one table (config_table.c), and the places they default to (DESIGN
  * "Places"). Set up before any thread starts, then constant.
  */
+#include "listen.h"
 #include "settings.h"
 
 enum route_type { ROUTE_HTTP, ROUTE_KAFKA, ROUTE_FILE, ROUTE_STORE };
@@ -47,11 +48,35 @@ struct route_config {
     bool raw_events;         /**< store: keep each event's bytes */
 };
 
+#define API_KEY_NAME_MAX 64
+#define API_KEY_NAME_MARKS "a-z, A-Z, 0-9, '.', '_', '@' and '-'"
+struct api_key_config {
+    int64_t line;
+    char *name; /**< API_KEY_NAME_MARKS; of several keys one name may be the same */
+    char *sum;  /**< SHA-256 of the key, 64 hexadecimal digits */
+};
+
+/** Whose doors ask for a key or a certificate. */
+enum http_authentication {
+    AUTHENTICATION_REMOTE, /**< those that are neither loopback nor a unix socket */
+    AUTHENTICATION_TCP,    /**< those on loopback too */
+    AUTHENTICATION_NONE
+};
+
 struct agent_config {
     /* intake */
-    struct ol__text_list http_listen; /**< "unix:PATH" or "ADDRESS:PORT" */
+    struct ol__text_list http_listen; /**< "unix:PATH", "ADDRESS:PORT", "tls:ADDRESS:PORT" */
     struct ol__text_list http_paths;  /**< taken besides those that end in /lineage; "*": any */
     int64_t http_max_body, http_max_connections, http_idle_ms;
+    int64_t http_max_header, http_max_ratio, http_max_per_peer;
+    int64_t http_rate, http_burst; /**< events a second for each sender; 0: any */
+    int64_t http_min_rate, http_slow_ms;
+    int http_authentication;                /**< enum http_authentication */
+    struct ol__setting_items http_api_keys; /**< struct api_key_config */
+    char *http_api_keys_file;
+    char *tls_certificate, *tls_key, *tls_client_ca;
+    char *http_socket_mode, *http_socket_group; /**< see config_socket_file() */
+    int64_t max_depth;                          /**< of an event's JSON */
     struct ol__text_list journal_directories;
     int64_t journal_orphan_after_ms, journal_poll_ms;
     int validation; /**< 0 lenient, 1 strict */
@@ -77,4 +102,13 @@ extern const struct ol__setting route_settings[];
 OL_NODISCARD ol_status config_load(struct agent_config *config, const char *path, bool is_system,
                                    struct ol_error *err);
 void config_release(struct agent_config *config);
+
+/** Whether API_KEY_NAME_MARKS are all that is in it, and its length is right. */
+bool config_is_key_name(const char *name, size_t size);
+/** Read 64 hexadecimal digits. */
+bool config_read_sum(const char *text, uint8_t out[32]);
+/** Mode and group of the door's unix sockets. @return OL_OK; OL_CONFIG: err says which group is not
+ * there, or that the mode is none. */
+OL_NODISCARD ol_status config_socket_file(const struct agent_config *config,
+                                          struct listen_file *ret, struct ol_error *err);
 #endif

@@ -172,6 +172,24 @@ const struct ol__setting route_settings[] = {
     {.key = NULL}};
 
 #undef AT
+#define AT(member) offsetof(struct api_key_config, member)
+
+static const struct ol__setting api_key_settings[] = {
+    {.key = "(line)", .type = OL_SETTING_INT, .offset = AT(line)},
+    {.key = "name",
+     .type = OL_SETTING_TEXT,
+     .offset = AT(name),
+     .is_required = true,
+     .help = "What log, metrics and limits call who has this key: 1 to 64 of a-z, A-Z, 0-9, '.', "
+             "'_', '@' and '-'."},
+    {.key = "sha256",
+     .type = OL_SETTING_TEXT,
+     .offset = AT(sum),
+     .is_required = true,
+     .help = "SHA-256 of the key in hexadecimal, as 'lineage key new NAME' prints it."},
+    {.key = NULL}};
+
+#undef AT
 #define AT(member) offsetof(struct agent_config, member)
 
 const struct ol__setting agent_settings[] = {
@@ -179,7 +197,9 @@ const struct ol__setting agent_settings[] = {
      .type = OL_SETTING_TEXT_LIST,
      .offset = AT(http_listen),
      .max = 16,
-     .help = "Where events are taken: unix:PATH, ADDRESS:PORT or [ADDRESS]:PORT. Default: "
+     .help = "Where events are taken: unix:PATH, ADDRESS:PORT or [ADDRESS]:PORT; with tls: before "
+             "the address, over TLS. One that others than this machine can reach needs keys or a "
+             "client_ca (see authentication). Default: "
              "unix:/run/lineaged/lineaged.sock; for a user's own agent "
              "unix:$XDG_RUNTIME_DIR/lineaged.sock, or lineaged.sock under its state directory."},
     {.key = "intake.http.paths",
@@ -210,6 +230,113 @@ const struct ol__setting agent_settings[] = {
      .max = DAY,
      .help = "A connection on which nothing came for so long is closed; of a listener that has "
              "hardly a place left, after 3 seconds."},
+    {.key = "intake.http.authentication",
+     .type = OL_SETTING_ENUM,
+     .offset = AT(http_authentication),
+     .default_value = "remote",
+     .choices = "remote|tcp|none",
+     .help = "Where a sender must show an API key or a certificate. remote: at every address that "
+             "is neither loopback nor a unix socket; lineaged does not start with one and without "
+             "keys or client_ca. tcp: on loopback too. none: nowhere, anyone who reaches the "
+             "address may send. A wrong key is refused everywhere, where there are keys."},
+    {.key = "intake.http.api_keys",
+     .type = OL_SETTING_LIST,
+     .offset = AT(http_api_keys),
+     .max = 256,
+     .table = api_key_settings,
+     .item_size = sizeof(struct api_key_config),
+     .help = "Who may send, with 'Authorization: Bearer KEY'. Only sums of keys stand here."},
+    {.key = "intake.http.api_keys_file",
+     .type = OL_SETTING_TEXT,
+     .offset = AT(http_api_keys_file),
+     .help = "A file with more of them, a line each: NAME SHA256; # begins a comment. Read again "
+             "when it changes."},
+    {.key = "intake.http.tls.certificate",
+     .type = OL_SETTING_TEXT,
+     .offset = AT(tls_certificate),
+     .help = "For addresses with tls: a PEM file with the certificate and those between it and the "
+             "root. TLS 1.2 and 1.3. Read again when it changes; connections go on."},
+    {.key = "intake.http.tls.key",
+     .type = OL_SETTING_TEXT,
+     .offset = AT(tls_key),
+     .help = "The certificate's private key, a PEM file."},
+    {.key = "intake.http.tls.client_ca",
+     .type = OL_SETTING_TEXT,
+     .offset = AT(tls_client_ca),
+     .help = "A PEM file with the authorities whose client certificates count as a key does; the "
+             "certificate's common name is the sender's. Read again when it changes."},
+    {.key = "intake.http.socket_mode",
+     .type = OL_SETTING_TEXT,
+     .offset = AT(http_socket_mode),
+     .help = "Mode of the unix sockets of intake.http.listen, in octal. Default: 0600, with "
+             "--system 0660."},
+    {.key = "intake.http.socket_group",
+     .type = OL_SETTING_TEXT,
+     .offset = AT(http_socket_group),
+     .help = "Group of these sockets, by name or number. Default: the agent's."},
+    {.key = "intake.http.max_header",
+     .type = OL_SETTING_SIZE,
+     .offset = AT(http_max_header),
+     .default_value = "32KiB",
+     .min = 4 * KIB,
+     .max = MIB,
+     .help = "Memory of a connection for request line and header fields; larger ones are answered "
+             "431."},
+    {.key = "intake.http.max_ratio",
+     .type = OL_SETTING_INT,
+     .offset = AT(http_max_ratio),
+     .default_value = "200",
+     .min = 0,
+     .max = 2000,
+     .help = "A compressed body that grows more than so many times, and beyond 1 MiB, is answered "
+             "413; 0: only max_body counts."},
+    {.key = "intake.http.max_connections_per_peer",
+     .type = OL_SETTING_INT,
+     .offset = AT(http_max_per_peer),
+     .default_value = "0",
+     .min = 0,
+     .max = 60000,
+     .help = "Open connections from one address, or of one uid on unix sockets, on all listeners "
+             "together; more are closed at once. 0: any from this machine, from others half of "
+             "max_connections."},
+    {.key = "intake.http.rate",
+     .type = OL_SETTING_INT,
+     .offset = AT(http_rate),
+     .default_value = "0",
+     .min = 0,
+     .max = 1000000,
+     .help =
+         "Events a second from one sender (the name of its key or certificate, else its "
+         "address or uid); more are answered 429, which many clients do not try again. 0: any."},
+    {.key = "intake.http.burst",
+     .type = OL_SETTING_INT,
+     .offset = AT(http_burst),
+     .default_value = "0",
+     .min = 0,
+     .max = 10000000,
+     .help = "Events that one sender may send at once before rate holds; 0: ten seconds' worth."},
+    {.key = "intake.http.min_rate",
+     .type = OL_SETTING_SIZE,
+     .offset = AT(http_min_rate),
+     .default_value = "1KiB",
+     .min = 0,
+     .max = GIB,
+     .help = "Bytes a second that a request must arrive with, once it is slow_after old; a slower "
+             "one is ended. 0: no limit."},
+    {.key = "intake.http.slow_after",
+     .type = OL_SETTING_TIME,
+     .offset = AT(http_slow_ms),
+     .default_value = "10s",
+     .min = SECOND,
+     .max = HOUR,
+     .help = "How long a request may take before min_rate counts."},
+    {.key = "intake.max_depth",
+     .type = OL_SETTING_INT,
+     .offset = AT(max_depth),
+     .default_value = "128",
+     .min = 8,
+     .max = 128,
+     .help = "Deepest nesting of objects and lists in an event; a deeper one is refused."},
     {.key = "intake.journal.directories",
      .type = OL_SETTING_TEXT_LIST,
      .offset = AT(journal_directories),

@@ -12,6 +12,7 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
@@ -35,7 +36,7 @@ static ol_status parse_unix(const char *path, struct listen_address *ret, struct
     snprintf(un.sun_path, sizeof un.sun_path, "%s", path);
     memcpy(&ret->address, &un, sizeof un);
     ret->size = sizeof un;
-    ret->is_unix = true;
+    ret->is_unix = ret->is_local = true;
     snprintf(ret->text, sizeof ret->text, "unix:%s", path);
     return OL_OK;
 }
@@ -62,6 +63,19 @@ static bool split_port(const char *text, char *host, size_t size, const char **r
     return true;
 }
 
+bool listen_is_loopback(const struct sockaddr_storage *address)
+{
+    struct sockaddr_in in;
+    struct sockaddr_in6 in6;
+    if (address->ss_family == AF_INET) {
+        memcpy(&in, address, sizeof in);
+        return ntohl(in.sin_addr.s_addr) >> 24 == 127;
+    }
+    memcpy(&in6, address, sizeof in6);
+    return IN6_IS_ADDR_LOOPBACK(&in6.sin6_addr) ||
+           (IN6_IS_ADDR_V4MAPPED(&in6.sin6_addr) && in6.sin6_addr.s6_addr[12] == 127);
+}
+
 ol_status listen_parse(const char *text, struct listen_address *ret, struct ol_error *err)
 {
     char host[64];
@@ -69,9 +83,14 @@ ol_status listen_parse(const char *text, struct listen_address *ret, struct ol_e
     struct addrinfo *found, hints = {.ai_family = AF_UNSPEC,
                                      .ai_socktype = SOCK_STREAM,
                                      .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE};
+    const char *whole = text;
     *ret = (struct listen_address){0};
     if (strncmp(text, "unix:", 5) == 0)
         return parse_unix(text + 5, ret, err);
+    if (strncmp(text, "tls:", 4) == 0) {
+        ret->is_tls = true;
+        text += 4;
+    }
     if (!split_port(text, host, sizeof host, &port))
         goto invalid;
     const char *address = strcmp(host, "localhost") == 0 ? "127.0.0.1"
@@ -82,13 +101,14 @@ ol_status listen_parse(const char *text, struct listen_address *ret, struct ol_e
     memcpy(&ret->address, found->ai_addr, found->ai_addrlen);
     ret->size = found->ai_addrlen;
     freeaddrinfo(found);
-    snprintf(ret->text, sizeof ret->text, "%s", text);
+    ret->is_local = listen_is_loopback(&ret->address);
+    snprintf(ret->text, sizeof ret->text, "%s", whole);
     return OL_OK;
 invalid:
-    return ol__error_set(
-        err, OL_INVALID,
-        "'%s': expected unix:PATH, ADDRESS:PORT or [ADDRESS]:PORT (a number, localhost or *)",
-        text);
+    return ol__error_set(err, OL_INVALID,
+                         "'%s': expected unix:PATH, ADDRESS:PORT or [ADDRESS]:PORT (a number, "
+                         "localhost or *), or one of these two with tls: before",
+                         whole);
 }
 
 /* Whether nobody listens on the socket file (promise 1). */
@@ -113,7 +133,7 @@ static ol_status remove_stale(const struct listen_address *address, struct ol_er
     return OL_OK;
 }
 
-static ol_status open_unix(struct listen_socket *l, mode_t mode, bool is_system,
+static ol_status open_unix(struct listen_socket *l, const struct listen_file *file,
                            struct ol_error *err)
 {
     const char *path = ((struct sockaddr_un *)&l->address.address)->sun_path;
@@ -123,7 +143,7 @@ static ol_status open_unix(struct listen_socket *l, mode_t mode, bool is_system,
     snprintf(directory, sizeof directory, "%s", path);
     char *slash = strrchr(directory, '/');
     slash[slash == directory ? 1 : 0] = '\0';
-    ol_status status = ol__fs_make_directories(directory, is_system ? 0755 : 0700, err);
+    ol_status status = ol__fs_make_directories(directory, file->is_system ? 0755 : 0700, err);
     if (status != OL_OK)
         return status;
     status = ol__fs_open_directory(directory, &lock, err);
@@ -136,7 +156,8 @@ static ol_status open_unix(struct listen_socket *l, mode_t mode, bool is_system,
         goto done;
     l->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (l->fd < 0 || bind(l->fd, (struct sockaddr *)&l->address.address, l->address.size) != 0 ||
-        chmod(path, mode) != 0 || lstat(path, &st) != 0 || listen(l->fd, BACKLOG) != 0) {
+        (file->group != LISTEN_NO_GROUP && chown(path, (uid_t)-1, file->group) != 0) ||
+        chmod(path, file->mode) != 0 || lstat(path, &st) != 0 || listen(l->fd, BACKLOG) != 0) {
         status = ol__error_set_errno(err, errno, "'%s': listen", path);
         goto done;
     }
@@ -169,16 +190,17 @@ static ol_status open_tcp(struct listen_socket *l, struct ol_error *err)
         getnameinfo(address, l->address.size, host, sizeof host, port, sizeof port,
                     NI_NUMERICHOST | NI_NUMERICSERV) != 0)
         return ol__error_set_errno(err, errno, "'%s': own address", l->address.text);
-    snprintf(l->address.text, sizeof l->address.text, strchr(host, ':') ? "[%s]:%s" : "%s:%s", host,
-             port);
+    const char *scheme = l->address.is_tls ? "tls:" : "";
+    snprintf(l->address.text, sizeof l->address.text, strchr(host, ':') ? "%s[%s]:%s" : "%s%s:%s",
+             scheme, host, port);
     return OL_OK;
 }
 
-ol_status listen_open(const struct listen_address *address, mode_t mode, bool is_system,
+ol_status listen_open(const struct listen_address *address, const struct listen_file *file,
                       struct listen_socket *ret, struct ol_error *err)
 {
     struct listen_socket l = {.fd = -1, .address = *address};
-    ol_status status = address->is_unix ? open_unix(&l, mode, is_system, err) : open_tcp(&l, err);
+    ol_status status = address->is_unix ? open_unix(&l, file, err) : open_tcp(&l, err);
     if (status != OL_OK) {
         if (l.fd >= 0)
             close(l.fd);
@@ -210,4 +232,47 @@ void listen_close(struct listen_socket *l)
         OL_IGNORE(unlink(path), "whoever comes next finds it stale");
     close(l->fd);
     l->fd = -1;
+}
+
+/* ---- Peers ---- */
+
+/* What the first line of a file in /proc begins with. @return whether there are so many. */
+static bool read_numbers(const char *path, unsigned long *out, int count)
+{
+    char text[128], *at = text;
+    FILE *in = fopen(path, "re");
+    bool is_read = in != NULL && fgets(text, sizeof text, in) != NULL;
+    if (in != NULL)
+        fclose(in);
+    for (int i = 0; i < count && is_read; i++) {
+        char *end;
+        out[i] = strtoul(at, &end, 10);
+        is_read = end != at;
+        at = end;
+    }
+    return is_read;
+}
+
+uint32_t listen_known_uid(uint32_t uid)
+{
+    static _Atomic uint32_t overflow; /* 0: not looked up yet; it never changes for us */
+    uint32_t stranger = atomic_load_explicit(&overflow, memory_order_relaxed);
+    if (stranger == 0) {
+        unsigned long map[3], shown = 65534;
+        OL_IGNORE(!read_numbers("/proc/sys/kernel/overflowuid", &shown, 1), "its usual value");
+        bool is_whole =
+            read_numbers("/proc/self/uid_map", map, 3) && map[0] == 0 && map[2] >= UINT32_MAX;
+        stranger = is_whole ? LISTEN_UID_UNKNOWN : (uint32_t)shown;
+        atomic_store_explicit(&overflow, stranger, memory_order_relaxed);
+    }
+    return uid == stranger ? LISTEN_UID_UNKNOWN : uid;
+}
+
+uint32_t listen_peer_uid(int fd)
+{
+    struct ucred peer;
+    socklen_t size = sizeof peer;
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0)
+        return LISTEN_UID_UNKNOWN;
+    return listen_known_uid(peer.uid);
 }

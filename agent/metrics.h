@@ -55,9 +55,19 @@ struct journal_dir_metrics {
     metric is_lost; /**< the directory is missing or another agent drains it */
 };
 
+/* Senders that show a key or a certificate, by its name. */
+#define CLIENTS_MAX 64
+struct client_metrics {
+    char name[72]; /* constant once client_count covers it */
+    metric requests, events, refused;
+};
+
 struct intake_metrics {
     metric http_requests, http_accepted, http_duplicates, http_refused_invalid, http_refused_full,
-        http_refused_other, http_connections;
+        http_refused_other, http_refused_unauthorized, http_refused_rate, http_refused_large,
+        http_connections, http_slow, http_peer_refused, http_unfinished;
+    struct client_metrics clients[CLIENTS_MAX];
+    _Atomic unsigned client_count;
     metric journal_events, journal_files, journal_parked_lines, journal_bytes, journal_unlinked,
         journal_moved;
     metric accepted_events, accepted_bytes; /* all sources, synced */

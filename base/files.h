@@ -58,6 +58,12 @@ OL_NODISCARD ol_status ol__fs_replace(const struct ol__fs *fs, int dirfd, const 
  *  ol__error_set_errno() makes of a failing open. */
 OL_NODISCARD ol_status ol__fs_read_file(const struct ol__fs *fs, int dirfd, const char *path,
                                         struct ol__buf *out, struct ol_error *err);
+/** Whether a path that was @p a and is @p b now still leads to the same file, unchanged. */
+static inline bool ol__fs_is_unchanged(const struct stat *a, const struct stat *b)
+{
+    return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_size == b->st_size &&
+           a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
+}
 /** mkdir -p; @p mode for those it makes (umask applies). Absolute or relative to the working
  * directory.
  *  @return OL_OK, OL_DENIED, OL_FULL, OL_IO. */

@@ -283,7 +283,10 @@ static ol_status start_server(struct admin *admin, struct ol_error *err)
     snprintf(text, sizeof text, "unix:%s", config->admin_socket);
     ol_status status = listen_parse(text, &address, err);
     if (status == OL_OK) /* in the system place everybody may ask, about the own runs */
-        status = listen_open(&address, config->is_system ? 0666 : 0600, config->is_system,
+        status = listen_open(&address,
+                             &(struct listen_file){.mode = config->is_system ? 0666 : 0600,
+                                                   .group = LISTEN_NO_GROUP,
+                                                   .is_system = config->is_system},
                              &admin->socket, err);
     if (status != OL_OK)
         return status;

@@ -115,13 +115,8 @@ static void add_agent(struct exposition *x, const struct agent *agent)
     ol__buf_release(&health);
 }
 
-static void add_refused(struct exposition *x, struct intake_metrics *m)
+static void add_warnings(struct exposition *x, struct intake_metrics *m)
 {
-    expose_family(x, "http_refused", EXPOSE_COUNTER, "Requests refused, by reason.");
-    expose(x, EXPOSE_LABEL("reason", "invalid"), EXPOSE_NO_LABEL,
-           metric_get(&m->http_refused_invalid));
-    expose(x, EXPOSE_LABEL("reason", "full"), EXPOSE_NO_LABEL, metric_get(&m->http_refused_full));
-    expose(x, EXPOSE_LABEL("reason", "other"), EXPOSE_NO_LABEL, metric_get(&m->http_refused_other));
     expose_family(x, "event_warnings", EXPOSE_COUNTER,
                   "Events taken although they are loose, by what.");
     for (int bit = 0; bit < 32; bit++)
@@ -188,7 +183,8 @@ static void add_intake(struct exposition *x, struct intake_metrics *m)
     };
     for (size_t i = 0; i < OL_COUNT(table); i++)
         plain(x, table[i].name, table[i].type, table[i].help, metric_get(table[i].value));
-    add_refused(x, m);
+    expose_http(x, m);
+    add_warnings(x, m);
     add_directories(x, m);
     expose_family(x, "http_to_sync_seconds", EXPOSE_HISTOGRAM,
                   "From a request's head to the sync that covers it.");

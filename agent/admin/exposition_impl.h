@@ -31,6 +31,9 @@ void expose_histogram(struct exposition *x, struct exposition_label a, struct hi
 #define EXPOSE_NO_LABEL ((struct exposition_label){NULL, NULL})
 #define EXPOSE_LABEL(n, v) ((struct exposition_label){.name = (n), .value = (v)})
 
+/* exposition_http.c */
+void expose_http(struct exposition *x, struct intake_metrics *m);
+
 /* exposition_routes.c */
 void expose_routes(struct exposition *x, const struct agent *agent);
 #endif

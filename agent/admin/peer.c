@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "admin_impl.h"
+#include "listen.h"
 
 #include <sys/socket.h>
 
@@ -30,6 +31,8 @@ ol_status admin_peer_read(int fd, uint32_t own_uid, int64_t group, struct admin_
     size_t count = 0;
     if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0)
         return ol__error_set(err, OL_DENIED, "cannot tell who asks");
+    if (listen_known_uid(peer.uid) == LISTEN_UID_UNKNOWN)
+        return ol__error_set(err, OL_DENIED, "the asking user is not known in this user namespace");
     groups[count++] = peer.gid;
 #ifdef SO_PEERGROUPS
     size = GROUPS_MAX * sizeof *groups;

@@ -106,13 +106,18 @@ static enum MHD_Result request_begin(struct http_request *r, const char *url, co
         http_refuse(r, status, why);
         return http_answer(r);
     }
-    status = http_check_request(r, method, &why);
+    status = http_auth_check(r, &why);
+    if (status == 0)
+        status = http_check_request(r, method, &why);
+    if (status == 0)
+        status = http_auth_allowance(r, &why);
     if (status == 0 && (door->is_quiet && r->kind <= HTTP_BATCH)) {
         status = MHD_HTTP_SERVICE_UNAVAILABLE;
         why = "the agent is stopping";
     }
     struct ol_error err = {0};
-    if (status == 0 && r->is_gzip && http_gunzip_new(&r->gunzip, &err) != OL_OK) {
+    if (status == 0 && r->is_gzip &&
+        http_gunzip_new((unsigned)door->agent->config->http_max_ratio, &r->gunzip, &err) != OL_OK) {
         status = MHD_HTTP_SERVICE_UNAVAILABLE;
         why = err.message;
     }
@@ -247,13 +252,35 @@ static void connected(void *arg, struct MHD_Connection *connection, void **socke
 }
 
 OL_PRINTF(2, 0)
-static void server_log(void *arg OL_UNUSED, const char *format, va_list args)
+static void server_log(void *arg, const char *format, va_list args)
 {
+    struct http_listener *l = arg;
     char text[256];
     int size = vsnprintf(text, sizeof text, format, args);
     if (size > 0 && text[OL_MIN((size_t)size, sizeof text - 1) - 1] == '\n')
         text[OL_MIN((size_t)size, sizeof text - 1) - 1] = '\0';
+    if (strstr(text, "response code is 431") !=
+        NULL) /* the library's own answer: nothing tells us */
+        metric_add(&l->door->metrics->http_refused_large, 1);
     log_write(LOG_LEVEL_DEBUG, "intake", "http: %s", text);
+}
+
+static struct MHD_Daemon *start_daemon(struct http_listener *l, const struct agent_config *config)
+{
+    const struct MHD_OptionItem tls[] = {
+        {MHD_OPTION_HTTPS_CERT_CALLBACK, (intptr_t)http_tls_no_certificate, NULL},
+        {MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)(uintptr_t)HTTP_TLS_PRIORITIES},
+        {MHD_OPTION_END, 0, NULL}};
+    bool is_tls = l->socket.address.is_tls;
+    return MHD_start_daemon(
+        MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG | (is_tls ? MHD_USE_TLS : 0),
+        0, NULL, NULL, handle, l, MHD_OPTION_EXTERNAL_LOGGER, server_log, l,
+        MHD_OPTION_LISTEN_SOCKET, l->socket.fd, MHD_OPTION_CONNECTION_LIMIT, l->limit,
+        MHD_OPTION_CONNECTION_TIMEOUT, l->idle_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+        (size_t)config->http_max_header, MHD_OPTION_CONNECTION_MEMORY_INCREMENT, (size_t)4096,
+        MHD_OPTION_NOTIFY_COMPLETED, completed, NULL, MHD_OPTION_NOTIFY_CONNECTION, connected, l,
+        MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_ARRAY,
+        is_tls ? tls : &tls[OL_COUNT(tls) - 1], MHD_OPTION_END);
 }
 
 static ol_status listener_start(struct http_listener *l, const char *address,
@@ -261,25 +288,24 @@ static ol_status listener_start(struct http_listener *l, const char *address,
 {
     struct listen_address parsed;
     ol_status status = listen_parse(address, &parsed, err);
+    if (status == OL_OK && parsed.is_tls && l->door->tls == NULL)
+        status = http_tls_open(config, &l->door->tls, err);
     if (status == OL_OK)
-        status = listen_open(&parsed, config->is_system ? 0660 : 0600, config->is_system,
-                             &l->socket, err);
+        status = listen_open(&parsed, &l->door->files, &l->socket, err);
     if (status != OL_OK)
         return status;
+    l->is_asking = http_auth_is_asked(config, &parsed);
+    if (!parsed.is_local && !parsed.is_tls)
+        log_write(LOG_LEVEL_WARNING, "intake",
+                  "'%s': events and keys travel unencrypted; write tls: before the address",
+                  l->socket.address.text);
     l->limit = listen_limit(config->http_listen.count, (unsigned)config->http_max_connections);
     l->idle_s = (unsigned)OL_MAX(1, config->http_idle_ms / 1000);
     if (l->limit < (unsigned)config->http_max_connections)
         log_write(LOG_LEVEL_WARNING, "intake",
                   "'%s': at most %u connections at once, for want of descriptors (ulimit -n)",
                   l->socket.address.text, l->limit);
-    l->daemon = MHD_start_daemon(
-        MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME | MHD_USE_ERROR_LOG, 0, NULL, NULL, handle, l,
-        MHD_OPTION_EXTERNAL_LOGGER, server_log, NULL, MHD_OPTION_LISTEN_SOCKET, l->socket.fd,
-        MHD_OPTION_CONNECTION_LIMIT, l->limit, MHD_OPTION_CONNECTION_TIMEOUT, l->idle_s,
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HTTP_HEADER_MAX,
-        MHD_OPTION_CONNECTION_MEMORY_INCREMENT, (size_t)4096, MHD_OPTION_NOTIFY_COMPLETED,
-        completed, NULL, MHD_OPTION_NOTIFY_CONNECTION, connected, l,
-        MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
+    l->daemon = start_daemon(l, config);
     if (l->daemon == NULL)
         return ol__error_set_errno(err, errno, "'%s': start the HTTP server",
                                    l->socket.address.text);
@@ -334,6 +360,20 @@ static struct MHD_Response *empty_response(bool is_last)
     return response;
 }
 
+static ol_status open_senders(struct http_door *door, struct ol_error *err)
+{
+    const struct agent_config *config = door->agent->config;
+    const struct http_sender_limits limits = {
+        .rate = (uint64_t)config->http_rate,
+        .burst = (uint64_t)(config->http_burst > 0 ? config->http_burst : config->http_rate * 10)};
+    ol_status status = config_socket_file(config, &door->files, err);
+    if (status == OL_OK)
+        status = http_keys_open(config, &door->keys, err);
+    if (status == OL_OK)
+        status = http_senders_new(&limits, door->metrics, &door->senders, err);
+    return status;
+}
+
 ol_status http_door_open(const struct agent *agent, struct intake_taker *taker,
                          struct http_door **ret, struct ol_error *err)
 {
@@ -355,6 +395,8 @@ ol_status http_door_open(const struct agent *agent, struct intake_taker *taker,
         status = ol__error_set(err, OL_NOMEM, "HTTP door: out of memory");
     if (status == OL_OK)
         status = ol__sha256_new(&door->hash, err);
+    if (status == OL_OK)
+        status = open_senders(door, err);
     if (status == OL_OK)
         status = open_dedup(door, err);
     for (size_t i = 0; i < config->http_listen.count && status == OL_OK; i++) {
@@ -480,6 +522,9 @@ void http_door_close(struct http_door *door)
     if (door->created_close != NULL)
         MHD_destroy_response(door->created_close);
     ol__json_reader_free(door->json);
+    http_tls_close(door->tls);
+    http_senders_free(door->senders);
+    http_keys_close(door->keys);
     ol__sha256_free(door->hash);
     dedup_free(door->dedup);
     free(door->listeners);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "http_impl.h"
 
+#include <stdio.h>
 #include "json_write.h"
 
 void http_refuse(struct http_request *r, int status, const char *text)
@@ -27,6 +28,7 @@ void http_refuse(struct http_request *r, int status, const char *text)
 /* Header fields that an answer needs besides its body's. @return whether they were added. */
 static bool add_fields(struct http_request *r, struct MHD_Response *response)
 {
+    char wait[16];
     bool is_json = r->kind != HTTP_HEALTH && r->kind != HTTP_METRICS;
     const char *type = is_json || r->status >= 400 ? "application/json"
                        : r->kind == HTTP_METRICS   ? admin_exposition_type(r->is_openmetrics)
@@ -41,6 +43,15 @@ static bool add_fields(struct http_request *r, struct MHD_Response *response)
     switch (r->status) {
     case MHD_HTTP_SERVICE_UNAVAILABLE:
         return MHD_add_response_header(response, MHD_HTTP_HEADER_RETRY_AFTER, "1") == MHD_YES;
+    case MHD_HTTP_UNAUTHORIZED:
+        return MHD_add_response_header(
+                   response, MHD_HTTP_HEADER_WWW_AUTHENTICATE,
+                   r->fields.authorization == NULL
+                       ? "Bearer realm=\"lineaged\""
+                       : "Bearer realm=\"lineaged\", error=\"invalid_token\"") == MHD_YES;
+    case MHD_HTTP_TOO_MANY_REQUESTS:
+        snprintf(wait, sizeof wait, "%u", r->wait_s);
+        return MHD_add_response_header(response, MHD_HTTP_HEADER_RETRY_AFTER, wait) == MHD_YES;
     case MHD_HTTP_METHOD_NOT_ALLOWED:
         return MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW,
                                        is_json ? "POST" : "GET, HEAD") == MHD_YES;
@@ -52,19 +63,34 @@ static bool add_fields(struct http_request *r, struct MHD_Response *response)
     }
 }
 
-static void count(const struct http_request *r)
+static metric *counter_of(struct intake_metrics *m, int status)
 {
-    struct intake_metrics *m = r->listener->door->metrics;
-    if (r->kind == HTTP_HEALTH || r->kind == HTTP_METRICS)
+    switch (status) {
+    case MHD_HTTP_OK:
+    case MHD_HTTP_CREATED:
+        return &m->http_accepted;
+    case MHD_HTTP_BAD_REQUEST:
+        return &m->http_refused_invalid;
+    case MHD_HTTP_UNAUTHORIZED:
+        return &m->http_refused_unauthorized;
+    case MHD_HTTP_CONTENT_TOO_LARGE:
+        return &m->http_refused_large;
+    case MHD_HTTP_TOO_MANY_REQUESTS:
+        return &m->http_refused_rate;
+    case MHD_HTTP_SERVICE_UNAVAILABLE:
+        return &m->http_refused_full;
+    default:
+        return &m->http_refused_other;
+    }
+}
+
+static void count(struct http_request *r)
+{
+    bool is_question = r->kind == HTTP_HEALTH || r->kind == HTTP_METRICS;
+    if (is_question && r->status != MHD_HTTP_UNAUTHORIZED)
         return;
-    if (r->status < 300)
-        metric_add(&m->http_accepted, 1);
-    else if (r->status == MHD_HTTP_BAD_REQUEST)
-        metric_add(&m->http_refused_invalid, 1);
-    else if (r->status == MHD_HTTP_SERVICE_UNAVAILABLE)
-        metric_add(&m->http_refused_full, 1);
-    else
-        metric_add(&m->http_refused_other, 1);
+    metric_add(counter_of(r->listener->door->metrics, r->status), 1);
+    http_auth_count(r, r->status < 300 ? r->events : 0, r->status >= 400);
 }
 
 enum MHD_Result http_answer(struct http_request *r)

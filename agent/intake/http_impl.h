@@ -7,11 +7,13 @@
 #include "hash.h"
 #include "http.h"
 #include "http_gunzip.h"
+#include "http_keys.h"
+#include "http_senders.h"
 #include "http_server.h"
+#include "http_tls.h"
 #include "json_read.h"
 #include "listen.h"
 
-#define HTTP_HEADER_MAX 32768u      /* memory of a connection: header lines and read buffer */
 #define HTTP_BATCH_MAX 10000u       /* elements of one array */
 #define HTTP_BODIES_MAX (64u << 20) /* bytes of bodies held at once, over all connections */
 #define HTTP_SPARE_MAX 64u          /* request objects kept for reuse */
@@ -27,7 +29,26 @@ struct http_fields {
     bool is_malformed; /**< a name with a space or a control character, a value with a bare CR... */
 };
 
-struct http_link; /* a connection, owned by its listener's list; http_links.c */
+/* A connection; http_links.c and http_slow.c. */
+struct http_link {
+    struct http_link *next, *previous;
+    struct MHD_Connection *connection;
+    struct http_request *request;       /* borrowed; NULL: between requests */
+    struct http_sender *peer;           /* a reference: address or uid; NULL: not known */
+    struct http_sender *credential;     /* a reference: key or certificate used last, or NULL */
+    struct http_tls_identity *identity; /* NULL: not TLS */
+    int fd;
+    uint32_t uid;
+    bool is_hurried; /* has the short timeout */
+    bool is_loopback;
+    bool has_begun;      /* a request came over it */
+    bool has_baseline;   /* received_then is right */
+    bool is_vouched_for; /* the certificate was looked at: its name, or what is wrong with it */
+    char certificate[HTTP_SENDER_NAME_MAX + 1];
+    const char *certificate_why;
+    uint64_t received_then; /* bytes that TCP had taken in before what comes now */
+    int64_t since_ms;       /* patience_ms when the request, or its head, began; 0: it has not */
+};
 
 struct http_listener {
     struct http_door *door;
@@ -36,8 +57,12 @@ struct http_listener {
     struct http_link *links;
     unsigned limit, idle_s;
     unsigned link_count, hurried_count;
-    bool is_crowded; /* when it looked last */
-    int64_t look_after_ms;
+    bool is_asking;   /* for a credential */
+    bool is_crowded;  /* when it looked last */
+    bool is_watching; /* when it looked last: a request, or a head, was under way */
+    bool is_stale;    /* ran since it looked last */
+    int64_t looked_ms, look_after_ms;
+    int64_t patience_ms; /* a clock that stands while we ourselves do not read */
 };
 
 struct http_request {
@@ -46,6 +71,9 @@ struct http_request {
     struct http_listener *listener;
     const char *url;
     enum http_kind kind;
+    struct http_sender *sender; /* borrowed from the connection; NULL: not known yet */
+    uint64_t events;            /* taken */
+    unsigned wait_s;            /* 429: Retry-After */
     struct http_fields fields;
     bool is_openmetrics; /* what /metrics is to be */
     bool is_gzip, is_waiting, is_answered, must_close;
@@ -65,6 +93,12 @@ struct http_door {
     struct intake_taker *taker;
     struct dedup *dedup;
     struct ol__sha256 *hash;
+    struct http_keys *keys;
+    struct http_senders *senders;
+    struct http_tls *tls;     /* NULL: no listener has it */
+    struct listen_file files; /* of unix sockets */
+    uint64_t refused_untold;  /* for want of a credential */
+    int64_t tell_after_ms;
     struct ol__json_reader *json;    /* for arrays; made when first needed */
     struct http_listener *listeners; /* owned */
     size_t listener_count;
@@ -91,18 +125,46 @@ void http_refuse(struct http_request *r, int status, const char *text);
 /** Send what was decided. */
 enum MHD_Result http_answer(struct http_request *r);
 
+/* http_auth.c */
+/** Whether a door at that address asks for a credential. */
+bool http_auth_is_asked(const struct agent_config *config, const struct listen_address *address);
+/** Find out who sends. @return status, 0: it may. */
+int http_auth_check(struct http_request *r, const char **ret_why);
+/** @return status, 0: the sender may send an event now, which is charged. */
+int http_auth_allowance(struct http_request *r, const char **ret_why);
+/** The request was answered, after @p events were taken. */
+void http_auth_count(struct http_request *r, uint64_t events, bool is_refused);
+
 /* http_links.c */
-/** @return NULL: out of memory. Owned by @p l, to be given to http_link_free(). */
+/** One that is too many of its peer is ended at once. @return NULL: out of memory. Owned by @p l,
+ * to be given to http_link_free(). */
 struct http_link *http_link_new(struct http_listener *l, struct MHD_Connection *connection);
 void http_link_free(struct http_listener *l, struct http_link *link);
 /** What goes on there now; NULL: nothing. @return false: http_link_new() had failed. */
 bool http_link_set_request(struct MHD_Connection *connection, struct http_request *r);
 /** Whom the kernel knows at the other end; SPOOL_UID_UNKNOWN: TCP. */
 uint32_t http_link_uid(struct MHD_Connection *connection);
-/** End what keeps places for nothing, if @p l is near its limit. Between runs of the daemon. */
+/** Address or uid, for messages. */
+const char *http_link_peer(struct MHD_Connection *connection);
+/** The sender that showed a credential last, else the peer; NULL: out of memory. Borrowed. */
+struct http_sender *http_link_sender(struct MHD_Connection *connection);
+/** Remember who sends. @return as http_link_sender(). */
+struct http_sender *http_link_set_credential(struct MHD_Connection *connection,
+                                             enum http_sender_kind kind, const char *name);
+/** Name in the peer's certificate, if it is good; NULL: it is not (@p why) or there is none. */
+const char *http_link_certificate(struct MHD_Connection *connection, const char **why);
+/** End what keeps places for nothing: requests that come too slowly; and if @p l is near its limit,
+ * what is over or idle. Between runs of the daemon. */
 void http_links_look(struct http_listener *l);
 /** ms until the next look; -1: none is due. */
 int http_links_timeout_ms(const struct http_listener *l);
+
+/* http_slow.c */
+/** A request begins, or (@p is_over) ended, on @p link. */
+void http_slow_note(struct http_link *link, const struct http_listener *l, bool is_over);
+/** End @p link if what is under way comes too slowly. @return whether something is under way, and
+ * must be looked at again. */
+bool http_slow_look(struct http_link *link, const struct http_listener *l);
 
 /* http_take.c */
 /** The whole body is there: take it, or decide the answer. Sets is_waiting if the sync decides. */

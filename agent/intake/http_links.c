@@ -10,21 +10,17 @@
 #include "http_impl.h"
 
 #include <errno.h>
+#include <inttypes.h>
+#include <netdb.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include "times.h"
 
 #define LOOK_MS 200
+#define SLOW_LOOK_MS 500
+#define PATIENCE_STEP_MS 1000 /* what the clock of patience moves at most between two looks */
 #define CROWDED_IDLE_S 3u
-
-struct http_link {
-    struct http_link *next, *previous;
-    struct MHD_Connection *connection;
-    struct http_request *request; /* borrowed; NULL: between requests */
-    int fd;
-    uint32_t uid;
-    bool is_hurried; /* has the short timeout */
-};
 
 static struct http_link *link_of(struct MHD_Connection *connection)
 {
@@ -33,33 +29,79 @@ static struct http_link *link_of(struct MHD_Connection *connection)
     return info != NULL ? info->socket_context : NULL;
 }
 
+/* Address or uid at the other end, as a sender's name. */
+static void find_peer(struct http_listener *l, struct http_link *link)
+{
+    enum http_sender_kind kind = HTTP_SENDER_UID;
+    struct sockaddr_storage address;
+    socklen_t size = sizeof address;
+    char name[HTTP_SENDER_NAME_MAX + 1] = "";
+    if (l->socket.address.is_unix) {
+        link->uid = listen_peer_uid(link->fd);
+        link->is_loopback = true;
+        snprintf(name, sizeof name, "uid %" PRIu32, link->uid);
+    } else if (getpeername(link->fd, (struct sockaddr *)&address, &size) == 0 &&
+               getnameinfo((struct sockaddr *)&address, size, name, sizeof name, NULL, 0,
+                           NI_NUMERICHOST) == 0) {
+        kind = HTTP_SENDER_ADDRESS;
+        link->is_loopback = listen_is_loopback(&address);
+    }
+    link->peer = http_sender_ref(l->door->senders, kind, name);
+}
+
+/* Whether the peer has more connections than it may. */
+static bool is_too_many(const struct http_listener *l, const struct http_link *link)
+{
+    const struct agent_config *config = l->door->agent->config;
+    uint64_t max = (uint64_t)config->http_max_per_peer;
+    if (max == 0)
+        max = link->is_loopback ? 0 : (uint64_t)OL_MAX(1, config->http_max_connections / 2);
+    return max != 0 && link->peer != NULL && http_sender_refs(link->peer) > max;
+}
+
+static void begin_tls(struct http_listener *l, struct http_link *link)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(link->connection, MHD_CONNECTION_INFO_GNUTLS_SESSION);
+    if (info != NULL)
+        link->identity = http_tls_begin(l->door->tls, info->tls_session, ol__time_monotonic_ms());
+    if (link->identity == NULL) /* without, the handshake would fail: say so at once */
+        OL_IGNORE(shutdown(link->fd, SHUT_RDWR), "the handshake fails anyway");
+}
+
 struct http_link *http_link_new(struct http_listener *l, struct MHD_Connection *connection)
 {
     struct http_link *link = calloc(1, sizeof *link);
     const union MHD_ConnectionInfo *info =
         MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-    struct ucred peer;
-    socklen_t size = sizeof peer;
     if (link == NULL)
         return NULL;
     link->connection = connection;
     link->fd = info != NULL ? info->connect_fd : -1;
     link->uid = SPOOL_UID_UNKNOWN;
-    if (l->socket.address.is_unix && link->fd >= 0 &&
-        getsockopt(link->fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0)
-        link->uid = peer.uid;
+    link->has_baseline = true;
     link->next = l->links;
     if (l->links != NULL)
         l->links->previous = link;
     l->links = link;
     l->link_count++;
+    find_peer(l, link);
+    if (is_too_many(l, link)) {
+        metric_add(&l->door->metrics->http_peer_refused, 1);
+        OL_IGNORE(shutdown(link->fd, SHUT_RDWR), "it is ended a little later, then");
+    }
+    if (l->socket.address.is_tls)
+        begin_tls(l, link);
     return link;
 }
 
 void http_link_free(struct http_listener *l, struct http_link *link)
 {
+    struct http_door *door = l->door;
     if (link == NULL)
         return;
+    if (!link->has_begun)
+        metric_add(&door->metrics->http_unfinished, 1);
     if (link->next != NULL)
         link->next->previous = link->previous;
     if (link->previous != NULL)
@@ -68,15 +110,68 @@ void http_link_free(struct http_listener *l, struct http_link *link)
         l->links = link->next;
     l->link_count--;
     l->hurried_count -= link->is_hurried;
+    http_sender_unref(door->senders, link->credential);
+    http_sender_unref(door->senders, link->peer);
+    http_tls_unref(door->tls, link->identity);
     free(link);
 }
 
 bool http_link_set_request(struct MHD_Connection *connection, struct http_request *r)
 {
     struct http_link *link = link_of(connection);
-    if (link != NULL)
-        link->request = r;
-    return link != NULL;
+    if (link == NULL)
+        return false;
+    http_slow_note(link, r != NULL ? r->listener : NULL, r == NULL);
+    link->has_begun = true;
+    link->request = r;
+    return true;
+}
+
+const char *http_link_peer(struct MHD_Connection *connection)
+{
+    const struct http_link *link = link_of(connection);
+    return link != NULL && link->peer != NULL ? http_sender_name(link->peer) : "?";
+}
+
+struct http_sender *http_link_sender(struct MHD_Connection *connection)
+{
+    const struct http_link *link = link_of(connection);
+    return link != NULL ? link->peer : NULL;
+}
+
+struct http_sender *http_link_set_credential(struct MHD_Connection *connection,
+                                             enum http_sender_kind kind, const char *name)
+{
+    struct http_link *link = link_of(connection);
+    if (link == NULL || link->request == NULL)
+        return NULL;
+    struct http_senders *senders = link->request->listener->door->senders;
+    if (link->credential != NULL && http_sender_kind(link->credential) == kind &&
+        strcmp(http_sender_name(link->credential), name) == 0)
+        return link->credential;
+    struct http_sender *sender = http_sender_ref(senders, kind, name);
+    if (sender != NULL) {
+        http_sender_unref(senders, link->credential);
+        link->credential = sender;
+    }
+    return sender;
+}
+
+const char *http_link_certificate(struct MHD_Connection *connection, const char **why)
+{
+    struct http_link *link = link_of(connection);
+    if (link == NULL || link->identity == NULL)
+        return NULL;
+    if (!link->is_vouched_for) {
+        const union MHD_ConnectionInfo *info =
+            MHD_get_connection_info(connection, MHD_CONNECTION_INFO_GNUTLS_SESSION);
+        link->is_vouched_for = true;
+        if (info == NULL || !http_tls_peer(info->tls_session, link->certificate,
+                                           sizeof link->certificate, &link->certificate_why))
+            link->certificate[0] = '\0';
+    }
+    *why = link->certificate_why;
+    return link->certificate[0] != '\0' ? link->certificate : NULL;
 }
 
 uint32_t http_link_uid(struct MHD_Connection *connection)
@@ -119,24 +214,31 @@ static bool is_crowded(const struct http_listener *l)
 void http_links_look(struct http_listener *l)
 {
     bool crowded = is_crowded(l);
-    l->is_crowded = crowded;
-    if (!crowded && l->hurried_count == 0)
-        return;
     int64_t now_ms = ol__time_monotonic_ms();
-    if (now_ms < l->look_after_ms)
+    int64_t pause_ms = crowded || l->hurried_count > 0 ? LOOK_MS : SLOW_LOOK_MS;
+    if (crowded && !l->is_crowded)
+        l->look_after_ms = now_ms;
+    l->is_crowded = crowded;
+    l->is_stale = l->link_count > 0;
+    if (!l->is_stale || now_ms < l->look_after_ms)
         return;
-    l->look_after_ms = now_ms + LOOK_MS;
+    l->look_after_ms = now_ms + pause_ms;
+    l->patience_ms += OL_MIN(now_ms - l->looked_ms, PATIENCE_STEP_MS);
+    l->looked_ms = now_ms;
+    l->is_stale = l->is_watching = false;
     for (struct http_link *link = l->links; link != NULL; link = link->next) {
         hurry(l, link, crowded); /* promise 2 */
         /* The end is known to the kernel already: this makes it tell the library (promise 1). */
         if (crowded && is_over(link))
             OL_IGNORE(shutdown(link->fd, SHUT_RD), "the short timeout remains");
+        else if (http_slow_look(link, l))
+            l->is_watching = true;
     }
 }
 
 int http_links_timeout_ms(const struct http_listener *l)
 {
-    if (!l->is_crowded && l->hurried_count == 0)
+    if (!l->is_crowded && l->hurried_count == 0 && !l->is_watching && !l->is_stale)
         return -1;
-    return (int)OL_MAX(0, OL_MIN(l->look_after_ms - ol__time_monotonic_ms(), LOOK_MS));
+    return (int)OL_MAX(0, OL_MIN(l->look_after_ms - ol__time_monotonic_ms(), SLOW_LOOK_MS));
 }

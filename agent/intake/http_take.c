@@ -69,6 +69,7 @@ static void take_event(struct http_request *r, const struct origin *from, struct
     ol_status status = take_one(r->listener->door, from, 0, body, &err);
     if (status == OL_OK || status == OL_END) {
         r->status = MHD_HTTP_CREATED;
+        r->events = 1;
         r->is_waiting = status == OL_OK;
     } else
         http_refuse(r, status_of(status), err.message);
@@ -173,6 +174,7 @@ static void take_batch(struct http_request *r, const struct origin *from, struct
     ol__json_end_object(&w);
     ol__buf_add_char(&r->answer, '\n');
     r->status = MHD_HTTP_OK;
+    r->events = sum.successful;
     r->is_waiting = sum.is_waiting;
     free(e.items);
 }

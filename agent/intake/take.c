@@ -34,6 +34,11 @@ ol_status intake_taker_new(struct spool *spool, struct intake_metrics *metrics, 
     return OL_OK;
 }
 
+void intake_taker_limit_depth(struct intake_taker *taker, size_t depth_max)
+{
+    taker->limits.depth_max = depth_max;
+}
+
 void intake_taker_free(struct intake_taker *taker)
 {
     if (taker == NULL)

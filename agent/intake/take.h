@@ -16,6 +16,8 @@ struct intake_taker; /* opaque */
 OL_NODISCARD ol_status intake_taker_new(struct spool *spool, struct intake_metrics *metrics,
                                         bool is_strict, size_t event_max, struct intake_taker **ret,
                                         struct ol_error *err);
+/** Refuse events nested deeper than @p depth_max; 0: OL_JSON_DEPTH_MAX, as from the start. */
+void intake_taker_limit_depth(struct intake_taker *taker, size_t depth_max);
 void intake_taker_free(struct intake_taker *taker);
 
 /** Check record->data as the door does (DESIGN 8), and add it to the group.

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """/metrics: valid OpenMetrics and Prometheus text, what docs/metrics.md lists and nothing else, values that
 are what happened; and the samples in contrib/prometheus name only metrics that are there."""
+import hashlib
 import http.client
 import json
 import re
@@ -45,7 +46,8 @@ def without_total(name):
 @pytest.fixture
 def agent(runner, built, workdir, standin):
     running = Agent(runner, built("lineaged"), workdir / "agent",
-                    [http_route("marquez", standin.url), store_route(workdir / "agent" / "lineage.db")]).start()
+                    [http_route("marquez", standin.url), store_route(workdir / "agent" / "lineage.db")],
+                    http={"api_keys": [{"name": "ci", "sha256": hashlib.sha256(b"key").hexdigest()}]}).start()
     yield running
     assert running.stop() == 0
 
@@ -64,7 +66,7 @@ def test_the_reader_is_strict():
 def test_what_is_there_is_documented(agent):
     loose = json.loads(numbered.event(9, 0, 0))
     del loose["schemaURL"]
-    assert agent.post(json.dumps(loose))[0] == 201  # brings the family of warnings samples
+    assert agent.post(json.dumps(loose), {"Authorization": "Bearer key"})[0] == 201  # warnings and clients get samples
     families = scrape(agent)
     table = {without_total(name): value for name, value in documented().items()}
     assert {name for name, (kind, _) in documented().items() if kind == "counter"} == \

@@ -28,7 +28,7 @@ static ol_status gunzip(const uint8_t *data, size_t size, size_t piece, size_t c
     struct ol_error err = {0};
     ol_status status = OL_OK;
     ol__buf_init(out, ceiling);
-    CHECK(http_gunzip_new(&g, &err) == OL_OK);
+    CHECK(http_gunzip_new(0, &g, &err) == OL_OK);
     for (size_t at = 0; at < size && status == OL_OK; at += piece) {
         size_t some = OL_MIN(piece, size - at);
         uint8_t *own = malloc(some); /* exactly the size: a read past its end is seen */

@@ -38,7 +38,7 @@ def store_route(path, **more):
 class Agent:
     """start(), kill() and stop() as often as wanted; configuration and places stay."""
 
-    def __init__(self, runner, program, directory, routes, spool=None, intake=None, more="", wrap=()):
+    def __init__(self, runner, program, directory, routes, spool=None, intake=None, more="", wrap=(), http=None):
         self.runner, self.program, self.wrap = runner, program, list(wrap)
         self.home = pathlib.Path(directory)
         self.home.mkdir(parents=True, exist_ok=True)
@@ -50,7 +50,8 @@ class Agent:
         self.admin_socket = self.home / "lineaged-admin.sock"
         self.max_in_flight = 16
         self.process = None
-        config = {"intake": {"http": {"listen": ["unix:%s" % self.socket, "127.0.0.1:%d" % self.port]},
+        config = {"intake": {"http": {"listen": ["unix:%s" % self.socket, "127.0.0.1:%d" % self.port],
+                                      **(http or {})},
                              "journal": {"directories": [str(self.journal)], **(intake or {})}},
                   "spool": {"directory": str(self.spool), "max_bytes": "256MiB", **(spool or {})},
                   "drain": "10s", "routes": routes}

@@ -191,14 +191,14 @@ static void bad_files(void **state OL_UNUSED)
         {"rules: []\n", ":1: rules: is not for use yet: comes later"},
         {"intake:\n  http:\n    listen: [ 'tcp:5' ]\n",
          ":3: intake.http.listen: 'tcp:5': expected unix:PATH, ADDRESS:PORT or [ADDRESS]:PORT (a "
-         "number, localhost or *)"},
+         "number, localhost or *), or one of these two with tls: before"},
         {"intake: { http: { listen: [ 'unix:rel' ] } }\n",
          ":1: intake.http.listen: 'unix:rel': expected an absolute path"},
         {"intake: { http: { listen: ['127.0.0.1:1', '127.0.0.1:1'] } }\n",
          ":1: intake.http.listen: the same address twice"},
         {"intake: { http: { listen: ['127.0.0.1:70000'] } }\n",
          ":1: intake.http.listen: '127.0.0.1:70000': expected unix:PATH, ADDRESS:PORT or "
-         "[ADDRESS]:PORT (a number, localhost or *)"},
+         "[ADDRESS]:PORT (a number, localhost or *), or one of these two with tls: before"},
         {"intake: { http: { paths: ['x'] } }\n",
          ":1: intake.http.paths: expected a path that begins with /, or *"},
         {"intake:\n  journal:\n    directories: [a]\n",
