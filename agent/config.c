@@ -153,6 +153,17 @@ static ol_status check_route_type(const struct config_source *from, const struct
         {"url", r->url, 1u << ROUTE_HTTP, 1u << ROUTE_HTTP},
         {"api_key", r->api_key, 1u << ROUTE_HTTP, 0},
         {"api_key_file", r->api_key_file, 1u << ROUTE_HTTP, 0},
+        {"token_url", r->token_url, 1u << ROUTE_HTTP, 0},
+        {"client_id", r->client_id, 1u << ROUTE_HTTP, 0},
+        {"client_secret", r->client_secret, 1u << ROUTE_HTTP, 0},
+        {"client_secret_file", r->client_secret_file, 1u << ROUTE_HTTP, 0},
+        {"scope", r->scope, 1u << ROUTE_HTTP, 0},
+        {"ca_file", r->ca_file, 1u << ROUTE_HTTP, 0},
+        {"cert_file", r->cert_file, 1u << ROUTE_HTTP, 0},
+        {"key_file", r->key_file, 1u << ROUTE_HTTP, 0},
+        {"proxy", r->proxy, 1u << ROUTE_HTTP, 0},
+        {"proxy_auth_file", r->proxy_auth_file, 1u << ROUTE_HTTP, 0},
+        {"health_url", r->health_url, 1u << ROUTE_HTTP, 0},
         {"brokers", r->brokers, 1u << ROUTE_KAFKA, 1u << ROUTE_KAFKA},
         {"topic", r->topic, 1u << ROUTE_KAFKA, 1u << ROUTE_KAFKA},
         {"path", r->path, 1u << ROUTE_FILE | 1u << ROUTE_STORE, 1u << ROUTE_FILE},
@@ -184,6 +195,57 @@ static bool is_open_secret(const char *pair, const char *equal)
            strncmp(equal, "=env:", 5) != 0;
 }
 
+static bool is_http_url(const char *url)
+{
+    return strncmp(url, "http://", 7) == 0 || strncmp(url, "https://", 8) == 0;
+}
+
+/* A server's URL that is shown in errors and logs. */
+static ol_status check_url(const struct config_source *from, const struct route_config *r,
+                           const char *key, const char *url)
+{
+    if (url == NULL)
+        return OL_OK;
+    if (!is_http_url(url))
+        return refuse_route(from, r, key, "expected http:// or https://");
+    const char *host = strstr(url, "://") + 3;
+    if (memchr(host, '@', strcspn(host, "/?")) != NULL)
+        return refuse_route(from, r, key, "a user or password in it");
+    return OL_OK;
+}
+
+static ol_status check_http(const struct config_source *from, const struct route_config *r)
+{
+    bool has_key = r->api_key != NULL || r->api_key_file != NULL;
+    bool has_secret = r->client_secret != NULL || r->client_secret_file != NULL;
+    if (r->api_key != NULL && r->api_key_file != NULL)
+        return refuse_route(from, r, "api_key", "only one of api_key and api_key_file");
+    if (r->client_secret != NULL && r->client_secret_file != NULL)
+        return refuse_route(from, r, "client_secret",
+                            "only one of client_secret and client_secret_file");
+    if (r->auth == AUTH_OAUTH2 && (r->token_url == NULL || r->client_id == NULL || !has_secret))
+        return refuse_route(from, r, "auth",
+                            "oauth2 needs token_url, client_id and client_secret_file");
+    if (r->auth == AUTH_OAUTH2 && has_key)
+        return refuse_route(from, r, "auth", "oauth2 goes without api_key and api_key_file");
+    if (r->auth == AUTH_JWT && (r->token_url == NULL || !has_key))
+        return refuse_route(from, r, "auth", "jwt needs token_url and api_key_file");
+    if (r->auth == AUTH_API_KEY && r->token_url != NULL)
+        return refuse_route(from, r, "token_url", "auth is api_key, which has none");
+    if (r->auth != AUTH_OAUTH2 && (r->client_id != NULL || has_secret))
+        return refuse_route(from, r, "client_id", "only auth oauth2 has client_id and its secret");
+    if ((r->cert_file == NULL) != (r->key_file == NULL))
+        return refuse_route(from, r, "cert_file", "cert_file and key_file go together");
+    if (r->profile == PROFILE_MARQUEZ && r->batch_events > 1)
+        return refuse_route(from, r, "batch_events", "profile marquez takes single events only");
+    ol_status status = check_url(from, r, "token_url", r->token_url);
+    if (status == OL_OK)
+        status = check_url(from, r, "health_url", r->health_url);
+    if (status == OL_OK && r->proxy != NULL && strcmp(r->proxy, "environment") != 0)
+        status = check_url(from, r, "proxy", r->proxy);
+    return status;
+}
+
 static ol_status check_route(const struct config_source *from, const struct route_config *r)
 {
     if (!is_route_name(r->name))
@@ -191,10 +253,12 @@ static ol_status check_route(const struct config_source *from, const struct rout
     ol_status status = check_route_type(from, r);
     if (status != OL_OK)
         return status;
-    if (r->url != NULL && strncmp(r->url, "http://", 7) != 0 && strncmp(r->url, "https://", 8) != 0)
+    if (r->url != NULL && !is_http_url(r->url))
         return refuse_route(from, r, "url", "expected http:// or https://");
-    if (r->api_key != NULL && r->api_key_file != NULL)
-        return refuse_route(from, r, "api_key", "only one of api_key and api_key_file");
+    if (r->type == ROUTE_HTTP)
+        status = check_http(from, r);
+    if (status != OL_OK)
+        return status;
     if (r->type == ROUTE_STORE && r->path[0] != '/')
         return refuse_route(from, r, "path", "expected an absolute path");
     if (r->type == ROUTE_FILE && r->path[0] != '/' && strcmp(r->path, "-") != 0)

@@ -10,6 +10,7 @@
 
 enum route_type { ROUTE_HTTP, ROUTE_KAFKA, ROUTE_FILE, ROUTE_STORE };
 enum route_on_lag { ON_LAG_DEFAULT, ON_LAG_PIN, ON_LAG_DETACH };
+enum route_auth { AUTH_API_KEY, AUTH_OAUTH2, AUTH_JWT };
 enum route_profile {
     PROFILE_GENERIC,
     PROFILE_MARQUEZ,
@@ -28,7 +29,21 @@ struct route_config {
     char *url;          /**< base URL or whole path; the profile's path is added to one without */
     int profile;        /**< enum route_profile */
     char *api_key_file; /**< Bearer token, read again when it changes */
-    char *api_key;      /**< secret */
+    char *api_key;   /**< secret; ${NAME} is the environment's, as in client_secret and headers */
+    int auth;        /**< enum route_auth */
+    char *token_url; /**< oauth2, jwt */
+    char *client_id, *client_secret, *client_secret_file, *scope;
+    int client_auth;                   /**< oauth2: 0 basic, 1 post */
+    char *grant_type, *response_type;  /**< jwt */
+    struct ol__text_list token_fields; /**< of the token endpoint's answer */
+    int64_t token_ahead_ms;
+    struct ol__text_list headers; /**< "Name: value", secret */
+    char *ca_file, *cert_file, *key_file;
+    char *proxy; /**< URL, or "environment" */
+    char *proxy_auth_file;
+    int compression;      /**< 0 none, 1 gzip */
+    int64_t batch_events; /**< 0: as the profile */
+    char *health_url;
     int64_t timeout_ms;
     int64_t max_in_flight;
     int64_t retry_max_ms; /**< ceiling of the backoff */

@@ -124,6 +124,7 @@ struct route_metrics {
     const char *name, *type; /* set before the threads start, then constant */
     metric delivered_events, delivered_bytes, requests, retries, parked, dropped, skipped;
     metric dropped_by[DROP_COUNT];           /* `dropped` is their sum */
+    metric resent, not_resent;               /* terminal events, after a late one of their run */
     metric letters;                          /* dead letters that are open */
     metric letters_retried, letters_dropped; /* by hand */
     metric state;                            /* enum route_state */

@@ -232,6 +232,8 @@ static void print_setting(const struct printing *p, const struct ol__setting *s,
     if (s->type == OL_SETTING_TEXT)
         memcpy(&text, at, sizeof(char *));
     bool is_set = s->type == OL_SETTING_TEXT ? text != NULL : !is_unset_number(s, at);
+    if (s->type == OL_SETTING_TEXT_LIST && s->is_secret)
+        is_set = ((const struct ol__text_list *)at)->count > 0;
     if (!is_set || s->is_secret) {
         OL_IGNORE(ol__buf_add_format(p->out, "# %s: %s\n", name, is_set ? "(set)" : "(not set)"),
                   "sticks");

@@ -278,8 +278,11 @@ void ol__setting_clear(const struct ol__setting *s, void *target)
         memset(at, 0, sizeof(char *));
     } else if (s->type == OL_SETTING_TEXT_LIST) {
         struct ol__text_list *list = at;
-        for (size_t i = 0; i < list->count; i++)
+        for (size_t i = 0; i < list->count; i++) {
+            if (s->is_secret)
+                explicit_bzero(list->items[i], strlen(list->items[i]));
             free(list->items[i]);
+        }
         free(list->items);
         *list = (struct ol__text_list){0};
     } else if (s->type == OL_SETTING_LIST) {

@@ -126,6 +126,7 @@ static void write_route(const struct agent *agent, int i, struct ol__json_writer
     ol__json_member_uint(w, "delivered_bytes", metric_get(&m->delivered_bytes));
     ol__json_member_uint(w, "retries", metric_get(&m->retries));
     ol__json_member_uint(w, "parked", metric_get(&m->parked));
+    ol__json_member_uint(w, "resent", metric_get(&m->resent));
     ol__json_member_uint(w, "letters", metric_get(&m->letters));
     ol__json_member_uint(w, "letters_retried", metric_get(&m->letters_retried));
     ol__json_member_uint(w, "letters_dropped", metric_get(&m->letters_dropped));

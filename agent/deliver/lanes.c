@@ -36,6 +36,7 @@ struct entry {
 struct lane {
     uint8_t key[17];      /* kind first */
     uint8_t state;        /* enum lane_state */
+    bool is_alone;        /* of the oldest event */
     int level;            /* of the backoff */
     int tries, suspicion; /* of the oldest event */
     uint32_t first, last;
@@ -380,7 +381,8 @@ bool lanes_next(struct lanes *l, int64_t now_ms, struct lanes_item *ret)
                                .offset = e->offset,
                                .lane = i,
                                .tries = lane->tries,
-                               .is_probe = is_probe};
+                               .is_probe = is_probe,
+                               .is_alone = lane->is_alone};
     return true;
 }
 
@@ -408,6 +410,7 @@ void lanes_remove(struct lanes *l, const struct lanes_item *item)
     l->entry_free = e;
     l->entry_count--;
     lane->tries = lane->suspicion = lane->level = 0;
+    lane->is_alone = false;
     if (lane->first == NONE)
         lane_drop(l, item->lane);
     else
@@ -422,6 +425,16 @@ void lanes_release(struct lanes *l, const struct lanes_item *item, int64_t now_m
     if (item->is_probe)
         l->probe_at = now_ms + delay_ms;
     wait_put(l, item->lane, now_ms + delay_ms);
+}
+
+void lanes_set_alone(struct lanes *l, const struct lanes_item *item)
+{
+    lane_of(l, item)->is_alone = true;
+}
+
+bool lanes_has_next(const struct lanes *l, const struct lanes_item *item)
+{
+    return l->entries[l->lanes[item->lane].first].next != NONE;
 }
 
 /* ---- Answers ---- */
@@ -544,6 +557,20 @@ enum lanes_verdict lanes_answer(struct lanes *l, const struct lanes_item *item,
 void lanes_probe_now(struct lanes *l)
 {
     l->is_probe_due = l->circuit != LANES_CLOSED;
+}
+
+bool lanes_is_probe_due(const struct lanes *l, int64_t now_ms)
+{
+    return l->circuit == LANES_OPEN && circuit_lets(l, now_ms) &&
+           (l->ready_count > 0 || (l->heap_count > 0 && l->lanes[l->heap[0]].ready_at <= now_ms));
+}
+
+void lanes_probe_failed(struct lanes *l, int64_t now_ms)
+{
+    if (l->circuit != LANES_OPEN || l->has_probe)
+        return;
+    l->is_probe_due = false;
+    probe_later(l, now_ms, 0);
 }
 
 /* ---- Looking ---- */

@@ -35,6 +35,7 @@ struct lanes_item {
     uint32_t lane; /**< handle for the calls below */
     int tries;     /**< this one included */
     bool is_probe;
+    bool is_alone; /**< not to be sent together with others */
 };
 
 enum lanes_verdict {
@@ -69,10 +70,19 @@ enum lanes_verdict lanes_answer(struct lanes *lanes, const struct lanes_item *it
  * counted. */
 void lanes_release(struct lanes *lanes, const struct lanes_item *item, int64_t now_ms,
                    int64_t delay_ms);
+/** From now on its event goes alone, until it is dealt with. Before the calls around this one. */
+void lanes_set_alone(struct lanes *lanes, const struct lanes_item *item);
+/** Whether other events of its lane wait behind it. */
+bool lanes_has_next(const struct lanes *lanes, const struct lanes_item *item);
 /** It is dealt with without an answer that counts (parked, gone from disk): forget it. */
 void lanes_remove(struct lanes *lanes, const struct lanes_item *item);
 /** Let a probe out at once, e.g. because the API key changed. */
 void lanes_probe_now(struct lanes *lanes);
+
+/** Whether an outage's probe may go out at @p now_ms. */
+bool lanes_is_probe_due(const struct lanes *lanes, int64_t now_ms);
+/** The other side is known to be still down, without a probe: the next is due later. */
+void lanes_probe_failed(struct lanes *lanes, int64_t now_ms);
 
 /** When lanes_next() may have something: now_ms or earlier, or INT64_MAX if only an answer or a new
  * event can change that. */
