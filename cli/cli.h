@@ -21,6 +21,7 @@ int cli_usage(const char *verb, const char *format, ...) OL_PRINTF(2, 3);
 int verb_run(int argc, char **argv);
 int verb_ask(int argc, char **argv); /**< why, impact, runs, show, events */
 int verb_deadletter(int argc, char **argv);
+int verb_doctor(int argc, char **argv);
 int verb_status(int argc, char **argv);
 int verb_config(int argc, char **argv);
 

@@ -17,6 +17,7 @@ static const struct {
     {"events", verb_ask, "the events of a run as they came (where the store keeps them)"},
     {"deadletter", verb_deadletter,
      "events that a route refused: list, show, send again, forget, export"},
+    {"doctor", verb_doctor, "why does nothing arrive, and what to do"},
     {"status", verb_status, "what the agent is doing"},
     {"config", verb_config, "what programs with the library are told to do, and by whom"},
 };

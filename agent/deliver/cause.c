@@ -50,7 +50,8 @@ enum route_cause cause_of_transfer(CURLcode result, long verify, const char *det
     case CURLE_COULDNT_CONNECT:
         return CAUSE_CONNECT;
     case CURLE_OPERATION_TIMEDOUT:
-        return CAUSE_TIMEOUT;
+        /* Connected, and then no answer to our first TLS message: it speaks something else. */
+        return strncmp(detail, "SSL ", 4) == 0 ? CAUSE_TLS : CAUSE_TIMEOUT;
     case CURLE_SSL_CONNECT_ERROR:
     case CURLE_SSL_CIPHER:
         return CAUSE_TLS;
