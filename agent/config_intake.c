@@ -127,8 +127,8 @@ static ol_status check_door(const struct config_source *from, const struct agent
     if (!is_asked || has_keys || has_certificates)
         return OL_OK;
     snprintf(what, sizeof what,
-             "'%s' %s: add intake.http.api_keys ('lineage key new NAME')%s, or let all send with "
-             "intake.http.authentication: none",
+             "'%s' %s: add api_keys ('lineage key new NAME')%s there, or let all send with "
+             "authentication: none",
              address->text, address->is_local ? "asks for keys" : "is open to other machines",
              address->is_tls ? " or tls.client_ca" : "");
     return config_refuse(from, "intake.http.listen", what);

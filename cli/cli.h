@@ -24,6 +24,7 @@ int verb_deadletter(int argc, char **argv);
 int verb_doctor(int argc, char **argv);
 int verb_status(int argc, char **argv);
 int verb_config(int argc, char **argv);
+int verb_key(int argc, char **argv);
 
 /* ---- client.c: the agent's admin socket ---- */
 #define CLIENT_ANSWER_MAX ((size_t)64 << 20)

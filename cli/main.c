@@ -20,6 +20,7 @@ static const struct {
     {"doctor", verb_doctor, "why does nothing arrive, and what to do"},
     {"status", verb_status, "what the agent is doing"},
     {"config", verb_config, "what programs with the library are told to do, and by whom"},
+    {"key", verb_key, "make an API key for the agent's HTTP door"},
 };
 
 static void print_help(FILE *out)

@@ -268,7 +268,7 @@ static void server_log(void *arg, const char *format, va_list args)
 static struct MHD_Daemon *start_daemon(struct http_listener *l, const struct agent_config *config)
 {
     const struct MHD_OptionItem tls[] = {
-        {MHD_OPTION_HTTPS_CERT_CALLBACK, (intptr_t)http_tls_no_certificate, NULL},
+        {MHD_OPTION_HTTPS_CERT_CALLBACK, 0, (void *)(uintptr_t)http_tls_no_certificate},
         {MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)(uintptr_t)HTTP_TLS_PRIORITIES},
         {MHD_OPTION_END, 0, NULL}};
     bool is_tls = l->socket.address.is_tls;
