@@ -12,6 +12,8 @@
 struct intake;  /* opaque */
 struct deliver; /* opaque */
 
+struct rules; /* rules/rules.h */
+
 /** Constant after start-up but for what its members lock themselves. */
 struct agent {
     const struct agent_config *config;
@@ -20,6 +22,7 @@ struct agent {
     /* whom admin hands changes to; NULL: not there (tests, or all routes are stores) */
     struct intake *intake;
     struct deliver *deliver;
+    struct rules *rules; /**< the intake thread's; NULL: none */
 };
 
 /* ---- Log: one line an event on standard error, text or JSON; the only mutable global of the agent

@@ -78,6 +78,31 @@ enum http_authentication {
     AUTHENTICATION_NONE
 };
 
+enum rule_type { RULE_REDACT, RULE_DROP, RULE_RENAME, RULE_TAG, RULE_SHED };
+
+/** One rule (agent/rules/). Lists, texts and sizes that were not given are empty, NULL, 0. */
+struct rule_config {
+    int64_t line;
+    char *name; /**< [a-z0-9_-], required, unique */
+    int type;   /**< enum rule_type, required */
+    /* which events */
+    struct ol__text_list job, job_prefix, name_space, namespace_prefix, producer, producer_prefix,
+        event_type;
+    char *job_regex, *namespace_regex, *producer_regex;
+    /* redact */
+    struct ol__text_list builtin;
+    char *pattern, *facet, *pointer, *with;
+    /* rename */
+    struct ol__text_list from, from_hosts;
+    char *from_prefix, *from_regex, *to;
+    int of; /**< 0 all, 1 jobs, 2 datasets */
+    /* tag */
+    struct ol__text_list run_tags, job_tags;
+    /* shed */
+    int64_t max_facet, max_event;
+    struct ol__text_list keep;
+};
+
 struct agent_config {
     /* intake */
     struct ol__text_list http_listen; /**< "unix:PATH", "ADDRESS:PORT", "tls:ADDRESS:PORT" */
@@ -94,7 +119,9 @@ struct agent_config {
     int64_t max_depth;                          /**< of an event's JSON */
     struct ol__text_list journal_directories;
     int64_t journal_orphan_after_ms, journal_poll_ms;
-    int validation; /**< 0 lenient, 1 strict */
+    int validation;                 /**< 0 lenient, 1 strict */
+    struct ol__setting_items rules; /**< struct rule_config */
+    int64_t rules_budget_ms;        /**< for one event, and again for each MiB of it */
     /* spool */
     char *spool_directory;
     int64_t spool_max_bytes, spool_segment_bytes;
@@ -110,6 +137,7 @@ struct agent_config {
 
 extern const struct ol__setting agent_settings[];
 extern const struct ol__setting route_settings[];
+extern const struct ol__setting rule_settings[]; /**< config_rules.c */
 
 /** Defaults of this place, then the file (@p path NULL: the place's own file if it exists), then
  * checks across settings. Touches nothing on disk but the file it reads. @return OL_OK, OL_CONFIG,

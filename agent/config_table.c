@@ -479,7 +479,22 @@ const struct ol__setting agent_settings[] = {
      .help = "strict refuses also what is merely loose: no schemaURL, a run id that is no UUID, a "
              "time without zone, facets that break their schema."},
     {.key = "intake.kafka", .type = OL_SETTING_TEXT, .reserved = LATER},
-    {.key = "rules", .type = OL_SETTING_TEXT, .reserved = LATER},
+    {.key = "rules",
+     .type = OL_SETTING_LIST,
+     .offset = AT(rules),
+     .max = RULES_MAX,
+     .table = rule_settings,
+     .item_size = sizeof(struct rule_config),
+     .help = "What is done to events before anything of them is kept, one rule after the other; an "
+             "event that no rule touches keeps its bytes. See RULES."},
+    {.key = "rules_budget",
+     .type = OL_SETTING_TIME,
+     .offset = AT(rules_budget_ms),
+     .default_value = "50ms",
+     .min = 1,
+     .max = 10 * SECOND,
+     .help = "How long the expressions of all rules may work on one event, and again for each MiB "
+             "of it. A text that they could not finish is redacted whole, and counted."},
     {.key = "spool.directory",
      .type = OL_SETTING_TEXT,
      .offset = AT(spool_directory),

@@ -19,6 +19,7 @@
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
+#include "rules.h"
 #include "times.h"
 
 #define DESCRIPTORS_WANTED 65536
@@ -271,7 +272,14 @@ int main(int argc, char **argv)
         fprintf(stderr, "lineaged: %s\n", err.message);
         return status == OL_NOMEM ? EXIT_FAILURE : EXIT_USAGE;
     }
-    struct agent_parts parts = {.agent = {.config = &config, .metrics = &metrics},
+    struct rules *rules = NULL;
+    status = rules_new(&config, &metrics, &rules, &err);
+    if (status != OL_OK) { /* promise 1 */
+        fprintf(stderr, "lineaged: %s\n", err.message);
+        config_release(&config);
+        return status == OL_NOMEM ? EXIT_FAILURE : EXIT_USAGE;
+    }
+    struct agent_parts parts = {.agent = {.config = &config, .metrics = &metrics, .rules = rules},
                                 .is_once = options.mode == MODE_ONCE,
                                 .only = options.route};
     if (options.route != NULL && !parts_has_route(&config, options.route)) {
@@ -285,6 +293,7 @@ int main(int argc, char **argv)
         set_up_process(&config);
         result = options.mode == MODE_ONCE ? run_once(&parts) : run_until_signal(&parts);
     }
+    rules_free(rules);
     config_release(&config);
     return result;
 }

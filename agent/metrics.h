@@ -144,9 +144,19 @@ struct route_metrics {
     char last_error[ROUTE_ERROR_MAX];
 };
 
+struct rule_metrics {
+    const char *name, *type; /* set before the threads start, then constant */
+    metric events,           /* that it changed or dropped */
+        values,              /* that it changed */
+        limited;             /* redacted whole, as an expression reached its limit */
+};
+
 #define ROUTES_MAX 16
+#define RULES_MAX 64
 struct agent_metrics {
     struct intake_metrics intake;
+    struct rule_metrics rules[RULES_MAX];
+    int rule_count;
     struct route_metrics routes[ROUTES_MAX];
     int route_count;
     int64_t started_ms;

@@ -193,6 +193,30 @@ static void add_intake(struct exposition *x, struct intake_metrics *m)
     expose_histogram(x, EXPOSE_NO_LABEL, &m->commit);
 }
 
+/* ---- Rules ---- */
+
+static void add_rules(struct exposition *x, struct agent_metrics *m)
+{
+    static const struct {
+        const char *name, *help;
+        size_t offset;
+    } table[] = {
+        {"rule_events", "Events that a rule changed or dropped.",
+         offsetof(struct rule_metrics, events)},
+        {"rule_values", "Values that a rule changed, added or left out.",
+         offsetof(struct rule_metrics, values)},
+        {"rule_limited", "Values that an expression could not finish, redacted whole.",
+         offsetof(struct rule_metrics, limited)},
+    };
+    for (size_t i = 0; i < OL_COUNT(table); i++) {
+        expose_family(x, table[i].name, EXPOSE_COUNTER, table[i].help);
+        for (int r = 0; r < m->rule_count; r++)
+            expose(x, EXPOSE_LABEL("rule", m->rules[r].name),
+                   EXPOSE_LABEL("type", m->rules[r].type),
+                   metric_get((metric *)(void *)((char *)&m->rules[r] + table[i].offset)));
+    }
+}
+
 /* ---- The spool ---- */
 
 static void add_spool(struct exposition *x, const struct agent *agent)
@@ -234,6 +258,7 @@ ol_status admin_exposition(const struct agent *agent, bool is_openmetrics, struc
     struct exposition x = {.out = out, .is_openmetrics = is_openmetrics};
     add_agent(&x, agent);
     add_intake(&x, &agent->metrics->intake);
+    add_rules(&x, agent->metrics);
     add_spool(&x, agent);
     expose_routes(&x, agent);
     if (is_openmetrics)

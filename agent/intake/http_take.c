@@ -36,7 +36,8 @@ struct origin {
     int64_t now_ms; /* monotonic */
 };
 
-/* @return OL_OK: it waits for the sync, or (OL_END) is on disk already; else as intake_take(). */
+/* @return OL_OK: it waits for the sync; OL_END: it is on disk already, or a rule dropped it; else
+ * as intake_take(). */
 static ol_status take_one(struct http_door *door, const struct origin *from, uint64_t index,
                           struct ol__span event, struct ol_error *err)
 {

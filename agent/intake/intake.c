@@ -88,8 +88,10 @@ ol_status intake_open(const struct agent *agent, bool no_listeners, struct intak
     if (status == OL_OK)
         status = intake_taker_new(agent->spool, &agent->metrics->intake, config->validation == 1,
                                   SPOOL_PAYLOAD_MAX, &in->taker, err);
-    if (status == OL_OK)
+    if (status == OL_OK) {
         intake_taker_limit_depth(in->taker, (size_t)config->max_depth);
+        intake_taker_use_rules(in->taker, agent->rules);
+    }
     if (status == OL_OK && config->http_listen.count > 0 && !no_listeners)
         status = http_door_open(agent, in->taker, &in->door, err);
     if (status == OL_OK && in->door != NULL)

@@ -282,6 +282,8 @@ static ol_status take_line(struct journal_intake *ji, struct journal_dir *dir,
     ol_status st = intake_take(ji->taker, &record, NULL, &why);
     if (st == OL_INVALID || st == OL_TOO_LARGE) {
         park(ji, dir, file, why.message);
+    } else if (st == OL_END) { /* dropped by a rule: makes no record */
+        metric_add(&ji->agent->metrics->intake.journal_bytes, line.size + 1);
     } else if (st != OL_OK) {
         if (err != NULL)
             *err = why;

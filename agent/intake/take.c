@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Promises:
- *  1. An event is in the group only if it passed the checks; the bytes added are the bytes given.
- *  2. Events are counted as accepted only after the sync that covers them. */
+ *  1. An event is in the group only if it passed the checks; the bytes added are the bytes given,
+ * or what the rules made of them.
+ *  2. Events are counted as accepted only after the sync that covers them.
+ *  3. Nothing that a rule took out goes further: lane, warnings and size are those of what is left,
+ * and of what is refused nothing but place and reason is told. */
 #include "take.h"
 
 #include <stdlib.h>
@@ -12,6 +15,7 @@ struct intake_taker {
     struct intake_metrics *metrics;
     struct ol__event_reader *reader;
     struct ol__event_limits limits;
+    struct rules *rules;    /* borrowed; NULL: none */
     uint64_t events, bytes; /* of the group */
 };
 
@@ -47,10 +51,29 @@ void intake_taker_free(struct intake_taker *taker)
     free(taker);
 }
 
+void intake_taker_use_rules(struct intake_taker *taker, struct rules *rules)
+{
+    taker->rules = rules;
+}
+
 static void count_warnings(struct intake_metrics *metrics, uint32_t warnings)
 {
     for (; warnings != 0; warnings &= warnings - 1)
         metric_add(&metrics->warnings[__builtin_ctz(warnings)], 1);
+}
+
+/* Promise 3. @return OL_OK; OL_END: dropped; or why not. */
+static ol_status apply_rules(struct intake_taker *taker, struct spool_record *record,
+                             const struct ol__event **event, int64_t now_ms, struct ol_error *err)
+{
+    struct ol__event_limits limits = taker->limits;
+    ol_status status = rules_apply(taker->rules, record->data, *event, NULL, &record->data, err);
+    if (status != OL_AGAIN)
+        return status;
+    limits.is_strict = false; /* what came in was judged; a rule may loosen it */
+    status =
+        ol__event_read(taker->reader, record->data, OL_EVENT_CORE, &limits, now_ms, event, err);
+    return status == OL_OK ? OL_OK : ol__error_prefix(err, status, "after the rules");
 }
 
 ol_status intake_take(struct intake_taker *taker, struct spool_record *record,
@@ -60,6 +83,8 @@ ol_status intake_take(struct intake_taker *taker, struct spool_record *record,
     int64_t now_ms = ol__time_now_ms();
     ol_status status = ol__event_read(taker->reader, record->data, OL_EVENT_CORE, &taker->limits,
                                       now_ms, &event, err);
+    if (status == OL_OK && taker->rules != NULL)
+        status = apply_rules(taker, record, &event, now_ms, err);
     if (status != OL_OK)
         return status;
     record->type = SPOOL_EVENT;

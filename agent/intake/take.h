@@ -8,6 +8,7 @@
  */
 #include "event_read.h"
 #include "metrics.h"
+#include "rules.h"
 #include "spool/spool.h"
 
 struct intake_taker; /* opaque */
@@ -19,14 +20,19 @@ OL_NODISCARD ol_status intake_taker_new(struct spool *spool, struct intake_metri
 /** Refuse events nested deeper than @p depth_max; 0: OL_JSON_DEPTH_MAX, as from the start. */
 void intake_taker_limit_depth(struct intake_taker *taker, size_t depth_max);
 void intake_taker_free(struct intake_taker *taker);
+/** What every event passes between the checks and the group. Borrowed; NULL: nothing. */
+void intake_taker_use_rules(struct intake_taker *taker, struct rules *rules);
 
-/** Check record->data as the door does (DESIGN 8), and add it to the group.
+/** Check record->data as the door does (DESIGN 8), apply the rules, and add what they leave to the
+ * group.
  *  @param record     The caller sets source, source_id, source_position, uid and data (borrowed for
- * the call); type, lane, warnings and (if 0) time_ms are filled in, seq by the spool.
+ * the call); type, lane, warnings and (if 0) time_ms are filled in, seq by the spool; data is what
+ * the rules left, until the next call.
  *  @param ret_event  NULL, or the event as read: borrowed until the next call on this taker.
- *  @return OL_OK; OL_INVALID: err says JSON pointer and reason, the event must be parked or
- * answered 400; OL_TOO_LARGE: past the event limit; OL_FULL: the spool is full, ask again after a
- * while; OL_IO; OL_NOMEM. Nothing was added unless OL_OK. */
+ *  @return OL_OK; OL_END: a rule dropped it, which is as good as taken; OL_INVALID: err says JSON
+ * pointer and reason, the event must be parked or answered 400; OL_TOO_LARGE: past the event limit;
+ * OL_FULL: the spool is full, ask again after a while; OL_IO; OL_NOMEM. Nothing was added unless
+ * OL_OK. */
 OL_NODISCARD ol_status intake_take(struct intake_taker *taker, struct spool_record *record,
                                    const struct ol__event **ret_event, struct ol_error *err);
 

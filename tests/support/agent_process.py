@@ -38,7 +38,8 @@ def store_route(path, **more):
 class Agent:
     """start(), kill() and stop() as often as wanted; configuration and places stay."""
 
-    def __init__(self, runner, program, directory, routes, spool=None, intake=None, more="", wrap=(), http=None):
+    def __init__(self, runner, program, directory, routes, spool=None, intake=None, more="", wrap=(), http=None,
+                 rules=None):
         self.runner, self.program, self.wrap = runner, program, list(wrap)
         self.home = pathlib.Path(directory)
         self.home.mkdir(parents=True, exist_ok=True)
@@ -54,7 +55,7 @@ class Agent:
                                       **(http or {})},
                              "journal": {"directories": [str(self.journal)], **(intake or {})}},
                   "spool": {"directory": str(self.spool), "max_bytes": "256MiB", **(spool or {})},
-                  "drain": "10s", "routes": routes}
+                  "drain": "10s", "routes": routes, **({"rules": rules} if rules else {})}
         self.config = self.home / "lineaged.yaml"
         # JSON is YAML; settings that differ go in as text.
         self.config.write_text(json.dumps(config, indent=1) + "\n" + more)
