@@ -71,6 +71,7 @@ static ol_status apply_rules(struct intake_taker *taker, struct spool_record *re
     if (status != OL_AGAIN)
         return status;
     limits.is_strict = false; /* what came in was judged; a rule may loosen it */
+    limits.depth_max = 0;
     status =
         ol__event_read(taker->reader, record->data, OL_EVENT_CORE, &limits, now_ms, event, err);
     return status == OL_OK ? OL_OK : ol__error_prefix(err, status, "after the rules");

@@ -48,7 +48,6 @@ def agent(runner, built, workdir, standin):
     running = Agent(runner, built("lineaged"), workdir / "agent",
                     [http_route("marquez", standin.url), store_route(workdir / "agent" / "lineage.db")],
                     http={"api_keys": [{"name": "ci", "sha256": hashlib.sha256(b"key").hexdigest()}]},
-
                     rules=[{"name": "unused", "type": "drop", "job": ["no such job"]}]).start()
     yield running
     assert running.stop() == 0

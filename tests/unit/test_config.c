@@ -188,7 +188,7 @@ static void bad_files(void **state OL_UNUSED)
         const char *text, *expected; /* after the path */
     } cases[] = {
         {"intake:\n  kafka: { topic: x }\n", ":2: intake.kafka: is not for use yet: comes later"},
-        {"rules: []\n", ":1: rules: is not for use yet: comes later"},
+        {"rules: [{ type: drop }]\n", ":1: rules[0]: 'name' is missing"},
         {"intake:\n  http:\n    listen: [ 'tcp:5' ]\n",
          ":3: intake.http.listen: 'tcp:5': expected unix:PATH, ADDRESS:PORT or [ADDRESS]:PORT (a "
          "number, localhost or *), or one of these two with tls: before"},
