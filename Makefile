@@ -4,11 +4,12 @@ PREFIX ?= /usr/local
 JOBS   ?= $(shell nproc)
 FUZZ_SECONDS ?= 20
 FUZZ_SEED ?= 1
+CRASH_EVENTS ?= 100000
 
-.PHONY: help deps build release demo test test-asan test-tsan test-slow test-airflow test-spark fuzz lint format bench install clean
+.PHONY: help deps build release demo test test-asan test-tsan test-slow test-crash test-airflow test-spark fuzz lint format bench install clean
 help:
 	@echo 'make demo     install what is missing, build, run the main job, show the result'
-	@echo 'make test     install what is missing, build, run the tests (make test-asan, test-tsan, test-slow, test-airflow, test-spark, fuzz)'
+	@echo 'make test     install what is missing, build, run the tests (make test-asan, test-tsan, test-slow, test-crash, test-airflow, test-spark, fuzz)'
 	@echo 'make lint     formatting, clang-tidy, cppcheck, shellcheck'
 	@echo 'make bench    print the ratios of tests/bench/README.md'
 	@echo 'make install  PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)'
@@ -35,6 +36,8 @@ test-tsan: deps
 	scripts/run-tests tsan
 test-slow: build
 	scripts/run-tests dev slow
+test-crash: build
+	CRASH_EVENTS=$(CRASH_EVENTS) scripts/run-tests dev crash
 test-airflow: build
 	LINEAGED_TESTS_REQUIRE=airflow scripts/run-tests dev airflow
 test-spark: build

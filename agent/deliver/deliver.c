@@ -78,12 +78,18 @@ static void transfers(struct deliver *d)
             route_http_finished(message->easy_handle, message->data.result, now);
 }
 
+/* A spool that is full at the start, with nothing to deliver, gets room only by this save. */
+static bool must_sync(const struct route *route)
+{
+    return route->is_dirty || (route->cursor != NULL && spool_cursor_is_dirty(route->cursor));
+}
+
 /* @return when the next one is due. */
 static int64_t sync_cursors(struct deliver *d, int64_t now, int64_t *sync_at)
 {
     bool is_dirty = false;
     for (size_t i = 0; i < d->route_count; i++)
-        is_dirty = is_dirty || d->routes[i]->is_dirty;
+        is_dirty = is_dirty || must_sync(d->routes[i]);
     if (!is_dirty) {
         *sync_at = 0;
         return INT64_MAX;
@@ -93,7 +99,7 @@ static int64_t sync_cursors(struct deliver *d, int64_t now, int64_t *sync_at)
     if (now < *sync_at)
         return *sync_at;
     for (size_t i = 0; i < d->route_count; i++) {
-        if (d->routes[i]->is_dirty)
+        if (must_sync(d->routes[i]))
             OL_IGNORE(!route_sync(d->routes[i]), "it was logged, and is tried again");
     }
     *sync_at = 0;

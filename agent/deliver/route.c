@@ -216,6 +216,7 @@ ol_status route_park(struct route *route, const struct spool_record *record, con
     ol_status result = OL_OK;
     if (!dead_letters_has(route->letters, record->seq)) /* a kill between letter and cursor */
         result = dead_letters_add(route->letters, &letter, err);
+    OL_CRASHPOINT("deliver.parked");
     ol__buf_release(&lane);
     if (result != OL_OK) {
         route_metrics_set_cause(route->metrics, CAUSE_DISK, err->message);

@@ -216,6 +216,7 @@ static ol_status flush(struct file_route *r, int64_t now_ms, struct ol_error *er
     ol_status status = write_out(r, err);
     if (status != OL_OK)
         return status;
+    OL_CRASHPOINT("file.written");
     if (r->batch.size > 0)
         metric_add(&r->base.metrics->requests, 1);
     metric_add(&r->base.metrics->delivered_bytes, r->batch.size - r->batch_events);
@@ -236,6 +237,7 @@ static ol_status rotate(struct file_route *r, struct ol_error *err)
     snprintf(name, sizeof name, "%s.%020" PRIu64, r->name, r->synced_seq);
     if (renameat(r->dirfd, r->name, r->dirfd, name) != 0)
         return ol__error_set_errno(err, errno, "'%s': rename to '%s'", r->name, name);
+    OL_CRASHPOINT("file.rotated");
     forget(r);
     return ensure_open(r, err);
 }
@@ -251,9 +253,11 @@ static ol_status commit(struct file_route *r, struct ol_error *err)
         OL_IGNORE(renameat(r->dirfd, r->name, r->dirfd, name), "then it is cut at the next open");
         return ol__error_set_errno(err, code, "'%s': fdatasync", r->name);
     }
+    OL_CRASHPOINT("file.synced");
     ol_status status = cursor_write(r, err);
     if (status != OL_OK)
         return status;
+    OL_CRASHPOINT("file.marked");
     metric_set(&r->base.metrics->last_success, (uint64_t)ol__time_now_ms());
     int64_t limit = r->base.config->rotate_bytes;
     struct stat st;

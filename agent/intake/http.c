@@ -79,7 +79,10 @@ static void request_free(struct http_request *r)
 static void completed(void *arg OL_UNUSED, struct MHD_Connection *connection, void **request,
                       enum MHD_RequestTerminationCode code OL_UNUSED)
 {
-    if (*request != NULL) {
+    const struct http_request *r = *request;
+    if (r != NULL) {
+        if (r->status == MHD_HTTP_CREATED)
+            OL_CRASHPOINT("intake.sent");
         http_link_set_request(connection, NULL);
         request_free(*request);
     }

@@ -240,6 +240,7 @@ static ol_status write_anew(struct dead_letters *l, struct ol__span line, struct
                                l->route, l->max_bytes);
     if (status == OL_OK)
         status = ol__fs_replace(l->fs, l->dirfd, l->name, out.data, out.size, 0600, err);
+    OL_CRASHPOINT("dead.replaced");
     if (status == OL_OK) {
         give_up_file(l);
         l->fd = l->fs->openat(l->dirfd, l->name, O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0);

@@ -103,6 +103,7 @@ static ol_status write_about(const struct spool *spool, struct ol_error *err)
     else
         status = ol__error_set(err, status, "spool.json: out of memory");
     ol__buf_release(&text);
+    OL_CRASHPOINT("spool.open.named");
     return status;
 }
 

@@ -172,6 +172,9 @@ uint64_t spool_cursor_done_through(struct spool_cursor *cursor, uint64_t first, 
 /** Put the state on disk if it changed (S18); once a second from the owner's thread. @return OL_OK,
  * OL_IO, OL_FULL: the next call writes to the other slot; delivery may go on. */
 OL_NODISCARD ol_status spool_cursor_sync(struct spool_cursor *cursor, struct ol_error *err);
+/** Whether spool_cursor_sync() has something to write: after an open always, so that what was done
+ * before a kill lets segments go. Owner's thread. */
+bool spool_cursor_is_dirty(const struct spool_cursor *cursor);
 void spool_cursor_close(struct spool_cursor *cursor);
 
 /** A cursor that lives elsewhere (store, file): tell the spool how far it is, so that segments go.

@@ -108,6 +108,7 @@ static void jump(struct spool_cursor *c, uint64_t to)
         c->ahead -= bit(c->map, seq);
         clear_bit(c->map, seq);
     }
+    OL_CRASHPOINT("cursor.jumped");
     store_low(c->map, to);
     atomic_store(&c->low, to);
     c->is_dirty = true;
@@ -214,6 +215,7 @@ static ol_status save_anew(struct spool_cursor *c, const uint8_t *slot, uint64_t
     memcpy(image + generation % 2 * SLOT_STEP, slot, SLOT_SIZE);
     ol_status status = ol__fs_replace(fs, c->spool->cursor_fd, name, image, SAVED_SIZE, 0600, err);
     free(image);
+    OL_CRASHPOINT("cursor.replaced");
     if (status == OL_OK)
         c->saved_fd = fs->openat(c->spool->cursor_fd, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW, 0);
     return status; /* without a descriptor the next one writes anew again */
@@ -358,6 +360,7 @@ static ol_status make_live(struct spool_cursor *c, const char *name, const uint8
     ol_status status = ol__fs_write_at(fs, fd, image, LIVE_SIZE, 0, err);
     if (status == OL_OK && fs->renameat(dirfd, temporary, dirfd, name) != 0)
         status = ol__error_set_errno(err, errno, "cursor '%s': rename", c->name);
+    OL_CRASHPOINT("cursor.made");
     if (status == OL_OK)
         status = map_live(c, fd, err);
     OL_IGNORE(fs->close(fd), "the mapping stays");
@@ -388,6 +391,12 @@ static ol_status leave_memory(struct spool_cursor *c, struct ol_error *err)
     c->is_in_memory = false;
     munmap(memory, LIVE_SIZE);
     return OL_OK;
+}
+
+bool spool_cursor_is_dirty(const struct spool_cursor *cursor)
+{
+    return !cursor->is_external &&
+           (cursor->is_dirty || atomic_load(&cursor->give_up) > atomic_load(&cursor->low));
 }
 
 ol_status spool_cursor_sync(struct spool_cursor *cursor, struct ol_error *err)

@@ -107,4 +107,5 @@ void spool_quarantine_file(struct spool *spool, uint64_t number, uint64_t size)
                   "a name that stays is found bad again at the next start");
     else
         OL_IGNORE(spool->fs->unlinkat(spool->dirfd, from, 0), "as above");
+    OL_CRASHPOINT("spool.quarantined");
 }

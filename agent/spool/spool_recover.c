@@ -171,9 +171,11 @@ static ol_status write_again(const struct spool *spool, int fd, uint64_t from, u
     if (status == OL_OK)
         status = ol__fs_write_at(spool->fs, fd, bytes, got, (off_t)from, err);
     free(bytes);
+    OL_CRASHPOINT("spool.open.written");
     if (status == OL_OK && spool->fs->fdatasync(fd) != 0)
         status =
             ol__error_set_errno(err, errno, "spool '%s': sync the last group", spool->directory);
+    OL_CRASHPOINT("spool.open.synced");
     return status;
 }
 

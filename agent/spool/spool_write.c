@@ -297,6 +297,7 @@ static void cut_previous(struct spool *spool, int fd)
     if (previous.number != 0 && previous.end < previous.size - previous.size / 8 &&
         (is_open || spool_segment_open(spool, previous.number, O_WRONLY, &fd, NULL) == OL_OK)) {
         if (spool->fs->ftruncate(fd, (off_t)previous.end) == 0) {
+            OL_CRASHPOINT("spool.roll.cut");
             pthread_mutex_lock(&spool->lock);
             for (size_t i = 0; i < spool->count; i++) {
                 struct spool_segment *s = &spool->segments[i];

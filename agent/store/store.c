@@ -268,7 +268,9 @@ ol_status store_commit(struct store *store, const struct ol__uuid *uuid, uint64_
     }
     store->in_transaction = false;
     OL_CRASHPOINT("store.committed");
-    return wal_pages > WAL_MAX_PAGES ? checkpoint(store, err) : OL_OK;
+    status = wal_pages > WAL_MAX_PAGES ? checkpoint(store, err) : OL_OK;
+    OL_CRASHPOINT("store.folded");
+    return status;
 }
 
 void store_rollback(struct store *store)

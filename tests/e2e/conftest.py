@@ -11,7 +11,8 @@ import sys
 import pytest
 
 SUPPORT = pathlib.Path(__file__).resolve().parent.parent / "support"
-sys.path[:0] = [str(SUPPORT), str(SUPPORT / "clients"), str(SUPPORT / "frameworks")]
+sys.path[:0] = [str(SUPPORT), str(SUPPORT / "clients"), str(SUPPORT / "frameworks"),
+                str(SUPPORT.parent / "crash")]
 
 import cache  # noqa: E402
 import clients  # noqa: E402

@@ -2,11 +2,11 @@
 """What a kill -9 may cost: nothing that was acknowledged, no order within a run, and at most as many
 duplicates as were in flight. For the agent, and for programs that emit."""
 import os
-import random
 import subprocess
 
 import pytest
 
+import kill_table
 import numbered
 from agent_process import Agent, Senders, http_route, store_route
 
@@ -171,46 +171,40 @@ def test_64_threads_on_a_disk_that_fills_up(runner, built, workdir, small_disk, 
     assert report.problems() == []
 
 
-def test_kill_at_every_crash_point(runner, built, workdir, standin, wait_until):
-    """The agent ends itself with SIGKILL at each named point once; nothing acknowledged is lost."""
-    points = ["spool.group.written", "spool.group.synced", "spool.roll.written", "spool.roll.synced",
-              "spool.roll.renamed", "cursor.low_stored", "cursor.cleared", "cursor.saved",
-              "deliver.sent", "deliver.answered", "deliver.done", "store.before_commit",
-              "store.committed"]
-    agent = Agent(runner, built("lineaged"), workdir / "agent", [
-        http_route("marquez", standin.url, profile="marquez"),
-        store_route(workdir / "agent" / "lineage.db")],
-        spool={"segment_bytes": "128KiB"})
-    runs, per_run = 60, 10
-    every = by_run(runs * len(points), per_run, 600)
-    senders, seen = [], []
+def test_a_full_spool_with_nothing_to_deliver(runner, built, workdir, standin, wait_until):
+    """Killed when all was delivered and no cursor saved: the next start, full from the first moment, gets room
+    without a single delivery."""
+    agent = Agent(runner, built("lineaged"), workdir / "agent", [http_route("marquez", standin.url)],
+                  spool={"segment_bytes": "64KiB"})
+    agent.launch(env={"LINEAGED_CRASH": "cursor.replaced"})
+    bodies = [body for bodies in by_run(20, 10, 8000).values() for body in bodies]
+    senders = Senders(agent, {0: bodies})
     try:
-        for number, point in enumerate(points):
-            # It may get there while it takes up what the kill before left, before it answers anybody.
-            # Once a second, and only after a change, comes the one; the others come often.
-            passage = 1 if point == "cursor.saved" else random.Random(point).randrange(2, 5)
-            agent.launch(env={"LINEAGED_CRASH": "%s:%d" % (point, passage)})
-            share = {run: bodies for run, bodies in every.items() if run // runs == number}
-            senders.append(Senders(agent, share, connections=4))
-            try:
-                wait_until(lambda: not agent.process.is_running(), 20)
-            except AssertionError:
-                agent.kill()  # this point was not passed often enough; said below
-                continue
-            assert agent.process.wait() == -9
-            seen.append(point)
+        wait_until(lambda: not agent.process.is_running(), 30, "the first save comes")
         agent.start()
-        for each in senders:
-            each.join(180)
+        wait_until(lambda: agent.status()["routes"][0]["waiting"] == 0 and senders.count() == len(bodies), 30)
     finally:
-        for each in senders:
-            each.stop()
-    assert seen == points, "never reached: %s" % (set(points) - set(seen))
-    sent = {numbered.parse(body).number: body for each in senders for body in each.acknowledged}
-    total = runs * len(points) * per_run
-    assert len(sent) == total
-    wait_until(lambda: standin.stats()["posts"] >= total and agent.status()["routes"][0]["waiting"] == 0,
-               120, lambda: "delivered: %s" % standin.stats())
-    report = numbered.check(standin.stored(), sent)
-    assert report.problems(max_duplicates=len(points) * agent.max_in_flight) == []
+        senders.stop()
+    agent.kill()
+    (agent.spool / "cursor" / "marquez.saved").unlink(missing_ok=True)
+    for free in agent.spool.glob("free-*.seg"):
+        free.unlink()
+    agent.config.write_text(agent.config.read_text().replace("256MiB", "1MiB"))
+    posts = standin.stats()["posts"]
+    agent.start()
+    assert agent.status()["spool"]["bytes"] > 1 << 20
+    wait_until(lambda: agent.post(numbered.event(1000, 1000, 0))[0] == 201, 30, lambda: str(agent.status()))
+    wait_until(lambda: standin.stats()["posts"] == posts + 1, 30, lambda: str(standin.stats()))
     assert agent.stop() == 0
+
+
+@pytest.mark.parametrize("sink,kind", [("up", "points"), ("up", "random"), ("down", "random"),
+                                       ("slow", "random")])
+def test_table_of_kills(workdir, sink, kind):
+    """A short version of what `make test-crash` prints for 100,000 events a row."""
+    if kind == "points":
+        assert {name for name, _, _ in kill_table.POINTS} == kill_table.points_in_source()
+    row = kill_table.run_rows(workdir, [(sink, kind)], events=2500, kills=10)[0]
+    print(kill_table.table([row]))
+    assert row.problems == []
+    assert (row.lost, row.breaks) == (0, 0) and row.kills == (10 if kind == "random" else len(kill_table.POINTS))

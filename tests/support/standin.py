@@ -518,7 +518,8 @@ class Standin:
         query = urllib.parse.parse_qs(request.query)
         if verb == ("GET", "events"):
             since = int(query.get("since", ["0"])[0])
-            lines = [post.dump() + "\n" for post in self.posts[since:]]
+            limit = int(query.get("limit", [len(self.posts)])[0])
+            lines = [post.dump() + "\n" for post in self.posts[since:since + limit]]
             return 200, "application/jsonl", "".join(lines).encode()
         if verb == ("GET", "stats"):
             return 200, rules.JSON_TYPE, json.dumps(self.stats()).encode()

@@ -82,6 +82,16 @@ class StandinProcess:
         """Every POST from number `since` on, in order of arrival."""
         return [Post(line) for line in self._control("GET", "events?since=%d" % since).splitlines()]
 
+    def pages(self, size=5000):
+        """Every POST, in order of arrival, some at a time: for more of them than memory holds twice."""
+        since = 0
+        while True:
+            lines = self._control("GET", "events?since=%d&limit=%d" % (since, size)).splitlines()
+            yield from map(Post, lines)
+            since += len(lines)
+            if len(lines) < size:
+                return
+
     def stored(self):
         """The bodies the server would have kept, in order of arrival."""
         return [post.body for post in self.posts() if post.stored]

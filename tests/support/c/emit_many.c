@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* emit_many: numbered events through libopenlineage, as a host program would emit them.
  *
- *   emit_many --runs R --per-run N [--first K] [--threads T] [--end close|kill|exit|fork-kill]
- * [--directory D] [--pad BYTES]
+ *   emit_many --runs R --per-run N [--first K] [--first-run K] [--threads T]
+ *             [--end close|kill|exit|fork-kill] [--directory D] [--pad BYTES]
  *
  * Prints the number of each accepted event, one a line, to standard output (unbuffered, before the
  * next one), and `refused REASON COUNT` lines to standard error. --end kill: SIGKILL to itself
@@ -21,7 +21,7 @@
 #include <unistd.h>
 
 struct plan {
-    long runs, per_run, first, threads, pad;
+    long runs, per_run, first, first_run, threads, pad;
     const char *end, *directory;
 };
 struct worker {
@@ -51,7 +51,7 @@ static void emit_one(const struct plan *plan, struct ol_run *run, long run_numbe
     if (facet == NULL)
         abort();
     int n = snprintf(facet, cap, "{\"number\":%ld,\"run\":%ld,\"index\":%ld,\"pad\":\"", number,
-                     run_number, index);
+                     plan->first_run + run_number, index);
     memset(facet + n, 'x', (size_t)plan->pad);
     memcpy(facet + n + plan->pad, "\"}", 3);
     enum ol_event event = index == 0                   ? OL_START
@@ -89,7 +89,7 @@ static void *work(void *arg)
 {
     const struct worker *w = arg;
     for (long r = w->thread; r < w->plan->runs; r += w->plan->threads) {
-        struct ol_run *run = new_run(w->client, r);
+        struct ol_run *run = new_run(w->client, w->plan->first_run + r);
         for (long i = 0; i < w->plan->per_run; i++)
             emit_one(w->plan, run, r, i);
         ol_run_free(run);
@@ -105,7 +105,7 @@ static void fork_kill(const struct plan *plan, struct ol_client *client)
         abort();
     long half = plan->per_run / 2;
     for (long r = 0; r < plan->runs; r++) {
-        runs[r] = new_run(client, r);
+        runs[r] = new_run(client, plan->first_run + r);
         for (long i = 0; i < half; i++)
             emit_one(plan, runs[r], r, i);
     }
@@ -142,10 +142,11 @@ static void run_threads(const struct plan *plan, struct ol_client *client)
 
 int main(int argc, char **argv)
 {
-    enum { RUNS = 1, PER_RUN, FIRST, THREADS, PAD, END, DIRECTORY };
+    enum { RUNS = 1, PER_RUN, FIRST, FIRST_RUN, THREADS, PAD, END, DIRECTORY };
     static const struct option options[] = {{"runs", 1, NULL, RUNS},
                                             {"per-run", 1, NULL, PER_RUN},
                                             {"first", 1, NULL, FIRST},
+                                            {"first-run", 1, NULL, FIRST_RUN},
                                             {"threads", 1, NULL, THREADS},
                                             {"pad", 1, NULL, PAD},
                                             {"end", 1, NULL, END},
@@ -164,6 +165,9 @@ int main(int argc, char **argv)
             break;
         case FIRST:
             plan.first = number;
+            break;
+        case FIRST_RUN:
+            plan.first_run = number;
             break;
         case THREADS:
             plan.threads = number;
