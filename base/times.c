@@ -1,15 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "times.h"
 
-#include <time.h>
-#ifdef OL_CRASHPOINTS
-#include <fcntl.h>
-#include <pthread.h>
 #include <stdatomic.h>
-#include <stdlib.h>
-#include <sys/mman.h>
-#include <unistd.h>
-#endif
+#include <time.h>
 
 #define MS_PER_DAY INT64_C(86400000)
 #define DAYS_FIRST INT64_C(-719162) /* 0001-01-01 */
@@ -25,32 +18,17 @@ static int64_t read_clock_ns(clockid_t clock)
 }
 
 #ifdef OL_CRASHPOINTS
-static _Atomic int64_t own_shift_ms;
-static const _Atomic int64_t *mapped_shift_ms; /* of the file that LINEAGED_CLOCK names */
-static pthread_once_t map_once = PTHREAD_ONCE_INIT;
+static const int64_t *_Atomic shift_ms; /* NULL: none */
 
-static void map_shift(void)
+void ol__time_shift_wall(const int64_t *ms)
 {
-    const char *path = getenv("LINEAGED_CLOCK");
-    int fd = path != NULL ? open(path, O_RDONLY | O_CLOEXEC) : -1;
-    if (fd < 0)
-        return;
-    void *map = mmap(NULL, sizeof *mapped_shift_ms, PROT_READ, MAP_SHARED, fd, 0);
-    close(fd);
-    if (map != MAP_FAILED)
-        mapped_shift_ms = map;
-}
-
-void ol__time_shift_wall(int64_t ms)
-{
-    atomic_store(&own_shift_ms, ms);
+    atomic_store(&shift_ms, ms);
 }
 
 static int64_t wall_shift_ms(void)
 {
-    pthread_once(&map_once, map_shift);
-    return atomic_load(&own_shift_ms) +
-           (mapped_shift_ms != NULL ? atomic_load(mapped_shift_ms) : 0);
+    const int64_t *ms = atomic_load(&shift_ms);
+    return ms != NULL ? __atomic_load_n(ms, __ATOMIC_RELAXED) : 0;
 }
 #else
 static int64_t wall_shift_ms(void)

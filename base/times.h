@@ -12,9 +12,9 @@ int64_t ol__time_now_ns(void);       /**< Unix time, UTC */
 int64_t ol__time_monotonic_ms(void); /**< for deadlines and durations only */
 int64_t ol__time_monotonic_us(void);
 #ifdef OL_CRASHPOINTS
-/** Test builds: the wall clock, as all code sees it, is off by @p ms from now on. Besides, by the
- * ms in the file that the environment's LINEAGED_CLOCK names (8 bytes, native), as they stand. */
-void ol__time_shift_wall(int64_t ms);
+/** Test builds: the wall clock, as all code of this process sees it, is off by the ms at @p ms, as
+ * they stand at each call; borrowed until the next call of this, NULL: it is right. */
+void ol__time_shift_wall(const int64_t *ms);
 #endif
 /** Years 0001 to 9999; outside them the nearest end. */
 void ol__time_format(int64_t unix_ms, char out[OL_TIME_TEXT + 1]);
