@@ -3,7 +3,8 @@
  * whose end arrived together with its last bytes (a sender that died before it was accepted, say)
  * it reads the bytes, never sees the end, and keeps its place for intake.http.idle_timeout.
  * Promises:
- *  1. Near its limit a listener looks every LOOK_MS for connections that are over, and ends them.
+ *  1. Near its limit a listener looks every LOOK_MS for connections that are over, and ends them;
+ * else every SLOW_LOOK_MS for those with half a request.
  *  2. Near its limit a connection that moves no byte for CROWDED_IDLE_S is ended, between requests
  * and in the middle of one, so those who wait to be accepted get their turn.
  *  3. A request that waits for its sync, or whose answer is on its way, is not ended by 1. */
@@ -228,10 +229,11 @@ void http_links_look(struct http_listener *l)
     l->is_stale = l->is_watching = false;
     for (struct http_link *link = l->links; link != NULL; link = link->next) {
         hurry(l, link, crowded); /* promise 2 */
+        bool is_under_way = http_slow_look(link, l);
         /* The end is known to the kernel already: this makes it tell the library (promise 1). */
-        if (crowded && is_over(link))
+        if ((crowded || is_under_way) && is_over(link))
             OL_IGNORE(shutdown(link->fd, SHUT_RD), "the short timeout remains");
-        else if (http_slow_look(link, l))
+        else if (is_under_way)
             l->is_watching = true;
     }
 }

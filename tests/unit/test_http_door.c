@@ -7,6 +7,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <unistd.h>
 #include <zlib.h>
 
@@ -412,6 +413,107 @@ static void arrays_that_are_none(void **state OL_UNUSED)
     assert_int_equal(intake_fixture_records(&f), 0);
 }
 
+/* ---- Limits ---- */
+
+static void nesting_is_bounded(void **state OL_UNUSED)
+{
+    intake_fixture_stop(&f);
+    f.config.max_depth = 20;
+    intake_fixture_start(&f);
+    for (int depth = 19; depth <= 20; depth++) { /* behind the event's own brace */
+        struct ol__buf body;
+        ol__buf_init(&body, 4096);
+        ol__buf_add_text(&body, EVENT_HEAD EVENT_RUN "},\"deep\":");
+        for (int i = 0; i < depth; i++)
+            ol__buf_add_char(&body, '[');
+        for (int i = 0; i < depth; i++)
+            ol__buf_add_char(&body, ']');
+        ol__buf_add_char(&body, '}');
+        int status = intake_fixture_post(&f, "/lineage", "", body.data, body.size, &answer);
+        assert_int_equal(status, depth == 19 ? 201 : 400);
+        ol__buf_release(&body);
+    }
+    assert_non_null(strstr(answer.body, "deep"));
+    assert_int_equal(metric_get(&f.metrics->intake.http_refused_invalid), 1);
+}
+
+static void growth_is_bounded(void **state OL_UNUSED)
+{
+    static const struct {
+        int64_t ratio;
+        size_t size;
+        int status;
+    } cases[] = {
+        {200, 3 << 20, 413}, /* a thousand times */
+        {200, 1 << 20, 400}, /* too small to matter: no event, that is all */
+        {0, 3 << 20, 400},   /* not looked at */
+        {0, 5 << 20, 413},   /* max_body is */
+    };
+    char *spaces = malloc(5 << 20);
+    assert_non_null(spaces);
+    memset(spaces, ' ', 5 << 20);
+    for (size_t i = 0; i < OL_COUNT(cases); i++) {
+        intake_fixture_stop(&f);
+        f.config.http_max_body = 4 << 20;
+        f.config.http_max_ratio = cases[i].ratio;
+        intake_fixture_start(&f);
+        size_t size = gzip(spaces, cases[i].size, packed, sizeof packed);
+        uint64_t before = metric_get(&f.metrics->intake.http_refused_large);
+        int status = intake_fixture_post(&f, "/lineage", "Content-Encoding: gzip\r\n", packed, size,
+                                         &answer);
+        if (status != cases[i].status)
+            fail_msg("case %zu: %d: %s", i, status, answer.body);
+        assert_int_equal(metric_get(&f.metrics->intake.http_refused_large) - before, status == 413);
+    }
+    free(spaces);
+}
+
+static void headers_are_bounded(void **state OL_UNUSED)
+{
+    static char wire[20000];
+    intake_fixture_stop(&f);
+    f.config.http_max_header = 8192;
+    intake_fixture_start(&f);
+    for (int size = 5000; size <= 15000; size += 10000) {
+        const char *body = EVENT("");
+        snprintf(wire, sizeof wire, POST HOST JSON_TYPE "X: %0*d\r\nContent-Length: %zu\r\n\r\n%s",
+                 size, 1, strlen(body), body);
+        int status = http_client_once(f.tcp, wire, strlen(wire), &answer);
+        assert_int_equal(status, size == 5000 ? 201 : 431);
+    }
+    assert_int_equal(metric_get(&f.metrics->intake.http_refused_large), 1);
+}
+
+/* A client that ends its side with the request still hears the answer. */
+static void half_closed(void **state OL_UNUSED)
+{
+    const char *const addresses[] = {f.tcp, f.unix_address};
+    const char *bodies[] = {EVENT(",\"half\":1"), EVENT(",\"half\":2"), "{"};
+    for (size_t i = 0; i < 6; i++) {
+        struct http_client client;
+        char wire[1024];
+        const char *body = bodies[i % 3];
+        snprintf(wire, sizeof wire, POST HOST JSON_TYPE "Content-Length: %zu\r\n\r\n%s",
+                 strlen(body), body);
+        assert_true(http_client_open(&client, addresses[i / 3]));
+        assert_true(http_client_send(&client, wire, strlen(wire)));
+        assert_int_equal(shutdown(client.fd, SHUT_WR), 0);
+        assert_int_equal(http_client_read(&client, &answer), i % 3 == 2 ? 400 : 201);
+        http_client_close(&client);
+    }
+    assert_int_equal(intake_fixture_records(&f), 4); /* a peer on each */
+    /* half of a body, and no more: nothing is taken, and the place is free again */
+    struct http_client client;
+    static const char half[] = POST HOST JSON_TYPE "Content-Length: 500\r\n\r\n{";
+    assert_true(http_client_open(&client, f.tcp));
+    assert_true(http_client_send(&client, half, sizeof half - 1));
+    assert_int_equal(shutdown(client.fd, SHUT_WR), 0);
+    assert_int_equal(http_client_read(&client, &answer), 0);
+    assert_true(http_client_is_closed(&client));
+    http_client_close(&client);
+    assert_int_equal(intake_fixture_records(&f), 4);
+}
+
 static void strict_validation(void **state OL_UNUSED)
 {
     static const char loose[] =
@@ -464,6 +566,10 @@ int main(void)
         TEST(arrays_are_answered_by_element),
         TEST(arrays_that_are_none),
         TEST(strict_validation),
+        TEST(nesting_is_bounded),
+        TEST(growth_is_bounded),
+        TEST(headers_are_bounded),
+        TEST(half_closed),
     };
     return cmocka_run_group_tests_name("http_door", tests, NULL, NULL);
 }
