@@ -32,6 +32,10 @@ void log_setup(enum log_level level, bool is_json);
 /** @p area is a room ("intake", "route marquez"). Any thread. Never with event bytes or secrets. */
 void log_write(enum log_level level, const char *area, const char *format, ...) OL_PRINTF(3, 4);
 
+/** Tell how many were suppressed of kinds whose window is over (all kinds if @p is_final); once a
+ * second from one thread, and at the end. */
+void log_flush(bool is_final);
+
 /* ---- Intake thread (intake/) ---- */
 /** Open listeners (unless @p no_listeners, for --once) and journal directories; nothing is taken
  * before intake_start().

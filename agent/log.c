@@ -2,9 +2,9 @@
 /* Promises:
  *  1. One line is one write(2) of at most LINE_MAX_BYTES, so lines of two threads never mix.
  *  2. A caller that repeats itself (same area, same format) is heard BURST times in WINDOW_MS, then
- * only counted; the count is told with the next line of that kind. Errors of different kinds never
- * silence each other, unless more than SLOTS kinds are said at once, when the one heard longest ago
- * is forgotten.
+ * only counted; the count is told with the next line of that kind, or by log_flush() when the
+ * window is over. Errors of different kinds never silence each other, unless more than SLOTS kinds
+ * are said at once, when the one heard longest ago is forgotten, its count told first.
  *  3. Control characters and bytes that are not UTF-8 never reach the terminal or the JSON as they
  * are. */
 #include "agent.h"
@@ -17,8 +17,9 @@
 
 #define LINE_MAX_BYTES 2048
 #define SLOTS 32
-#define BURST 5
-#define WINDOW_MS 10000
+#define BURST 10
+#define WINDOW_MS 60000
+#define REMEMBERED 120 /* bytes of the line that a count is told with */
 
 struct slot {
     const char *format; /* identity only: formats are literals */
@@ -26,6 +27,8 @@ struct slot {
     int64_t window_ms; /* when the window began; 0: unused */
     unsigned said;
     uint64_t suppressed;
+    enum log_level level;
+    char last[REMEMBERED]; /* as it was said last */
 };
 
 static struct {
@@ -45,8 +48,10 @@ void log_setup(enum log_level level, bool is_json)
     pthread_mutex_unlock(&sink.lock);
 }
 
-/* Promise 2. @return whether to say it; @p ret_suppressed: how many were not said before it. */
-static bool may_say(const char *area, const char *format, int64_t now_ms, uint64_t *ret_suppressed)
+/* Promise 2. @return whether to say it; @p ret_suppressed: how many were not said before it.
+ * @p ret_forgotten: a slot whose count is to be told now; its suppressed is 0 if none is. */
+static bool may_say(const char *area, const char *format, int64_t now_ms, uint64_t *ret_suppressed,
+                    struct slot *ret_forgotten)
 {
     struct slot *oldest = &sink.slots[0], *slot = NULL;
     for (size_t i = 0; i < SLOTS && slot == NULL; i++) {
@@ -58,8 +63,10 @@ static bool may_say(const char *area, const char *format, int64_t now_ms, uint64
             oldest = s;
     }
     *ret_suppressed = 0;
+    ret_forgotten->suppressed = 0;
     if (slot == NULL) {
         slot = oldest;
+        *ret_forgotten = *slot;
         *slot = (struct slot){.format = format, .window_ms = now_ms};
         snprintf(slot->area, sizeof slot->area, "%s", area);
     }
@@ -102,25 +109,13 @@ static void write_text(struct ol__buf *line, enum log_level level, const char *a
             *p = '?';
     ol__buf_add_format(line, "lineaged: %s: %s: %s", level_names[level], area, text);
     if (suppressed != 0)
-        ol__buf_add_format(line, " (and %llu more like it)", (unsigned long long)suppressed);
+        ol__buf_add_format(line, " (%llu more suppressed)", (unsigned long long)suppressed);
 }
 
-void log_write(enum log_level level, const char *area, const char *format, ...)
+/* Promise 1. */
+static void put(bool is_json, enum log_level level, const char *area, char *text,
+                uint64_t suppressed)
 {
-    char text[LINE_MAX_BYTES / 2];
-    uint64_t suppressed;
-    va_list args;
-    pthread_mutex_lock(&sink.lock);
-    bool is_said =
-        level <= sink.level && may_say(area, format, ol__time_monotonic_ms(), &suppressed);
-    bool is_json = sink.is_json;
-    pthread_mutex_unlock(&sink.lock);
-    if (!is_said)
-        return;
-    va_start(args, format);
-    if (vsnprintf(text, sizeof text, format, args) < 0)
-        text[0] = '\0';
-    va_end(args);
     struct ol__buf line;
     ol__buf_init(&line, 8 * LINE_MAX_BYTES);
     if (is_json)
@@ -132,4 +127,72 @@ void log_write(enum log_level level, const char *area, const char *format, ...)
         OL_IGNORE(write(STDERR_FILENO, line.data, line.size) < 0,
                   "nobody is left to tell that standard error is gone");
     ol__buf_release(&line);
+}
+
+/* What was counted of @p slot and not told. */
+static void put_count(bool is_json, const struct slot *slot)
+{
+    char text[REMEMBERED + 40];
+    snprintf(text, sizeof text, "more of: %s", slot->last);
+    put(is_json, slot->level, slot->area, text, slot->suppressed);
+}
+
+/* So that a count can be told later. */
+static void remember(const char *area, const char *format, enum log_level level, const char *text)
+{
+    for (size_t i = 0; i < SLOTS; i++) {
+        struct slot *s = &sink.slots[i];
+        if (s->window_ms == 0 || s->format != format ||
+            strncmp(s->area, area, sizeof s->area - 1) != 0)
+            continue;
+        s->level = level;
+        snprintf(s->last, sizeof s->last, "%s", text);
+        return;
+    }
+}
+
+void log_write(enum log_level level, const char *area, const char *format, ...)
+{
+    char text[LINE_MAX_BYTES / 2];
+    struct slot forgotten = {.suppressed = 0};
+    uint64_t suppressed;
+    va_list args;
+    pthread_mutex_lock(&sink.lock);
+    bool is_said = level <= sink.level &&
+                   may_say(area, format, ol__time_monotonic_ms(), &suppressed, &forgotten);
+    bool is_json = sink.is_json;
+    pthread_mutex_unlock(&sink.lock);
+    if (forgotten.suppressed != 0)
+        put_count(is_json, &forgotten);
+    if (!is_said)
+        return;
+    va_start(args, format);
+    if (vsnprintf(text, sizeof text, format, args) < 0)
+        text[0] = '\0';
+    va_end(args);
+    pthread_mutex_lock(&sink.lock);
+    remember(area, format, level, text);
+    pthread_mutex_unlock(&sink.lock);
+    put(is_json, level, area, text, suppressed);
+}
+
+void log_flush(bool is_final)
+{
+    struct slot due[SLOTS];
+    size_t count = 0;
+    int64_t now_ms = ol__time_monotonic_ms();
+    pthread_mutex_lock(&sink.lock);
+    bool is_json = sink.is_json;
+    for (size_t i = 0; i < SLOTS; i++) {
+        struct slot *s = &sink.slots[i];
+        if (s->suppressed == 0 || (!is_final && now_ms - s->window_ms < WINDOW_MS))
+            continue;
+        due[count++] = *s;
+        s->suppressed = 0;
+        s->said = 0;
+        s->window_ms = now_ms;
+    }
+    pthread_mutex_unlock(&sink.lock);
+    for (size_t i = 0; i < count; i++)
+        put_count(is_json, &due[i]);
 }

@@ -234,6 +234,7 @@ static int run_until_signal(struct agent_parts *parts)
         log_write(LOG_LEVEL_ERROR, "agent", "cannot start: %s", err.message);
     uint64_t left = parts_stop(parts, parts->agent.config->drain_ms);
     parts_close(parts);
+    log_flush(true);
     if (status == OL_OK)
         log_write(LOG_LEVEL_INFO, "agent", "stopped; %llu deliveries stay in the spool",
                   (unsigned long long)left);

@@ -248,6 +248,7 @@ static void *keep_house(void *arg)
         if (spool_reap(admin->agent->spool, &err) < 0)
             log_write(LOG_LEVEL_WARNING, "spool", "%s", err.message);
         admin_look(&admin->look, admin->agent);
+        log_flush(false);
         pthread_mutex_lock(&admin->lock);
     }
     pthread_mutex_unlock(&admin->lock);

@@ -257,7 +257,9 @@ bool route_is_empty(const struct route *route)
 
 uint64_t route_left(const struct route *route)
 {
-    uint64_t done = spool_cursor_done_count(route->cursor) + route->beyond_count;
+    uint64_t done = route->cursor != NULL /* of a file that cannot be opened there is none */
+                        ? spool_cursor_done_count(route->cursor) + route->beyond_count
+                        : metric_get(&route->metrics->done);
     uint64_t synced = spool_synced(route->agent->spool);
     return synced > done ? synced - done : 0;
 }
@@ -272,14 +274,18 @@ void route_set_state(struct route *route, enum route_state state, const char *re
     route->is_stuck = state == ROUTE_CIRCUIT_OPEN || state == ROUTE_HELD || state == ROUTE_FAILED;
     if (state == old)
         return;
+    int64_t since_ms = (int64_t)metric_get(&route->metrics->state_since);
     route_metrics_set_state(route->metrics, state);
     bool was_bad = old != ROUTE_STARTING && old != ROUTE_OK && old != ROUTE_RETRYING;
     if (route->is_stuck) {
         char why[ROUTE_ERROR_MAX];
         route_metrics_get_error(route->metrics, why);
         log_write(state == ROUTE_CIRCUIT_OPEN ? LOG_LEVEL_WARNING : LOG_LEVEL_ERROR, route->area,
-                  "%s: %s", route_state_name(state), why);
+                  "%s: %s; %" PRIu64 " wait", route_state_name(state), why, route_left(route));
     } else if (was_bad) {
-        log_write(LOG_LEVEL_INFO, route->area, "%s again", route_state_name(state));
+        log_write(LOG_LEVEL_INFO, route->area, "%s again, after %lld s of %s; %" PRIu64 " wait",
+                  route_state_name(state),
+                  (long long)OL_MAX(INT64_C(0), (ol__time_now_ms() - since_ms) / 1000),
+                  route_state_name(old), route_left(route));
     }
 }

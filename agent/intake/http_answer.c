@@ -4,8 +4,19 @@
 #include <stdio.h>
 #include "json_write.h"
 
+/* So that who runs the agent can see why a client gets nowhere; the text names places, never what
+ * stands there. 401 is told where it is found out, 503 by the spool. */
+static void log_refusal(const struct http_request *r, int status, const char *text)
+{
+    if (status < 400 || status == MHD_HTTP_UNAUTHORIZED || status >= 500)
+        return;
+    log_write(LOG_LEVEL_WARNING, "intake", "%s: a request is refused with %d: %s",
+              r->listener->socket.address.text, status, text);
+}
+
 void http_refuse(struct http_request *r, int status, const char *text)
 {
+    log_refusal(r, status, text);
     struct ol__json_writer w;
     const char *colon = text[0] == '/' ? strstr(text, ": ") : NULL;
     r->status = status;

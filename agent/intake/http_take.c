@@ -163,6 +163,9 @@ static void take_batch(struct http_request *r, const struct origin *from, struct
     take_elements(r, from, &e, &w, &sum);
     ol__json_end_array(&w);
     uint64_t failed = sum.retriable + sum.non_retriable;
+    if (sum.non_retriable > 0)
+        log_write(LOG_LEVEL_WARNING, "intake", "%s: %llu of %zu events of an array are refused",
+                  r->listener->socket.address.text, (unsigned long long)sum.non_retriable, e.count);
     ol__json_member_text(&w, "status", failed == 0 ? "success" : "partial_success");
     ol__json_key(&w, "summary");
     ol__json_begin_object(&w);
