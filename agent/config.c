@@ -180,6 +180,8 @@ static ol_status check_route_type(const struct config_source *from, const struct
             return refuse_route(from, r, rules[i].key, what);
         }
     }
+    if (r->headers.count > 0 && r->type != ROUTE_HTTP)
+        return refuse_route(from, r, "headers", "only type http has it");
     if (r->properties.count > 0 && r->type != ROUTE_KAFKA)
         return refuse_route(from, r, "properties", "only type kafka has it");
     return OL_OK;

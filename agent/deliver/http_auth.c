@@ -184,6 +184,11 @@ static bool has_tokens(const struct http_auth *a)
     return a->config->auth != AUTH_API_KEY;
 }
 
+static int64_t hold_ms(const struct http_auth *a)
+{
+    return OL_MAX(a->config->hold_ms, (int64_t)CHECK_MS);
+}
+
 static void drop_headers(struct http_auth *a)
 {
     auth_headers_unref(a->headers);
@@ -348,7 +353,7 @@ static void token_finished(struct http_transfer *t, CURLcode result, int64_t now
     if (a->level < 30)
         a->level++;
     if (is_held)
-        wait = OL_MAX(wait, a->config->hold_ms);
+        wait = OL_MAX(wait, hold_ms(a));
     a->fetch_at = now_ms + OL_MAX(wait, class.after_ms);
 }
 
@@ -367,8 +372,9 @@ bool auth_denied(struct http_auth *a, uint64_t version, int64_t now_ms)
     a->was_denied = true; /* promise 4 */
     if (again)
         drop_headers(a);
+    int64_t at = again ? now_ms : now_ms + hold_ms(a);
     if (!a->transfer.is_running)
-        a->fetch_at = now_ms;
+        a->fetch_at = OL_MIN(a->fetch_at, at);
     return again;
 }
 

@@ -19,6 +19,7 @@ import os
 import random
 import signal
 import socket
+import ssl
 import struct
 import sys
 import time
@@ -91,7 +92,7 @@ class Post:
 class Rule:
     """One scripted answer; see README.md for the keys."""
     KEYS = {"answer", "times", "skip", "match", "rate", "seed", "delay_ms", "retry_after", "store",
-            "headers", "body", "content_type"}
+            "headers", "body", "content_type", "without"}
     ANSWERS = ("marquez", "hang", "close", "reset", "torn", "500html", "500json")
 
     def __init__(self, spec):
@@ -104,6 +105,7 @@ class Rule:
         self.left = spec.get("times")
         self.skip = int(spec.get("skip", 0))
         self.match = spec.get("match", "").encode()
+        self.without = spec.get("without", "").encode()
         self.rate = float(spec.get("rate", 1.0))
         self.random = random.Random(spec.get("seed", 0))
         self.delay = float(spec.get("delay_ms", 0)) / 1000
@@ -115,8 +117,10 @@ class Rule:
         self.content_type = spec.get("content_type", "application/json" if self.body else "")
         self.hits = 0
 
-    def takes(self, body):
+    def takes(self, body, head=b""):
         if self.left == 0 or (self.match and self.match not in body):
+            return False
+        if self.without and self.without + b"\r\n" in head + b"\r\n":
             return False
         if self.skip > 0:
             self.skip -= 1
@@ -307,7 +311,8 @@ class Connection(asyncio.Protocol):
 
 class Standin:
     def __init__(self, host="127.0.0.1", port=0, control_port=0, path="/api/v1/lineage", idle=30.0,
-                 body_max=64 * 1024 * 1024, log=None):
+                 body_max=64 * 1024 * 1024, log=None, tls=None):
+        self.tls = tls
         self.host, self.port, self.control_port = host, port, control_port
         self.path, self.idle, self.body_max = path, idle, body_max
         self.log = open(log, "a", encoding="ascii") if log else None
@@ -346,7 +351,7 @@ class Standin:
         if self.listener is None:
             self.listener = await asyncio.get_running_loop().create_server(
                 lambda: Connection(self, False), self.host, self.port, backlog=1024,
-                reuse_address=True)
+                reuse_address=True, ssl=self.tls)
 
     async def down(self):
         if self.listener is not None:
@@ -388,7 +393,7 @@ class Standin:
             made = rules.judge(request.body)
         rule = None
         if path == self.path:
-            rule = next((rule for rule in self.script if rule.takes(request.body)), None)
+            rule = next((rule for rule in self.script if rule.takes(request.body, request.head)), None)
         silent = rule is not None and rule.answer in ("hang", "close", "reset", "torn")
         if silent and not rule.store:
             made = rules.Verdict(0, kind=made.kind, run_id=made.run_id, event_type=made.event_type)
@@ -572,8 +577,15 @@ def write_port_file(path, server):
 
 
 async def main_async(args):
+    tls = None
+    if args.tls_cert:
+        tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        tls.load_cert_chain(args.tls_cert)
+        if args.tls_clients:
+            tls.load_verify_locations(args.tls_clients)
+            tls.verify_mode = ssl.CERT_REQUIRED
     server = Standin(args.host, args.port, args.control_port, args.path, args.idle, args.body_max,
-                     args.log)
+                     args.log, tls)
     await server.start()
     print("standin: http://%s:%d%s control %d" % (args.host, server.port, args.path,
                                                  server.control_port), flush=True)
@@ -603,6 +615,8 @@ def main():
     parser.add_argument("--log", help="append one JSON line per POST")
     parser.add_argument("--idle", type=float, default=30.0, metavar="SECONDS")
     parser.add_argument("--body-max", type=int, default=64 * 1024 * 1024, metavar="BYTES")
+    parser.add_argument("--tls-cert", metavar="PEM", help="certificate and key: the lineage port speaks TLS")
+    parser.add_argument("--tls-clients", metavar="PEM", help="authority of the certificates clients must have")
     parser.add_argument("--until-stdin-ends", action="store_true",
                         help="end with whoever holds the other end of stdin")
     args = parser.parse_args()

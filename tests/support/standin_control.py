@@ -48,7 +48,7 @@ class StandinProcess:
                 raise RuntimeError("stand-in did not start: " + self.log_path.read_text())
             time.sleep(0.01)
         self.port, self.control_port = (int(word) for word in port_file.read_text().split())
-        self.url = "http://127.0.0.1:%d" % self.port
+        self.url = "http%s://127.0.0.1:%d" % ("s" if "tls_cert" in options else "", self.port)
         self.lineage_url = self.url + options.get("path", "/api/v1/lineage")
 
     def close(self):

@@ -139,7 +139,8 @@ static void secrets_are_not_printed(void **state OL_UNUSED)
     static const char text[] =
         "routes:\n"
         "  - { name: a, type: http, url: 'https://h/v1?tenant=hidden&hidden2&k=hidden', "
-        "api_key: hidden }\n"
+        "api_key: hidden, client_secret: hidden, headers: ['X-Key: hidden'], "
+        "token_url: 'https://t/x?k=hidden' }\n"
         "  - { name: b, type: http, url: 'http://plain:5000/api/v1/lineage' }\n"
         "  - { name: k, type: kafka, brokers: 'b:9092', topic: t, properties: "
         "[linger.ms=5, sasl.username=me, sasl.password=hidden, ssl.key.pem=hidden, "
@@ -157,6 +158,9 @@ static void secrets_are_not_printed(void **state OL_UNUSED)
     static const char *const shown[] = {
         "# url: \"https://h/v1?tenant=(set)&(set)&k=(set)\"\n",
         "# api_key: (set)\n",
+        "# client_secret: (set)\n",
+        "# headers: (set)\n",
+        "# headers: (not set)\n",
         " url: \"http://plain:5000/api/v1/lineage\"\n",
         " - \"linger.ms=5\"\n",
         " - \"sasl.username=me\"\n",
@@ -224,6 +228,43 @@ static void bad_files(void **state OL_UNUSED)
          ":2: routes.url: route 'a': expected http:// or https://"},
         {"routes:\n  - { name: a, type: http, url: 'http://x', api_key: k, api_key_file: f }\n",
          ":2: routes.api_key: route 'a': only one of api_key and api_key_file"},
+        {"routes:\n  - { name: a, type: http, url: 'http://x', auth: oauth2, token_url: "
+         "'http://t', client_id: c }\n",
+         ":2: routes.auth: route 'a': oauth2 needs token_url, client_id and client_secret_file"},
+        {"routes:\n  - { name: a, type: http, url: 'http://x', auth: oauth2, token_url: "
+         "'http://t', client_id: c, client_secret: s, api_key: k }\n",
+         ":2: routes.auth: route 'a': oauth2 goes without api_key and api_key_file"},
+        {"routes:\n  - { name: a, type: http, url: 'http://x', auth: oauth2, token_url: "
+         "'http://t', client_id: c, client_secret: s, client_secret_file: f }\n",
+         ":2: routes.client_secret: route 'a': only one of client_secret and client_secret_file"},
+        {"routes:\n  - { name: a, type: http, url: 'http://x', auth: jwt, token_url: 'http://t' "
+         "}\n",
+         ":2: routes.auth: route 'a': jwt needs token_url and api_key_file"},
+        {"routes:\n  - { name: a, type: http, url: 'http://x', token_url: 'http://t' }\n",
+         ":2: routes.token_url: route 'a': auth is api_key, which has none"},
+        {"routes:\n  - { name: a, type: http, url: 'http://x', client_id: c }\n",
+         ":2: routes.client_id: route 'a': only auth oauth2 has client_id and its secret"},
+        {"routes:\n  - { name: a, type: http, url: 'http://x', auth: jwt, api_key: k, token_url: "
+         "'ftp://t' }\n",
+         ":2: routes.token_url: route 'a': expected http:// or https://"},
+        {"routes:\n  - { name: a, type: http, url: 'http://x', auth: jwt, api_key: k, token_url: "
+         "'http://u:p@t' }\n",
+         ":2: routes.token_url: route 'a': a user or password in it"},
+        {"routes:\n  - { name: a, type: http, url: 'http://x', proxy: 'http://u:p@t' }\n",
+         ":2: routes.proxy: route 'a': a user or password in it"},
+        {"routes:\n  - { name: a, type: http, url: 'http://x', proxy: 'socks5://t' }\n",
+         ":2: routes.proxy: route 'a': expected http:// or https://"},
+        {"routes:\n  - { name: a, type: http, url: 'http://x', health_url: 'x' }\n",
+         ":2: routes.health_url: route 'a': expected http:// or https://"},
+        {"routes:\n  - { name: a, type: http, url: 'http://x', cert_file: /x }\n",
+         ":2: routes.cert_file: route 'a': cert_file and key_file go together"},
+        {"routes:\n  - { name: a, type: http, url: 'http://x', profile: marquez, batch_events: 2 "
+         "}\n",
+         ":2: routes.batch_events: route 'a': profile marquez takes single events only"},
+        {"routes:\n  - { name: a, type: file, path: /x, headers: ['A: b'] }\n",
+         ":2: routes.headers: route 'a': only type http has it"},
+        {"routes:\n  - { name: a, type: file, path: /x, ca_file: /y }\n",
+         ":2: routes.ca_file: route 'a': type file has no such setting"},
         {"routes:\n  - { name: a, type: file, path: x }\n",
          ":2: routes.path: route 'a': expected an absolute path, or - for standard output"},
         {"routes:\n  - { name: a, type: store, path: x }\n",
