@@ -30,6 +30,7 @@
 static const char usage_text[] =
     "usage: lineaged [--system] [--config FILE] [--check | --print-config]\n"
     "       lineaged [--system] [--config FILE] --once [--route NAME]\n"
+    "       lineaged rules list | test FILE\n"
     "\n"
     "Take lineage events from programs on this machine, keep them safe, deliver them.\n"
     "\n"
@@ -283,6 +284,8 @@ int main(int argc, char **argv)
     struct agent_config config;
     struct ol_error err = {0};
     struct options options;
+    if (argc > 1 && strcmp(argv[1], "rules") == 0)
+        return rules_command(argc - 1, argv + 1);
     int result = read_options(argc, argv, &options);
     if (result >= 0)
         return result;

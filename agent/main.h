@@ -33,6 +33,9 @@ uint64_t parts_stop(struct agent_parts *parts, int64_t drain_ms);
 /** Close all, the spool last. */
 void parts_close(struct agent_parts *parts);
 
+/** `lineaged rules ...`; argv[0] is "rules". @return the exit status. */
+int rules_command(int argc, char **argv);
+
 /** Tell systemd, if it asked (NOTIFY_SOCKET). */
 void notify_service_manager(const char *state);
 #endif
