@@ -493,8 +493,10 @@ const struct ol__setting agent_settings[] = {
      .default_value = "50ms",
      .min = 1,
      .max = 10 * SECOND,
-     .help = "How long the expressions of all rules may work on one event, and again for each MiB "
-             "of it. A text that they could not finish is redacted whole, and counted."},
+     .help =
+         "How long the expressions of all rules may work on one event (time of the processor), and "
+         "again for each MiB of it. A text that they could not finish is redacted whole, and "
+         "counted."},
     {.key = "spool.directory",
      .type = OL_SETTING_TEXT,
      .offset = AT(spool_directory),

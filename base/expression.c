@@ -2,7 +2,7 @@
 /* Promises:
  *  1. No text makes a match take long. PCRE2 counts steps anew for each place where a match may
  * begin, so one call tries SLICE of those places at most, each with STEPS_MAX steps, and the clock
- * is looked at between calls.
+ * is looked at between calls: the thread's own time, so that a busy machine uses up no budget.
  *  2. Its searches for a first character run to the end of what it is given, whatever the slice: so
  * a text is given in windows, and a match that reaches the end of a window that is not the end of
  * the text is a limit, not a match.
@@ -13,6 +13,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 #include "times.h"
@@ -38,7 +39,9 @@ struct ol__matcher {
     pcre2_match_context *context;
     pcre2_match_data *data;
     pcre2_jit_stack *stack;
-    int64_t deadline_us; /* monotonic */
+    int64_t budget_us;   /* INT64_MAX: none */
+    int64_t begin_us;    /* of the thread's own time; -1: not looked at yet */
+    int64_t deadline_us; /* monotonic: no look at the other clock, which costs more, before it */
     bool is_over;
 };
 
@@ -107,7 +110,7 @@ ol_status ol__matcher_new(struct ol__matcher **ret, struct ol_error *err)
     pcre2_set_match_limit(m->context, STEPS_MAX);
     pcre2_set_depth_limit(m->context, DEPTH_MAX);
     pcre2_set_heap_limit(m->context, HEAP_KIB);
-    m->deadline_us = INT64_MAX;
+    m->budget_us = INT64_MAX;
     *ret = m;
     return OL_OK;
 }
@@ -124,14 +127,33 @@ void ol__matcher_free(struct ol__matcher *m)
 
 void ol__matcher_begin(struct ol__matcher *m, int64_t budget_us)
 {
-    m->deadline_us = ol__time_monotonic_us() + budget_us;
-    m->is_over = false;
+    m->budget_us = budget_us;
+    m->begin_us = -1;
+    m->is_over = budget_us <= 0;
+}
+
+static int64_t own_time_us(void)
+{
+    struct timespec now;
+    if (clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now) != 0)
+        return ol__time_monotonic_us();
+    return (int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
 }
 
 static bool is_over(struct ol__matcher *m)
 {
-    if (!m->is_over && m->deadline_us != INT64_MAX)
-        m->is_over = ol__time_monotonic_us() > m->deadline_us;
+    if (m->is_over || m->budget_us == INT64_MAX)
+        return m->is_over;
+    int64_t now_us = ol__time_monotonic_us();
+    if (m->begin_us < 0) {
+        m->begin_us = own_time_us();
+        m->deadline_us = now_us + m->budget_us;
+    }
+    if (now_us < m->deadline_us)
+        return false;
+    int64_t left_us = m->budget_us - (own_time_us() - m->begin_us);
+    m->is_over = left_us <= 0;
+    m->deadline_us = now_us + left_us;
     return m->is_over;
 }
 

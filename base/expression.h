@@ -33,8 +33,8 @@ enum ol__found {
 struct ol__matcher; /* opaque: memory for matching, and the time that is left */
 OL_NODISCARD ol_status ol__matcher_new(struct ol__matcher **ret, struct ol_error *err);
 void ol__matcher_free(struct ol__matcher *matcher);
-/** From now on all matching together may take @p budget_us; past it everything is OL_FOUND_LIMIT.
- */
+/** From now on all matching together may take @p budget_us of the calling thread's own time; past
+ * it everything is OL_FOUND_LIMIT. */
 void ol__matcher_begin(struct ol__matcher *matcher, int64_t budget_us);
 
 /** One group of a match: offsets in the text. SIZE_MAX: the group took no part. */
