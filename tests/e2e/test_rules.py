@@ -7,6 +7,7 @@ import time
 import uuid
 
 import numbered
+import procs
 from agent_process import Agent, http_route, store_route
 
 # Made up, and put together here so that no scanner takes them for real ones.
@@ -206,3 +207,14 @@ def test_rules_are_shown_and_tried(runner, built, workdir):
     done = rules("test", one)
     assert done.status == 2 and "%s:2: rules[0].pattern: rule 'x': " % agent.config in done.err
     assert sorted(os.listdir(agent.home)) == ["lineaged.yaml"]
+
+
+def test_the_manual_shows_rules_that_work(runner, built, workdir):
+    page = (procs.REPO / "agent" / "lineaged.yaml.5.in").read_text()
+    sample = page[page.index("\nrules:\n") + 1:]
+    sample = sample[:sample.index("\n.fi\n")].replace("\\-", "-").replace("\\e", "\\")
+    config = workdir / "sample.yaml"
+    config.write_text(sample + "\n")
+    done = runner.run(built("lineaged"), "rules", "list", "--config", config)
+    assert done.status == 0, done.err
+    assert done.out.count(" line ") == 13
