@@ -53,8 +53,9 @@ const struct ol__setting route_settings[] = {
      .choices = "generic|marquez|datahub|openmetadata|lineaged",
      .help = "http: what is known about the other side: its path, which of its answers mean a bad "
              "event, which events it cannot take or would store wrongly (these are parked), and "
-             "whether it takes several at once. marquez was tried on 0.51.1; datahub and "
-             "openmetadata follow their documentation."},
+             "whether it takes several at once. marquez was tried on 0.51.1, and gets the terminal "
+             "event of a run again after one that came late; datahub and openmetadata follow "
+             "their documentation."},
     {.key = "api_key_file",
      .type = OL_SETTING_TEXT,
      .offset = AT(api_key_file),
@@ -75,7 +76,8 @@ const struct ol__setting route_settings[] = {
     {.key = "token_url",
      .type = OL_SETTING_TEXT,
      .offset = AT(token_url),
-     .help = "http, oauth2 and jwt: the token endpoint. While it is down events wait."},
+     .help = "http, oauth2 and jwt: the token endpoint, reached with the route's certificates and "
+             "proxy. While it is down events wait."},
     {.key = "client_id",
      .type = OL_SETTING_TEXT,
      .offset = AT(client_id),
