@@ -10,6 +10,9 @@ static const struct {
     const char *help;
 } verbs[] = {
     {"run", verb_run, "run a command and record what it read and wrote"},
+    {"begin", verb_begin, "begin a run of several steps that leave receipts"},
+    {"end", verb_end, "end it: seal its folder"},
+    {"verify", verb_verify, "check the receipts of a run"},
     {"why", verb_ask, "where did this come from"},
     {"impact", verb_ask, "what does this affect"},
     {"runs", verb_ask, "list runs, newest first"},

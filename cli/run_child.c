@@ -92,6 +92,7 @@ static void take_status(int status, struct run_outcome *outcome)
     }
     int number = WTERMSIG(status);
     const char *name = sigabbrev_np(number);
+    outcome->signal = number;
     outcome->exit_status = 128 + number;
     snprintf(outcome->message, sizeof outcome->message, "command ended by signal %d (%s%s)%s",
              number, name != NULL ? "SIG" : "real-time", name != NULL ? name : "",

@@ -12,6 +12,7 @@ struct run_child {
 };
 struct run_outcome {
     int exit_status;   /**< what we exit with */
+    int signal;        /**< that ended it; 0: none */
     int exec_errno;    /**< why it could not be executed; 0: it was */
     char message[128]; /**< for the errorMessage facet when exit_status is not 0 */
 };

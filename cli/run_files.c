@@ -54,8 +54,14 @@ void run_files_declare(struct run_files *files, struct ol_run *run)
         struct run_file *f = &files->items[i];
         f->dataset =
             f->side == RUN_INPUT ? ol_run_input(run, f->text) : ol_run_output(run, f->text);
-        if (f->dataset != NULL && files->hash_limit > 0)
+        f->size = -1;
+        f->reason = "no file of this machine";
+        if (files->hash_limit > 0)
             f->path = local_path(f->text);
+        else
+            f->reason = "nothing is hashed";
+        if (f->path != NULL)
+            f->reason = "not there";
     }
 }
 
@@ -102,16 +108,19 @@ static void wait_for_tick(struct timespec changed)
 }
 
 /** "sha256:..." of the open file, unless it is too large, is not as @p before says, or changes
- * (OL_END). */
+ * (OL_END, and why). */
 static ol_status hash_open(int fd, const struct stat *before, uint64_t limit,
-                           bool (*is_hurried)(void), char out[RUN_VERSION_SIZE])
+                           bool (*is_hurried)(void), char out[RUN_VERSION_SIZE],
+                           const char **ret_reason)
 {
     struct stat after;
     struct ol__sha256 *hash;
     uint64_t hashed = 0;
     uint8_t sum[OL_SHA256_SIZE];
+    *ret_reason = "larger than --hash-limit";
     if ((uint64_t)before->st_size > limit)
         return OL_END;
+    *ret_reason = "out of memory";
     char *block = malloc(BLOCK_SIZE);
     if (block == NULL)
         return OL_NOMEM;
@@ -125,8 +134,10 @@ static ol_status hash_open(int fd, const struct stat *before, uint64_t limit,
         ssize_t n = is_hurried != NULL && is_hurried() ? 0 : read(fd, block, BLOCK_SIZE);
         if (n < 0 && errno == EINTR)
             continue;
-        if (n < 0)
+        if (n < 0) {
             st = OL_IO;
+            *ret_reason = "cannot be read";
+        }
         if (n <= 0)
             break;
         ol__sha256_add(hash, block, (size_t)n);
@@ -136,9 +147,13 @@ static ol_status hash_open(int fd, const struct stat *before, uint64_t limit,
     }
     if (st == OL_OK && fstat(fd, &after) < 0)
         st = OL_IO;
-    if (st == OL_OK && (!is_same(before, &after) || hashed != (uint64_t)after.st_size))
+    if (st == OL_OK && (!is_same(before, &after) || hashed != (uint64_t)after.st_size)) {
+        *ret_reason = is_hurried != NULL && is_hurried() ? "there was no time to read it"
+                                                         : "changed while it was read";
         st = OL_END;
+    }
     if (st == OL_OK) {
+        *ret_reason = NULL;
         ol__sha256_finish(hash, sum);
         snprintf(out, RUN_VERSION_SIZE, "sha256:");
         ol__hex(sum, sizeof sum, out + 7);
@@ -149,21 +164,28 @@ static ol_status hash_open(int fd, const struct stat *before, uint64_t limit,
 }
 
 static ol_status hash_path(const char *path, uint64_t limit, bool (*is_hurried)(void),
-                           char out[RUN_VERSION_SIZE])
+                           char out[RUN_VERSION_SIZE], int64_t *ret_size, const char **ret_reason)
 {
     struct stat before;
     int fd = open_regular(path, &before);
+    *ret_size = -1;
+    *ret_reason = errno == EINVAL ? "no regular file" : "not there, or cannot be opened";
     if (fd < 0)
         return errno == ENOENT || errno == ENOTDIR ? OL_NOT_FOUND : OL_END;
     wait_for_tick(before.st_ctim);
-    ol_status st = fstat(fd, &before) < 0 ? OL_IO : hash_open(fd, &before, limit, is_hurried, out);
+    *ret_reason = "cannot be looked at";
+    ol_status st =
+        fstat(fd, &before) < 0 ? OL_IO : hash_open(fd, &before, limit, is_hurried, out, ret_reason);
+    *ret_size = before.st_size;
     close(fd);
     return st;
 }
 
 ol_status run_files_hash_path(const char *path, uint64_t limit, char out[RUN_VERSION_SIZE])
 {
-    return hash_path(path, limit, NULL, out);
+    int64_t size;
+    const char *reason;
+    return hash_path(path, limit, NULL, out, &size, &reason);
 }
 
 void run_files_open_inputs(struct run_files *files)
@@ -215,10 +237,12 @@ void *run_files_hash_inputs(void *arg)
             continue;
         if (f->fd < 0)
             f->fd = open_regular(f->path, &st);
+        f->size = f->before.st_size;
+        f->reason = "cannot be opened";
         if (f->fd < 0)
             continue;
-        OL_IGNORE(hash_open(f->fd, &f->before, files->hash_limit, files->is_hurried, f->version) !=
-                      OL_OK,
+        OL_IGNORE(hash_open(f->fd, &f->before, files->hash_limit, files->is_hurried, f->version,
+                            &f->reason) != OL_OK,
                   "no version is recorded");
         close(f->fd);
         f->fd = -1;
@@ -232,7 +256,8 @@ void run_files_hash_outputs(struct run_files *files, bool is_quiet)
         struct run_file *f = &files->items[i];
         if (f->side != RUN_OUTPUT || f->path == NULL)
             continue;
-        ol_status st = hash_path(f->path, files->hash_limit, files->is_hurried, f->version);
+        ol_status st = hash_path(f->path, files->hash_limit, files->is_hurried, f->version,
+                                 &f->size, &f->reason);
         if (st == OL_NOT_FOUND && !is_quiet)
             cli_say("output '%s' is not there after the command", f->text);
     }

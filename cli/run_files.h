@@ -24,6 +24,8 @@ struct run_file {
     bool was_there;             /**< an input that was a regular file, as `before` says */
     struct stat before;
     char version[RUN_VERSION_SIZE]; /**< "" none */
+    int64_t size;       /**< bytes when it was hashed, or found too large; below 0: not known */
+    const char *reason; /**< why it has no version; static text */
 };
 struct run_files {
     struct run_file *items; /**< owned */

@@ -2,3 +2,4 @@
 ol_unit_test(run_files ol_cli)
 ol_unit_test(cli_client ol_cli)
 ol_unit_test(tree ol_cli ol_test_support)
+ol_unit_test(receipt ol_cli)

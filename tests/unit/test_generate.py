@@ -193,7 +193,7 @@ class OurSchemas(unittest.TestCase):
     def test_each_schema_says_what_the_facts_say(self):
         facts = generate.Facts(SPEC / "facts")
         ours = [f for f in facts.facets if f.get("base") == "lineaged"]
-        self.assertEqual({f["schema"] for f in ours}, {p.name for p in (SPEC / "schemas").glob("*.json")})
+        self.assertEqual({f["schema"] for f in ours}, {p.name for p in (SPEC / "schemas").glob("*Facet-*.json")})
         for facet in ours:
             schema = json.loads((SPEC / "schemas" / facet["schema"]).read_text(encoding="utf-8"))
             self.assertEqual(schema["$id"], facet["id"])
@@ -203,6 +203,11 @@ class OurSchemas(unittest.TestCase):
             self.assertEqual(base["$ref"],
                              facts.core["spec"]["schema"] + f"#/$defs/{facet['entity'].capitalize()}Facet")
             self.check_struct(facts, facet["struct"], own)
+
+    def test_each_schema_is_found_by_its_id(self):
+        for path in (SPEC / "schemas").glob("*.json"):
+            schema = json.loads(path.read_text(encoding="utf-8"))
+            self.assertRegex(schema["$id"], r"/v\d+\.\d+\.\d+/spec/schemas/%s$" % path.name)
 
     def check_struct(self, facts, struct, schema):
         fields = facts.structs[struct]["fields"]

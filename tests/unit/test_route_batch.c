@@ -313,6 +313,11 @@ static bool is_in_flight(void *arg)
     return metric_get(&b->f.metrics.routes[0].in_flight) == 24;
 }
 
+static bool has_three(void *arg)
+{
+    return http_script_requests(arg) == 3;
+}
+
 static void hang(void *arg, const struct script_request *request, struct script_reply *reply)
 {
     (void)arg;
@@ -334,7 +339,7 @@ static void under_way_is_bounded(void **state)
     add_runs(b, 300, 0, 1);
     fixture_start(&b->f);
     fixture_until(is_in_flight, b, "three batches of eight");
-    assert_int_equal(http_script_requests(hanging), 3);
+    fixture_until(has_three, hanging, "three requests");
     assert_int_equal(fixture_stop(&b->f, 0), 300);
     http_script_stop(hanging);
     bench_free(b);

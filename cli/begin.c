@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* lineage begin, lineage end: a run as a whole, for those whose steps are not below one command. */
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include "cli.h"
+#include "pipeline.h"
+#include "run_options.h"
+
+static void print_begin_help(void)
+{
+    puts(
+        "Usage: lineage begin [OPTION]...\n"
+        "Begin a run of several steps, each a `lineage run --step`; print its run_id.\n"
+        "\n"
+        "      --pipeline NAME      job name of the run as a whole; default: the folder's name\n"
+        "      --namespace NAME     job namespace; default: OPENLINEAGE_NAMESPACE, else 'default'\n"
+        "      --runs DIR           the runs folder; default: LINEAGE_RUNS, else runs\n"
+        "      --param, --tag, --group KEY=VALUE\n"
+        "      --export             print the shell commands that hand the run on: "
+        "eval \"$(lineage begin --export)\"\n"
+        "  -q, --quiet              say nothing about lineage on standard error\n"
+        "  -h, --help\n"
+        "\n"
+        "Exit status: 0; 1 the folder cannot be written; 2 usage.");
+}
+
+/* 'text' for a POSIX shell. */
+static void print_variable(const char *name, const char *value)
+{
+    printf("export %s='", name);
+    for (; *value != '\0'; value++) {
+        if (*value == '\'')
+            fputs("'\\''", stdout);
+        else
+            putchar(*value);
+    }
+    puts("'");
+}
+
+static int print_run(const struct receipt_folder *folder, const struct ol_run *root, bool is_export)
+{
+    if (is_export) {
+        print_variable("LINEAGE_RUN_ID", folder->run_id);
+        print_variable("LINEAGE_RUNS", folder->runs);
+        if (root != NULL) {
+            print_variable("OPENLINEAGE_PARENT_ID", ol_run_parent_id(root));
+            print_variable("OPENLINEAGE_ROOT_PARENT_ID", ol_run_root_parent_id(root));
+        }
+    } else {
+        puts(folder->run_id);
+    }
+    if (fflush(stdout) == 0)
+        return CLI_YES;
+    cli_say("standard output could not be written");
+    return CLI_NO;
+}
+
+struct begin_options {
+    const char *runs, *pipeline, *job_namespace;
+    struct run_pairs parameters, tags, groups;
+    bool is_export, is_quiet;
+};
+
+static int add_pair(struct run_pairs *pairs, const char *option)
+{
+    const char *problem = run_pairs_add(pairs, optarg);
+    return problem == NULL ? 0 : cli_usage("begin", "%s: '%.60s': %s", option, optarg, problem);
+}
+
+/* @return 0; below 0: help was printed; else what to exit with. */
+static int parse_begin(int argc, char **argv, struct begin_options *o)
+{
+    enum { PIPELINE = 256, NAMESPACE, RUNS, PARAM, TAG, GROUP, EXPORT };
+    static const struct option options[] = {{"pipeline", required_argument, NULL, PIPELINE},
+                                            {"namespace", required_argument, NULL, NAMESPACE},
+                                            {"runs", required_argument, NULL, RUNS},
+                                            {"param", required_argument, NULL, PARAM},
+                                            {"tag", required_argument, NULL, TAG},
+                                            {"group", required_argument, NULL, GROUP},
+                                            {"export", no_argument, NULL, EXPORT},
+                                            {"quiet", no_argument, NULL, 'q'},
+                                            {"help", no_argument, NULL, 'h'},
+                                            {NULL, 0, NULL, 0}};
+    int result = 0;
+    for (int c; result == 0 && (c = getopt_long(argc, argv, "qh", options, NULL)) != -1;) {
+        switch (c) {
+        case PIPELINE:
+            o->pipeline = optarg;
+            break;
+        case NAMESPACE:
+            o->job_namespace = optarg;
+            break;
+        case RUNS:
+            o->runs = optarg;
+            break;
+        case PARAM:
+            result = add_pair(&o->parameters, "--param");
+            break;
+        case TAG:
+            result = add_pair(&o->tags, "--tag");
+            break;
+        case GROUP:
+            result = add_pair(&o->groups, "--group");
+            break;
+        case EXPORT:
+            o->is_export = true;
+            break;
+        case 'q':
+            o->is_quiet = true;
+            break;
+        case 'h':
+            print_begin_help();
+            return -1;
+        default:
+            return cli_usage("begin", "see the message above");
+        }
+    }
+    if (result == 0 && optind < argc)
+        return cli_usage("begin", "'%.60s': no argument is expected", argv[optind]);
+    if (result == 0 && o->pipeline != NULL && o->pipeline[0] == '\0')
+        return cli_usage("begin", "--pipeline: a name must not be empty");
+    return result;
+}
+
+int verb_begin(int argc, char **argv)
+{
+    struct begin_options o = {0};
+    struct ol_error err = {.message = ""};
+    struct ol_client *client = NULL;
+    struct ol_run *root = NULL;
+    struct receipt_folder folder = {.fd = -1};
+    char *runs = NULL;
+    int result = parse_begin(argc, argv, &o);
+    if (result == 0) {
+        ol_status status = receipt_find_runs(o.runs, &runs, &err);
+        if (status == OL_OK) {
+            client = pipeline_open_client(o.job_namespace, &o.is_quiet);
+            const struct pipeline_options p = {
+                .runs = runs,
+                .job_namespace = o.job_namespace,
+                .name = o.pipeline,
+                .is_quiet = o.is_quiet,
+                .is_detached = true,
+                .parameters = {.items = o.parameters.items, .count = o.parameters.count},
+                .tags = {.items = o.tags.items, .count = o.tags.count},
+                .groups = {.items = o.groups.items, .count = o.groups.count}};
+            status = pipeline_begin(&p, client, &folder, &root, &err);
+        }
+        if (status == OL_OK)
+            result = print_run(&folder, root, o.is_export);
+        else
+            cli_say("%s", err.message);
+        if (status != OL_OK)
+            result = status == OL_INVALID ? CLI_USAGE : CLI_NO;
+    }
+    ol_run_free(root);
+    if (client != NULL)
+        OL_IGNORE(ol_client_close(client, 0, NULL) < 0, "its events are handed over or were said");
+    receipt_folder_close(&folder);
+    free(runs);
+    free(o.parameters.items);
+    free(o.tags.items);
+    free(o.groups.items);
+    return result < 0 ? CLI_YES : result;
+}
+
+/* ---- end ---- */
+
+struct end_options {
+    const char *runs, *run_id;
+    enum ol_event event;
+    bool is_quiet;
+};
+
+static int parse_end(int argc, char **argv, struct end_options *o)
+{
+    enum { RUNS = 256, FAIL, ABORT };
+    static const struct option options[] = {
+        {"runs", required_argument, NULL, RUNS}, {"fail", no_argument, NULL, FAIL},
+        {"abort", no_argument, NULL, ABORT},     {"quiet", no_argument, NULL, 'q'},
+        {"help", no_argument, NULL, 'h'},        {NULL, 0, NULL, 0}};
+    for (int c; (c = getopt_long(argc, argv, "qh", options, NULL)) != -1;) {
+        switch (c) {
+        case RUNS:
+            o->runs = optarg;
+            break;
+        case FAIL:
+            o->event = OL_FAIL;
+            break;
+        case ABORT:
+            o->event = OL_ABORT;
+            break;
+        case 'q':
+            o->is_quiet = true;
+            break;
+        case 'h':
+            puts(
+                "Usage: lineage end [OPTION]... [RUN_ID]\n"
+                "End the run that LINEAGE_RUN_ID or RUN_ID names: seal its folder, emit COMPLETE.\n"
+                "\n"
+                "      --fail, --abort      it ended otherwise: emit FAIL, or ABORT\n"
+                "      --runs DIR           the runs folder; default: LINEAGE_RUNS, else runs\n"
+                "  -q, --quiet              say nothing about lineage on standard error\n"
+                "  -h, --help\n"
+                "\n"
+                "Exit status: 0; 1 it is ended already, or cannot be written; 2 usage; 3 no such "
+                "run.");
+            return -1;
+        default:
+            return cli_usage("end", "see the message above");
+        }
+    }
+    o->run_id = optind < argc ? argv[optind++] : getenv("LINEAGE_RUN_ID");
+    if (optind < argc)
+        return cli_usage("end", "'%.60s': one run is expected", argv[optind]);
+    if (o->run_id == NULL || o->run_id[0] == '\0')
+        return cli_usage("end", "which run? expected RUN_ID, or LINEAGE_RUN_ID in the environment");
+    return 0;
+}
+
+/* The run must not become its own parent: its id stands there for its steps. */
+static void forget_own_parent(const char *run_id)
+{
+    char id[OL_ID_SIZE];
+    const char *parent = getenv("OPENLINEAGE_PARENT_ID");
+    size_t size = parent != NULL ? strlen(parent) : 0;
+    if (size >= OL_ID_SIZE && ol_id_from_foreign(NULL, run_id, id, NULL) == OL_OK &&
+        strcmp(parent + size - (OL_ID_SIZE - 1), id) == 0)
+        OL_IGNORE(unsetenv("OPENLINEAGE_PARENT_ID") < 0 ||
+                      unsetenv("OPENLINEAGE_ROOT_PARENT_ID") < 0,
+                  "their names are names");
+}
+
+int verb_end(int argc, char **argv)
+{
+    struct end_options o = {.event = OL_COMPLETE};
+    struct ol_error err = {.message = ""}, why = {.message = ""};
+    struct receipt_folder folder = {.fd = -1};
+    char *runs = NULL;
+    int result = parse_end(argc, argv, &o);
+    if (result != 0)
+        return result < 0 ? CLI_YES : result;
+    ol_status status = receipt_find_runs(o.runs, &runs, &err);
+    if (status == OL_OK)
+        status = receipt_folder_open(runs, o.run_id, &folder, &err);
+    if (status == OL_OK) {
+        forget_own_parent(o.run_id);
+        struct ol_client *client = pipeline_open_client(NULL, &o.is_quiet);
+        struct ol_run *root = pipeline_root(&folder, client, &why);
+        if (client != NULL && root == NULL && !o.is_quiet)
+            cli_say("no event for the run: %s", why.message);
+        status = pipeline_end(&folder, root, o.event, o.is_quiet, &err);
+        ol_run_free(root);
+        if (client != NULL)
+            OL_IGNORE(ol_client_close(client, 0, NULL) < 0,
+                      "its events are handed over or were said");
+    }
+    receipt_folder_close(&folder);
+    free(runs);
+    if (status == OL_OK)
+        return CLI_YES;
+    cli_say("%s", err.message);
+    return status == OL_INVALID ? CLI_USAGE : status == OL_NOT_FOUND ? CLI_NOT_KNOWN : CLI_NO;
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef PIPELINE_H
+#define PIPELINE_H
+/** @file
+ * The run as a whole: its folder and manifest, its events, its end (spec/RECEIPT.md R1, R2, R14).
+ * Threads: main.
+ */
+#include <openlineage/openlineage.h>
+#include "receipt/record.h"
+
+struct pipeline_options {
+    const char *runs; /**< absolute path of the runs folder */
+    const char *job_namespace;
+    const char *name; /**< job name; NULL: the name of the folder that the runs folder stands in */
+    bool is_quiet;
+    bool is_detached; /**< another process ends it */
+    struct receipt_pairs parameters, tags, groups;
+};
+
+/** Client for what `lineage` itself emits; NULL after saying why, unless quiet. */
+struct ol_client *pipeline_open_client(const char *job_namespace, const bool *is_quiet);
+/** Make the folder, emit START, write the manifest. @p client NULL: nothing is emitted.
+ *  @param ret_root  owned; NULL where nothing is emitted.
+ *  @return as receipt_folder_make() and receipt_put(). */
+OL_NODISCARD ol_status pipeline_begin(const struct pipeline_options *options,
+                                      struct ol_client *client, struct receipt_folder *ret,
+                                      struct ol_run **ret_root, struct ol_error *err);
+/** Make the run the parent of what a client that is opened from now on emits, unless the
+ * environment names another one. @return OL_OK, OL_NOMEM, OL_CORRUPT (manifest.json says no job),
+ * OL_IO. */
+OL_NODISCARD ol_status pipeline_be_child_of(const struct receipt_folder *folder,
+                                            struct ol_error *err);
+/** The root run of a run that was begun elsewhere, to be ended here. @return NULL: none, err says
+ * why. Owned. */
+struct ol_run *pipeline_root(const struct receipt_folder *folder, struct ol_client *client,
+                             struct ol_error *err);
+/** Seal the folder and emit @p event for @p root, which may be NULL. @return as receipt_seal(). */
+OL_NODISCARD ol_status pipeline_end(const struct receipt_folder *folder, struct ol_run *root,
+                                    enum ol_event event, bool is_quiet, struct ol_error *err);
+#endif

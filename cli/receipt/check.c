@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Each receipt, claim and manifest is read and hashed once; whoever names another one by its hash
+ * is compared with what stands there. */
+#include "check.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+#include "attempt.h"
+#include "json_doc.h"
+
+struct check {
+    const struct receipt_folder *folder;
+    struct receipt_listing listing;
+    bool with_files;
+    receipt_problem *tell;
+    void *arg;
+    struct receipt_figures *figures;
+    struct ol_error *err;
+    struct ol__buf text; /* of the file being read */
+    bool *is_told;       /* of each file of the listing, that it was changed */
+};
+
+OL_PRINTF(3, 4)
+static void tell(struct check *c, const char *path, const char *format, ...)
+{
+    char problem[1024];
+    va_list args;
+    va_start(args, format);
+    vsnprintf(problem, sizeof problem, format, args);
+    va_end(args);
+    c->figures->problems++;
+    c->tell(c->arg, path, problem);
+}
+
+/* Somebody says that @p path has hash @p sha256. */
+static void compare(struct check *c, const char *who, const char *path, const char *sha256)
+{
+    const struct receipt_file *file = receipt_find(&c->listing, path);
+    if (file == NULL) {
+        tell(c, path, "was taken away; %s knows it with hash %.64s", who, sha256);
+        return;
+    }
+    size_t index = (size_t)(file - c->listing.items);
+    if (strcmp(file->sha256, sha256) == 0 || c->is_told[index])
+        return;
+    c->is_told[index] = true;
+    tell(c, path, "was changed: its hash is %s, %s knows it with %.64s", file->sha256, who, sha256);
+}
+
+/* ---- one document ---- */
+
+static ol_status read_doc(struct check *c, const char *path, struct json_doc *ret,
+                          bool *ret_is_read)
+{
+    ol__buf_reset(&c->text);
+    struct ol_error why;
+    *ret_is_read = false;
+    ol_status status = receipt_get(c->folder->fd, path, &c->text, NULL, c->err);
+    if (status != OL_OK)
+        return status;
+    status =
+        json_doc_read(ret, (struct ol__span){.data = c->text.data, .size = c->text.size}, &why);
+    if (status == OL_NOMEM)
+        return ol__error_set(c->err, OL_NOMEM, "'%s': out of memory", path);
+    *ret_is_read = status == OL_OK;
+    if (status != OL_OK)
+        tell(c, path, "%s", why.message);
+    return OL_OK;
+}
+
+static bool is_text(const struct json_node *doc, const char *key, const char *expected)
+{
+    const char *text = json_get_text(doc, key);
+    return text != NULL && strcmp(text, expected) == 0;
+}
+
+/* "steps/020_render/attempt-2/receipt.json": the step's folder, the attempt (0: of the step itself)
+ * and the file's name. @return whether it is such a path. */
+static bool split(const char *path, char *step, size_t size, int64_t *ret_attempt,
+                  const char **ret_name)
+{
+    if (strncmp(path, "steps/", 6) != 0)
+        return false;
+    const char *behind = strchr(path + 6, '/');
+    if (behind == NULL || (size_t)(behind - path - 6) >= size)
+        return false;
+    memcpy(step, path + 6, (size_t)(behind - path - 6));
+    step[behind - path - 6] = '\0';
+    const char *slash = strchr(behind + 1, '/');
+    char attempt[32];
+    *ret_attempt = 0;
+    *ret_name = behind + 1;
+    if (slash == NULL)
+        return true;
+    if ((size_t)(slash - behind) > sizeof attempt)
+        return false;
+    snprintf(attempt, sizeof attempt, "%.*s", (int)(slash - behind - 1), behind + 1);
+    *ret_attempt = receipt_attempt_number(attempt);
+    *ret_name = slash + 1;
+    return *ret_attempt > 0;
+}
+
+/* The step's name within its folder's, behind the number that may stand in front. */
+static bool is_step_folder(const char *folder, const struct json_node *doc)
+{
+    const char *step = json_get_text(doc, "step");
+    int64_t seq = json_get_int(doc, "seq", -1);
+    char expected[RECEIPT_STEP_MAX + 32];
+    if (step == NULL)
+        return false;
+    if (seq >= 0)
+        snprintf(expected, sizeof expected, "%03lld_%s", (long long)seq, step);
+    else
+        snprintf(expected, sizeof expected, "%s", step);
+    return strcmp(folder, expected) == 0;
+}
+
+static ol_status check_output(struct check *c, const char *path, const char *cwd,
+                              const struct json_node *output)
+{
+    char full[8192], sha256[OL_SHA256_TEXT + 1];
+    struct ol_error why;
+    const char *name = json_get_text(output, "path"), *expected = json_get_text(output, "sha256");
+    if (name == NULL || expected == NULL || !is_text(output, "kind", "file"))
+        return OL_OK;
+    bool is_absolute = name[0] == '/' || cwd == NULL;
+    int size =
+        snprintf(full, sizeof full, "%s%s%s", is_absolute ? "" : cwd, is_absolute ? "" : "/", name);
+    if (size < 0 || (size_t)size >= sizeof full)
+        return OL_OK;
+    int fd = open(full, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (fd < 0) {
+        tell(c, path, "output '%s': %s", full, strerror(errno));
+        return OL_OK;
+    }
+    ol_status status = ol__sha256_file(fd, 0, sha256, NULL, &why);
+    close(fd);
+    c->figures->files++;
+    if (status == OL_NOMEM)
+        return ol__error_set(c->err, OL_NOMEM, "'%s': out of memory", full);
+    if (status != OL_OK)
+        tell(c, path, "output '%s': %s", full, why.message);
+    else if (strcmp(sha256, expected) != 0)
+        tell(c, path, "output '%s' was changed: its hash is %s, the receipt says %.64s", full,
+             sha256, expected);
+    return OL_OK;
+}
+
+static ol_status check_winner(struct check *c, const char *path, const char *folder,
+                              const struct receipt_file *file, const struct json_node *doc)
+{
+    char other[RECEIPT_PATH_SIZE + 64];
+    int64_t attempt = json_get_int(doc, "attempt", 0);
+    c->figures->steps++;
+    c->figures->won++;
+    snprintf(other, sizeof other, "steps/%s/attempt-%lld/receipt.json", folder, (long long)attempt);
+    const struct receipt_file *same = receipt_find(&c->listing, other);
+    if (same != NULL && strcmp(same->sha256, file->sha256) != 0)
+        tell(c, path, "is not what attempt %lld wrote", (long long)attempt);
+    if (json_get(doc, "selected") == NULL)
+        tell(c, path, "was not selected by who wrote it");
+    ol_status status = OL_OK;
+    const char *cwd = json_get_text(json_get(doc, "command"), "cwd");
+    const struct json_node *output = json_get_items(doc, "outputs");
+    for (; c->with_files && output != NULL && status == OL_OK; output = output->next)
+        status = check_output(c, path, cwd, output);
+    return status;
+}
+
+static void count_attempt(struct check *c, const char *folder, int64_t attempt, const char *name,
+                          const struct json_node *doc)
+{
+    char receipt[RECEIPT_PATH_SIZE + 64], step[RECEIPT_PATH_SIZE + 64];
+    if (strcmp(name, "receipt.json") == 0) {
+        c->figures->failed += is_text(doc, "status", "COMPLETE") ? 0 : 1;
+        return;
+    }
+    c->figures->attempts++;
+    snprintf(receipt, sizeof receipt, "steps/%s/attempt-%lld/receipt.json", folder,
+             (long long)attempt);
+    if (receipt_find(&c->listing, receipt) != NULL)
+        return;
+    /* a winner that died between its two names */
+    struct ol__buf text;
+    struct json_doc winner;
+    bool has_won = false;
+    snprintf(step, sizeof step, "steps/%s/receipt.json", folder);
+    ol__buf_init(&text, RECEIPT_FILE_MAX);
+    if (receipt_get(c->folder->fd, step, &text, NULL, NULL) == OL_OK &&
+        json_doc_read(&winner, (struct ol__span){.data = text.data, .size = text.size}, NULL) ==
+            OL_OK) {
+        has_won = json_get_int(winner.root, "attempt", 0) == attempt;
+        json_doc_release(&winner);
+    }
+    ol__buf_release(&text);
+    c->figures->open += has_won ? 0 : 1;
+}
+
+static ol_status check_file(struct check *c, const struct receipt_file *file)
+{
+    char folder[RECEIPT_PATH_SIZE];
+    int64_t attempt = 0;
+    const char *name = NULL;
+    struct json_doc doc;
+    bool is_read = false, is_manifest = strcmp(file->path, "manifest.json") == 0;
+    bool is_step = split(file->path, folder, sizeof folder, &attempt, &name);
+    bool is_claim = is_step && attempt > 0 && strcmp(name, "claim.json") == 0;
+    if (!is_manifest && !is_claim && !(is_step && strcmp(name, "receipt.json") == 0))
+        return OL_OK; /* what an attempt kept */
+    ol_status status = read_doc(c, file->path, &doc, &is_read);
+    if (status != OL_OK || !is_read)
+        return status;
+    if (!is_text(doc.root, "run_id", c->folder->run_id))
+        tell(c, file->path, "belongs to another run: %s",
+             json_get_text(doc.root, "run_id") != NULL ? json_get_text(doc.root, "run_id")
+                                                       : "none");
+    if (is_step && !is_step_folder(folder, doc.root))
+        tell(c, file->path, "belongs to another step: %s",
+             json_get_text(doc.root, "step") != NULL ? json_get_text(doc.root, "step") : "none");
+    if (attempt > 0 && json_get_int(doc.root, "attempt", 0) != attempt)
+        tell(c, file->path, "belongs to attempt %lld",
+             (long long)json_get_int(doc.root, "attempt", 0));
+    const struct json_node *previous = json_get(doc.root, "previous");
+    const char *path = json_get_text(previous, "path"), *sha256 = json_get_text(previous, "sha256");
+    if (is_step && (path == NULL || sha256 == NULL))
+        tell(c, file->path, "names no receipt before it");
+    else if (is_step)
+        compare(c, file->path, path, sha256);
+    if (is_step && attempt > 0)
+        count_attempt(c, folder, attempt, name, doc.root);
+    else if (is_step)
+        status = check_winner(c, file->path, folder, file, doc.root);
+    json_doc_release(&doc);
+    return status;
+}
+
+/* ---- the seal ---- */
+
+static ol_status check_seal(struct check *c)
+{
+    struct json_doc doc;
+    bool is_read = false;
+    if (faccessat(c->folder->fd, "seal.json", F_OK, AT_SYMLINK_NOFOLLOW) != 0)
+        return OL_OK;
+    c->figures->is_sealed = true;
+    ol_status status = read_doc(c, "seal.json", &doc, &is_read);
+    if (status != OL_OK || !is_read)
+        return status;
+    bool *is_sealed = calloc(c->listing.count + 1, sizeof *is_sealed);
+    if (is_sealed == NULL) {
+        json_doc_release(&doc);
+        return ol__error_set(c->err, OL_NOMEM, "seal.json: out of memory");
+    }
+    for (const struct json_node *line = json_get_items(doc.root, "receipts"); line != NULL;
+         line = line->next) {
+        char sha256[OL_SHA256_TEXT + 1];
+        if (line->text == NULL || strlen(line->text) <= OL_SHA256_TEXT + 2) {
+            tell(c, "seal.json", "a line that names no file");
+            continue;
+        }
+        memcpy(sha256, line->text, OL_SHA256_TEXT);
+        sha256[OL_SHA256_TEXT] = '\0';
+        const char *path = line->text + OL_SHA256_TEXT + 2;
+        const struct receipt_file *file = receipt_find(&c->listing, path);
+        if (file != NULL)
+            is_sealed[file - c->listing.items] = true;
+        compare(c, "the seal", path, sha256);
+    }
+    for (size_t i = 0; i < c->listing.count; i++) {
+        if (!is_sealed[i])
+            tell(c, c->listing.items[i].path, "came after the seal");
+    }
+    free(is_sealed);
+    json_doc_release(&doc);
+    return OL_OK;
+}
+
+ol_status receipt_check(const struct receipt_folder *folder, bool with_files,
+                        receipt_problem *tell_one, void *arg, struct receipt_figures *ret,
+                        struct ol_error *err)
+{
+    struct check c = {.folder = folder,
+                      .with_files = with_files,
+                      .tell = tell_one,
+                      .arg = arg,
+                      .figures = ret,
+                      .err = err};
+    *ret = (struct receipt_figures){0};
+    ol__buf_init(&c.text, RECEIPT_FILE_MAX * 16);
+    ol_status status = receipt_list(folder, &c.listing, err);
+    c.is_told = calloc(c.listing.count + 1, sizeof *c.is_told);
+    if (status == OL_OK && c.is_told == NULL)
+        status = ol__error_set(err, OL_NOMEM, "check: out of memory");
+    if (status == OL_OK && receipt_find(&c.listing, "manifest.json") == NULL)
+        tell(&c, "manifest.json", "is not there");
+    for (size_t i = 0; status == OL_OK && i < c.listing.count; i++)
+        status = check_file(&c, &c.listing.items[i]);
+    if (status == OL_OK)
+        status = check_seal(&c);
+    free(c.is_told);
+    ol__buf_release(&c.text);
+    receipt_listing_release(&c.listing);
+    return status;
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef RECEIPT_CHECK_H
+#define RECEIPT_CHECK_H
+/** @file
+ * Is a run's folder what it was (spec/RECEIPT.md, R13, R14)? Threads: one. Reads, never writes.
+ */
+#include "listing.h"
+
+struct receipt_figures {
+    int64_t steps, attempts, won, open, failed; /**< open: claimed, without a receipt */
+    int64_t files;                              /**< outputs that were hashed again */
+    int64_t problems;
+    bool is_sealed;
+};
+/** Told of each problem, in byte order of paths within each kind of check. @p path is borrowed. */
+typedef void receipt_problem(void *arg, const char *path, const char *problem);
+
+/** @param with_files  also hash the outputs of winners that are files here.
+ *  @return OL_OK with any number of problems; OL_IO, OL_DENIED, OL_TOO_LARGE, OL_NOMEM. */
+OL_NODISCARD ol_status receipt_check(const struct receipt_folder *folder, bool with_files,
+                                     receipt_problem *tell, void *arg, struct receipt_figures *ret,
+                                     struct ol_error *err);
+#endif

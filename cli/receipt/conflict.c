@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "conflict.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+static ol_status read_earlier(const struct receipt_attempt *a, struct receipt_conflicts *c)
+{
+    int64_t first = OL_MAX(1, a->number - RECEIPT_OVER_MAX);
+    if (a->number <= first)
+        return OL_OK;
+    c->earlier = calloc((size_t)(a->number - first), sizeof *c->earlier);
+    if (c->earlier == NULL)
+        return OL_NOMEM;
+    for (int64_t n = first; n < a->number; n++) {
+        char path[64];
+        struct ol__buf text;
+        snprintf(path, sizeof path, "attempt-%lld/receipt.json", (long long)n);
+        ol__buf_init(&text, RECEIPT_FILE_MAX);
+        if (receipt_get(a->step_fd, path, &text, NULL, NULL) == OL_OK &&
+            json_doc_read(&c->earlier[c->earlier_count],
+                          (struct ol__span){.data = text.data, .size = text.size}, NULL) == OL_OK)
+            c->earlier_count++;
+        ol__buf_release(&text);
+    }
+    return OL_OK;
+}
+
+static void compare(struct receipt_conflicts *c, const struct receipt_artifact *now)
+{
+    for (size_t i = c->earlier_count; i > 0; i--) {
+        const struct json_node *doc = c->earlier[i - 1].root;
+        const struct json_node *then = json_get_items(doc, "outputs");
+        for (; then != NULL; then = then->next) {
+            const char *path = json_get_text(then, "path"), *was = json_get_text(then, "sha256");
+            if (path == NULL || was == NULL || strcmp(path, now->path) != 0)
+                continue;
+            if (strcmp(was, now->sha256) != 0)
+                c->items[c->count++] =
+                    (struct receipt_conflict){.path = now->path,
+                                              .attempt = json_get_int(doc, "attempt", 0),
+                                              .sha256 = now->sha256,
+                                              .was = was};
+            return;
+        }
+    }
+}
+
+ol_status receipt_find_conflicts(const struct receipt_attempt *attempt,
+                                 const struct receipt_artifact *outputs, size_t count,
+                                 struct receipt_conflicts *ret)
+{
+    *ret = (struct receipt_conflicts){0};
+    if (attempt->number == 1 || count == 0)
+        return OL_OK;
+    ret->items = calloc(count, sizeof *ret->items);
+    if (ret->items == NULL || read_earlier(attempt, ret) != OL_OK)
+        return OL_NOMEM;
+    for (size_t i = 0; i < count; i++) {
+        if (outputs[i].sha256 != NULL)
+            compare(ret, &outputs[i]);
+    }
+    return OL_OK;
+}
+
+void receipt_conflicts_release(struct receipt_conflicts *conflicts)
+{
+    for (size_t i = 0; i < conflicts->earlier_count; i++)
+        json_doc_release(&conflicts->earlier[i]);
+    free(conflicts->earlier);
+    free(conflicts->items);
+    *conflicts = (struct receipt_conflicts){0};
+}

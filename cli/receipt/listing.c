@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "listing.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+#include "json_write.h"
+#include "times.h"
+
+#define DEPTH_MAX 16       /* folders below the run's */
+#define FILES_MAX 10000000 /* 10,000 steps with 1,000 files each */
+#define PATH_SIZE 4096
+
+struct walk {
+    struct receipt_listing *listing;
+    struct ol_error *err;
+    char path[PATH_SIZE]; /* within the run's folder, "" at its top */
+};
+
+static ol_status add_file(struct walk *w, int dirfd, const char *name)
+{
+    struct receipt_listing *l = w->listing;
+    if (l->count == FILES_MAX)
+        return ol__error_set(w->err, OL_TOO_LARGE, "'%s': more than %d files", w->path, FILES_MAX);
+    if (l->count == l->cap) {
+        size_t cap = l->cap == 0 ? 64 : l->cap * 2;
+        struct receipt_file *items = realloc(l->items, cap * sizeof *items);
+        if (items == NULL)
+            return ol__error_set(w->err, OL_NOMEM, "listing: out of memory");
+        l->items = items;
+        l->cap = cap;
+    }
+    struct receipt_file *file = &l->items[l->count];
+    *file = (struct receipt_file){.path = strdup(w->path)};
+    if (file->path == NULL)
+        return ol__error_set(w->err, OL_NOMEM, "listing: out of memory");
+    l->count++;
+    int fd = openat(dirfd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+    if (fd < 0)
+        return ol__error_set_errno(w->err, errno, "'%s'", w->path);
+    ol_status status = ol__sha256_file(fd, 0, file->sha256, NULL, w->err);
+    close(fd);
+    return status;
+}
+
+static bool is_listed(const char *path, const char *name)
+{
+    return name[0] != '.' && strcmp(path, "seal.json") != 0 && strcmp(path, "last") != 0;
+}
+
+static ol_status walk_folder(struct walk *w, int dirfd, const char *name, int depth);
+
+static ol_status walk_entry(struct walk *w, int dirfd, const char *name, int depth)
+{
+    struct stat st;
+    size_t used = strlen(w->path);
+    ol_status status = OL_OK;
+    int size = snprintf(w->path + used, sizeof w->path - used, "%s%s", used > 0 ? "/" : "", name);
+    if (size < 0 || (size_t)size >= sizeof w->path - used)
+        status = ol__error_set(w->err, OL_TOO_LARGE, "'%.100s...': a path of more than %d bytes",
+                               w->path, PATH_SIZE - 1);
+    else if (!is_listed(w->path, name))
+        status = OL_OK;
+    else if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
+        status = errno == ENOENT ? OL_OK : ol__error_set_errno(w->err, errno, "'%s'", w->path);
+    else if (S_ISDIR(st.st_mode))
+        status = walk_folder(w, dirfd, name, depth + 1);
+    else if (S_ISREG(st.st_mode))
+        status = add_file(w, dirfd, name);
+    w->path[used] = '\0';
+    return status;
+}
+
+static ol_status walk_folder(struct walk *w, int dirfd, const char *name, int depth)
+{
+    if (depth > DEPTH_MAX)
+        return ol__error_set(w->err, OL_TOO_LARGE, "'%s': more than %d folders deep", w->path,
+                             DEPTH_MAX);
+    int fd = openat(dirfd, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+    if (dir == NULL) {
+        ol_status status = ol__error_set_errno(w->err, errno, "folder '%s'", w->path);
+        if (fd >= 0)
+            close(fd);
+        return status;
+    }
+    ol_status status = OL_OK;
+    for (const struct dirent *entry; status == OL_OK && (entry = readdir(dir)) != NULL;) {
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+            status = walk_entry(w, fd, entry->d_name, depth);
+    }
+    closedir(dir);
+    return status;
+}
+
+static int compare(const void *a, const void *b)
+{
+    return strcmp(((const struct receipt_file *)a)->path, ((const struct receipt_file *)b)->path);
+}
+
+ol_status receipt_list(const struct receipt_folder *folder, struct receipt_listing *listing,
+                       struct ol_error *err)
+{
+    struct walk w = {.listing = listing, .err = err};
+    ol__sha256_read_no_config();
+    ol_status status = walk_folder(&w, folder->fd, ".", 0);
+    if (listing->count > 0)
+        qsort(listing->items, listing->count, sizeof *listing->items, compare);
+    return status;
+}
+
+void receipt_listing_release(struct receipt_listing *listing)
+{
+    for (size_t i = 0; i < listing->count; i++)
+        free(listing->items[i].path);
+    free(listing->items);
+    *listing = (struct receipt_listing){0};
+}
+
+const struct receipt_file *receipt_find(const struct receipt_listing *listing, const char *path)
+{
+    size_t low = 0, high = listing->count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        int order = strcmp(listing->items[middle].path, path);
+        if (order == 0)
+            return &listing->items[middle];
+        if (order < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return NULL;
+}
+
+/* ---- the seal ---- */
+
+static ol_status write_seal(const struct receipt_folder *folder,
+                            const struct receipt_listing *listing, struct ol__buf *out,
+                            struct ol_error *err)
+{
+    char now[OL_TIME_TEXT + 1];
+    struct ol__json_writer w;
+    struct ol__buf line, text;
+    ol__buf_init(&line, RECEIPT_FILE_MAX * 16);
+    ol__buf_init(&text, PATH_SIZE * 2);
+    ol__time_format(ol__time_now_ms(), now);
+    ol__json_writer_init(&w, &line);
+    ol__json_begin_object(&w);
+    ol__json_member_text(&w, "schema", RECEIPT_SCHEMA("ReceiptSeal"));
+    ol__json_member_text(&w, "run_id", folder->run_id);
+    ol__json_member_text(&w, "sealed_at", now);
+    ol__json_key(&w, "receipts");
+    ol__json_begin_array(&w);
+    for (size_t i = 0; i < listing->count; i++) {
+        ol__buf_reset(&text);
+        ol__buf_add_format(&text, "%s  %s", listing->items[i].sha256, listing->items[i].path);
+        ol__json_text(&w, text.data);
+    }
+    ol__json_end_array(&w);
+    ol__json_member_text(&w, "writer", "lineage/" OL_VERSION);
+    ol__json_end_object(&w);
+    if (line.status == OL_OK)
+        receipt_indent((struct ol__span){.data = line.data, .size = line.size}, out);
+    ol_status status = line.status != OL_OK   ? line.status
+                       : text.status != OL_OK ? text.status
+                                              : out->status;
+    ol__buf_release(&line);
+    ol__buf_release(&text);
+    return status == OL_OK ? OL_OK
+                           : ol__error_set(err, status, "seal.json: %s", ol_status_name(status));
+}
+
+ol_status receipt_seal(const struct receipt_folder *folder, char ret_sha256[OL_SHA256_TEXT + 1],
+                       struct ol_error *err)
+{
+    struct receipt_listing listing = {0};
+    struct ol__buf text;
+    if (faccessat(folder->fd, "seal.json", F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+        return ol__error_set(err, OL_BUSY, "run '%s' is sealed already", folder->run_id);
+    ol__buf_init(&text, RECEIPT_FILE_MAX * 16);
+    ol_status status = receipt_list(folder, &listing, err);
+    if (status == OL_OK)
+        status = write_seal(folder, &listing, &text, err);
+    const struct ol__span bytes = {.data = text.data, .size = text.size};
+    if (status == OL_OK)
+        status = receipt_hash(bytes, ret_sha256, err);
+    if (status == OL_OK)
+        status = receipt_put(folder->fd, "seal.json", bytes, err);
+    receipt_listing_release(&listing);
+    ol__buf_release(&text);
+    return status;
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef RECEIPT_LISTING_H
+#define RECEIPT_LISTING_H
+/** @file
+ * Every file of a run with its hash: what a seal lists and a check starts from (spec/RECEIPT.md,
+ * R14). Threads: one per listing. Blocks on the file system: all files are read.
+ */
+#include "folder.h"
+
+struct receipt_file {
+    char *path; /**< within the run's folder; owned by the listing */
+    char sha256[OL_SHA256_TEXT + 1];
+};
+struct receipt_listing {
+    struct receipt_file *items; /**< in byte order of their paths */
+    size_t count, cap;
+};
+/** List what is there now, but for seal.json, `last`, and names that begin with a dot. Zero it
+ * first. @return OL_OK; OL_IO, OL_DENIED, OL_TOO_LARGE, OL_NOMEM. receipt_listing_release() in any
+ * case. */
+OL_NODISCARD ol_status receipt_list(const struct receipt_folder *folder,
+                                    struct receipt_listing *listing, struct ol_error *err);
+void receipt_listing_release(struct receipt_listing *listing);
+/** NULL: not there. */
+const struct receipt_file *receipt_find(const struct receipt_listing *listing, const char *path);
+
+/** R14: write seal.json, once. @return OL_OK: ret_sha256 is its hash; OL_BUSY: the run is sealed
+ * already; as receipt_list() and receipt_put(). */
+OL_NODISCARD ol_status receipt_seal(const struct receipt_folder *folder,
+                                    char ret_sha256[OL_SHA256_TEXT + 1], struct ol_error *err);
+#endif

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef RECEIPT_RECORD_H
+#define RECEIPT_RECORD_H
+/** @file
+ * What stands in manifest.json, claim.json, receipt.json and seal.json (spec/RECEIPT.md; JSON
+ * Schemas in spec/schemas/). All texts are borrowed; NULL is absent. Threads: plain functions.
+ */
+#include "attempt.h"
+
+struct receipt_pair {
+    const char *key, *value;
+};
+struct receipt_pairs {
+    const struct receipt_pair *items;
+    size_t count;
+};
+struct receipt_artifact {
+    const char *path; /**< as given */
+    const char *name_space, *name;
+    const char *sha256;  /**< hexadecimal */
+    const char *version; /**< of what is known by another version than its hash */
+    int64_t size;        /**< bytes; below 0: not known */
+    const char *media_type;
+    const char *kind;   /**< file, remote... (R10) */
+    const char *basis;  /**< computed, declared, unknown */
+    const char *reason; /**< why it is unknown */
+};
+struct receipt_conflict {
+    const char *path;
+    int64_t attempt;
+    const char *sha256, *was;
+};
+struct receipt_origin {
+    const char *run_id, *root_run_id, *parent_run_id, *job_namespace, *job_name;
+};
+
+struct receipt_manifest {
+    const char *run_id, *created_at, *pipeline;
+    struct receipt_pairs parameters, tags, groups;
+    struct receipt_origin openlineage;
+};
+void receipt_write_manifest(const struct receipt_manifest *manifest, struct ol__buf *out);
+
+struct receipt {
+    const struct receipt_attempt *attempt;
+    const char *task_id;
+    const char *status; /**< COMPLETE, FAIL, ABORT */
+    const char *started_at, *finished_at;
+    int64_t duration_ms;
+    int exit_code;      /**< when signal is NULL */
+    const char *signal; /**< "SIGTERM" */
+    char *const *argv;  /**< NULL-terminated; redacted here */
+    const char *cwd;
+    const struct receipt_artifact *inputs, *outputs;
+    size_t input_count, output_count;
+    const struct receipt_conflict *conflicts;
+    size_t conflict_count;
+    struct receipt_pairs parameters, tags, groups;
+    struct receipt_origin openlineage;
+};
+/** @param choice NULL: the claim. */
+void receipt_write(const struct receipt *receipt, const struct receipt_choice *choice,
+                   struct ol__buf *out);
+
+/** What is put in the place of a secret. */
+#define RECEIPT_REDACTED "[redacted]"
+/** R12, of one argument: whether it, or the one behind it (*ret_next), holds a secret, and what may
+ * be shown of it. @p out gets the text to show. */
+void receipt_redact_argument(const char *argument, bool *ret_next, struct ol__buf *out);
+/** Whether what is called so is kept from others. */
+bool receipt_is_secret_name(const char *name);
+/** Media type by the name's ending; NULL: not known. Static text. */
+const char *receipt_media_type(const char *path);
+#endif

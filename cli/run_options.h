@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef RUN_OPTIONS_H
+#define RUN_OPTIONS_H
+/** @file The command line of `lineage run` (lineage(1)). Threads: main. */
+#include "receipt/record.h"
+#include "run_files.h"
+
+#define RUN_PAIRS_MAX 1000
+#define RUN_OK_CODES_MAX 255
+
+struct run_pairs {
+    struct receipt_pair *items; /**< owned; texts borrowed from argv */
+    size_t count, cap;
+};
+struct run_options {
+    const char *job;
+    const char *job_namespace;
+    const char *id, *system; /**< another system's id for the run; NULL: a new one */
+    struct run_files files;
+    bool is_quiet;
+    /* receipts */
+    const char *step; /**< NULL: none is written */
+    const char *runs, *pipeline, *task_id;
+    int64_t seq;     /**< below 0: none */
+    int64_t attempt; /**< 0: the next */
+    struct run_pairs parameters, tags, groups;
+    bool is_ok[RUN_OK_CODES_MAX + 1]; /**< by exit status */
+};
+
+/** Read the options; @p argv is changed (a NUL takes the place of each '=' of a pair). @return 0:
+ * the command is at argv[optind]; below 0: help was printed; else what to exit with, said. */
+int run_options_parse(int argc, char **argv, struct run_options *o);
+void run_options_release(struct run_options *o);
+/** Add "KEY=VALUE", which is split in place. @return NULL, or what is wrong with it: static text.
+ */
+const char *run_pairs_add(struct run_pairs *pairs, char *text);
+#endif

@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* lineage verify: is the folder of a run what it was? */
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include "cli.h"
+#include "json_write.h"
+#include "receipt/check.h"
+
+#define OUTPUT_MAX ((size_t)256 << 20)
+
+struct output {
+    struct ol__json_writer w;
+    struct ol__buf text;
+    bool is_json;
+};
+
+static void tell(void *arg, const char *path, const char *problem)
+{
+    struct output *out = arg;
+    if (!out->is_json) {
+        printf("%s: %s\n", path, problem);
+        return;
+    }
+    ol__json_begin_object(&out->w);
+    ol__json_member_text(&out->w, "path", path);
+    ol__json_member_text(&out->w, "problem", problem);
+    ol__json_end_object(&out->w);
+}
+
+static void print_figures(const struct receipt_folder *folder, const struct receipt_figures *f)
+{
+    printf("run %s: %lld attempts, %lld steps with a winner, %lld failed, %lld without an end; %s",
+           folder->run_id, (long long)f->attempts, (long long)f->steps, (long long)f->failed,
+           (long long)f->open, f->is_sealed ? "sealed" : "not sealed");
+    if (f->files > 0)
+        printf("; %lld outputs read", (long long)f->files);
+    if (f->problems == 0)
+        printf("; all is as it was\n");
+    else
+        printf("; %lld problems\n", (long long)f->problems);
+}
+
+static void write_figures(struct output *out, const struct receipt_figures *f)
+{
+    ol__json_end_array(&out->w);
+    ol__json_member_int(&out->w, "attempts", f->attempts);
+    ol__json_member_int(&out->w, "steps", f->steps);
+    ol__json_member_int(&out->w, "failed", f->failed);
+    ol__json_member_int(&out->w, "open", f->open);
+    ol__json_member_int(&out->w, "outputs_read", f->files);
+    ol__json_member_bool(&out->w, "sealed", f->is_sealed);
+    ol__json_end_object(&out->w);
+    ol__buf_add_char(&out->text, '\n');
+}
+
+struct verify_options {
+    const char *runs, *run_id;
+    bool with_files, is_json;
+};
+
+static int parse(int argc, char **argv, struct verify_options *o)
+{
+    static const struct option options[] = {{"runs", required_argument, NULL, 'r'},
+                                            {"files", no_argument, NULL, 'f'},
+                                            {"json", no_argument, NULL, 'j'},
+                                            {"help", no_argument, NULL, 'h'},
+                                            {NULL, 0, NULL, 0}};
+    for (int c; (c = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
+        switch (c) {
+        case 'r':
+            o->runs = optarg;
+            break;
+        case 'f':
+            o->with_files = true;
+            break;
+        case 'j':
+            o->is_json = true;
+            break;
+        case 'h':
+            puts(
+                "Usage: lineage verify [OPTION]... [RUN_ID]\n"
+                "Check the receipts of a run: the one that LINEAGE_RUN_ID or RUN_ID names.\n"
+                "\n"
+                "      --files              also hash the outputs that are files of this machine\n"
+                "      --runs DIR           the runs folder; default: LINEAGE_RUNS, else runs\n"
+                "      --json\n"
+                "  -h, --help\n"
+                "\n"
+                "Exit status: 0 all is as it was; 1 it is not, a line for each file; 2 usage; 3 no "
+                "such run.");
+            return -1;
+        default:
+            return cli_usage("verify", "see the message above");
+        }
+    }
+    o->run_id = optind < argc ? argv[optind++] : getenv("LINEAGE_RUN_ID");
+    if (optind < argc)
+        return cli_usage("verify", "'%.60s': one run is expected", argv[optind]);
+    if (o->run_id == NULL || o->run_id[0] == '\0')
+        return cli_usage("verify",
+                         "which run? expected RUN_ID, or LINEAGE_RUN_ID in the environment");
+    return 0;
+}
+
+int verb_verify(int argc, char **argv)
+{
+    struct verify_options o = {0};
+    struct ol_error err = {.message = "out of memory"};
+    struct receipt_folder folder = {.fd = -1};
+    struct receipt_figures figures = {0};
+    struct output out = {.is_json = false};
+    char *runs = NULL;
+    int result = parse(argc, argv, &o);
+    if (result != 0)
+        return result < 0 ? CLI_YES : result;
+    ol__buf_init(&out.text, OUTPUT_MAX);
+    ol__json_writer_init(&out.w, &out.text);
+    out.is_json = o.is_json;
+    ol_status status = receipt_find_runs(o.runs, &runs, &err);
+    if (status == OL_OK)
+        status = receipt_folder_open(runs, o.run_id, &folder, &err);
+    if (status == OL_OK && o.is_json) {
+        ol__json_begin_object(&out.w);
+        ol__json_member_text(&out.w, "run_id", folder.run_id);
+        ol__json_key(&out.w, "problems");
+        ol__json_begin_array(&out.w);
+    }
+    if (status == OL_OK)
+        status = receipt_check(&folder, o.with_files, tell, &out, &figures, &err);
+    if (status == OL_OK && o.is_json) {
+        write_figures(&out, &figures);
+        status = out.text.status;
+        if (status == OL_OK)
+            fwrite(out.text.data, 1, out.text.size, stdout);
+    } else if (status == OL_OK) {
+        print_figures(&folder, &figures);
+    }
+    if (status == OL_OK && fflush(stdout) != 0)
+        status = ol__error_set(&err, OL_IO, "standard output could not be written");
+    ol__buf_release(&out.text);
+    receipt_folder_close(&folder);
+    free(runs);
+    if (status == OL_OK)
+        return figures.problems == 0 ? CLI_YES : CLI_NO;
+    cli_say("%s", err.message);
+    return status == OL_INVALID ? CLI_USAGE : status == OL_NOT_FOUND ? CLI_NOT_KNOWN : CLI_NO;
+}
