@@ -24,6 +24,7 @@ enum {
     CARD,
     SSN,
     EMAIL,
+    NAMED,
     COUNT
 };
 static_assert(COUNT <= BUILTIN_MAX, "a bit for each");
@@ -142,35 +143,50 @@ const struct builtin builtins[] = {
                "[^\\s@<>()\\[\\],;:\"'\\\\/=?&|{}]{1,64}+@"
                "(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\\.){1,8}[A-Za-z]{2,24}(?![\\w-])",
                NULL},
+    [NAMED] =
+        {"named",
+         "texts in facets under a name that says it: {\"db_password\": \"...\"}, or {\"name\": "
+         "\"DB_PASSWORD\", \"value\": \"...\"}",
+         /* on the name, not on the text */
+         "(?i)(?:password|passwd|pwd|passphrase|secret|token|credential|authorization"
+         "|(?:api|access|account|private|secret|shared)[_.-]?key|connection[_.-]?string)s?"
+         "(?![A-Za-z])",
+         NULL},
 };
 const size_t builtin_count = OL_COUNT(builtins);
 
 const struct builtin_trigger builtin_triggers[] = {
     {"-----BEGIN", BIT(PRIVATE_KEY), false, false},
     {"@", BIT(URL_PASSWORD) | BIT(EMAIL), false, false},
-    {"assword", BIT(URL_PASSWORD) | BIT(PASSWORD), true, false},
-    {"asswd", BIT(URL_PASSWORD) | BIT(PASSWORD), true, false},
-    {"pwd", BIT(URL_PASSWORD) | BIT(PASSWORD), true, false},
-    {"assphrase", BIT(URL_PASSWORD) | BIT(PASSWORD), true, false},
-    {"ecret", BIT(URL_PASSWORD) | BIT(PASSWORD) | BIT(AWS), true, false},
-    {"token", BIT(URL_PASSWORD) | BIT(PASSWORD), true, false},
-    {"apikey", BIT(URL_PASSWORD) | BIT(PASSWORD), true, false},
-    {"api_key", BIT(URL_PASSWORD) | BIT(PASSWORD), true, false},
-    {"api-key", BIT(URL_PASSWORD) | BIT(PASSWORD), true, false},
-    {"ccesskey", BIT(URL_PASSWORD) | BIT(PASSWORD) | BIT(AZURE), true, false},
-    {"ccess_key", BIT(URL_PASSWORD) | BIT(PASSWORD), true, false},
-    {"ccess-key", BIT(URL_PASSWORD) | BIT(PASSWORD), true, false},
+    {"assword", BIT(URL_PASSWORD) | BIT(PASSWORD) | BIT(NAMED), true, false},
+    {"asswd", BIT(URL_PASSWORD) | BIT(PASSWORD) | BIT(NAMED), true, false},
+    {"pwd", BIT(URL_PASSWORD) | BIT(PASSWORD) | BIT(NAMED), true, false},
+    {"assphrase", BIT(URL_PASSWORD) | BIT(PASSWORD) | BIT(NAMED), true, false},
+    {"ecret", BIT(URL_PASSWORD) | BIT(PASSWORD) | BIT(AWS) | BIT(NAMED), true, false},
+    {"token", BIT(URL_PASSWORD) | BIT(PASSWORD) | BIT(NAMED), true, false},
+    {"apikey", BIT(URL_PASSWORD) | BIT(PASSWORD) | BIT(NAMED), true, false},
+    {"api_key", BIT(URL_PASSWORD) | BIT(PASSWORD) | BIT(NAMED), true, false},
+    {"api-key", BIT(URL_PASSWORD) | BIT(PASSWORD) | BIT(NAMED), true, false},
+    {"ccesskey", BIT(URL_PASSWORD) | BIT(PASSWORD) | BIT(AZURE) | BIT(NAMED), true, false},
+    {"ccess_key", BIT(URL_PASSWORD) | BIT(PASSWORD) | BIT(NAMED), true, false},
+    {"ccess-key", BIT(URL_PASSWORD) | BIT(PASSWORD) | BIT(NAMED), true, false},
     {"signature=", BIT(URL_PASSWORD) | BIT(AZURE), true, false},
     {"signatures=", BIT(URL_PASSWORD), true, false},
     {"sig=", BIT(URL_PASSWORD) | BIT(AZURE), true, false},
     {"sigs=", BIT(URL_PASSWORD), true, false},
     {"auth=", BIT(URL_PASSWORD), true, false},
     {"auths=", BIT(URL_PASSWORD), true, false},
-    {"redential", BIT(URL_PASSWORD), true, false},
+    {"redential", BIT(URL_PASSWORD) | BIT(NAMED), true, false},
+    {"api.key", BIT(NAMED), true, false},
+    {"ccess.key", BIT(NAMED), true, false},
+    {"ccount", BIT(NAMED), true, false},
+    {"rivate", BIT(NAMED), true, false},
+    {"hared", BIT(NAMED), true, false},
+    {"onnection", BIT(NAMED), true, false},
     {"dentified", BIT(PASSWORD), true, false},
     {"bearer", BIT(BEARER), true, false},
     {"basic", BIT(BEARER), true, false},
-    {"uthorization", BIT(BEARER), true, false},
+    {"uthorization", BIT(BEARER) | BIT(NAMED), true, false},
     {"eyJ", BIT(JWT), false, false},
     {"AKIA", BIT(AWS), false, false},
     {"ASIA", BIT(AWS), false, false},
@@ -181,7 +197,7 @@ const struct builtin_trigger builtin_triggers[] = {
     {"AIza", BIT(GCP), false, false},
     {"ya29.", BIT(GCP), false, false},
     {"GOCSPX-", BIT(GCP), false, false},
-    {"AccountKey", BIT(AZURE), true, false},
+    {"AccountKey", BIT(AZURE) | BIT(NAMED), true, false},
     {"~", BIT(AZURE), false, false},
     {"ghp_", BIT(GITHUB), false, false},
     {"gho_", BIT(GITHUB), false, false},
@@ -218,6 +234,11 @@ uint32_t builtin_card_bit(void)
 uint32_t builtin_ssn_bit(void)
 {
     return BIT(SSN);
+}
+
+uint32_t builtin_named_bit(void)
+{
+    return BIT(NAMED);
 }
 
 uint32_t builtin_find(const char *name)

@@ -33,6 +33,8 @@ extern const struct builtin_trigger builtin_triggers[];
 extern const size_t builtin_trigger_count;
 uint32_t builtin_card_bit(void);
 uint32_t builtin_ssn_bit(void);
+/** The one whose expression is for the name that a text has. */
+uint32_t builtin_named_bit(void);
 
 struct builtin_filter; /* opaque */
 /** For the patterns of @p names only. NULL: out of memory. */

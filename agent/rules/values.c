@@ -19,6 +19,8 @@ struct pass {
     bool has_patterns; /* of the user's, which match where they like */
     uint32_t found;    /* built-in patterns that may match somewhere in the event */
     size_t last_end;   /* of the token before this one */
+    size_t name_depth; /* of the last `name` or `key` of an object; 0: of none that is open */
+    bool is_name_secret;
 };
 
 bool rules_in_facet(const struct ol__json_value *v, size_t *ret_at)
@@ -213,10 +215,57 @@ static void replace(struct travel *t, struct rule *rule, const struct ol__expres
     }
 }
 
+/* ---- texts whose name says what they are ---- */
+
+static bool says_secret(const struct rules *r, struct ol__span name)
+{
+    struct ol__match match[OL_EXPRESSION_GROUPS];
+    const struct ol__expression *x = r->builtins[__builtin_ctz(builtin_named_bit())];
+    return name.size > 0 && ol__expression_find(x, r->matcher, name, 0, match) != OL_FOUND_NOT;
+}
+
+/* {"name":..., "value":...}: the name is kept for the value beside it. */
+static void note_name(struct pass *p, const struct ol__json_value *v)
+{
+    bool is_object = v->type == OL_JSON_OBJECT || v->type == OL_JSON_OBJECT_END;
+    if (is_object && v->depth < p->name_depth)
+        p->name_depth = 0;
+    if (v->type != OL_JSON_STRING ||
+        !(rules_key_is(v, v->depth - 1, "name") || rules_key_is(v, v->depth - 1, "key")))
+        return;
+    p->name_depth = v->depth;
+    p->is_name_secret = says_secret(p->r, v->text);
+}
+
+static bool is_named_secret(const struct pass *p, const struct ol__json_value *v, size_t facet_at)
+{
+    size_t at = v->depth - 1;
+    if (facet_at == SIZE_MAX || v->depth < facet_at + 2)
+        return false;
+    if (v->path[at].is_index && at > facet_at + 1)
+        at--; /* one of several */
+    if (v->path[at].is_index)
+        return false;
+    if (p->name_depth == v->depth && rules_key_is(v, at, "value"))
+        return p->is_name_secret;
+    return says_secret(p->r, v->path[at].key);
+}
+
+static bool is_redacted(struct ol__span text)
+{
+    static const char mark[] = "[redacted:";
+    return text.size >= sizeof mark - 1 && memcmp(text.data, mark, sizeof mark - 1) == 0;
+}
+
 static void redact(struct travel *t, struct rule *rule, uint32_t *found)
 {
     for (uint32_t left = rule->builtins & *found; left != 0; left &= left - 1) {
         unsigned i = (unsigned)__builtin_ctz(left);
+        if (1u << i == builtin_named_bit()) {
+            if (!is_redacted(t->text))
+                take_whole(t, rule, builtins[i].name);
+            continue;
+        }
         replace(t, rule, t->r->builtins[i], &builtins[i]);
     }
     if (rule->pattern != NULL)
@@ -240,7 +289,10 @@ static void travel(const struct pass *p, struct travel *t, size_t facet_at, bool
     uint32_t found = 0;
     bool can_match = t->text.size > 0 && (is_key || !is_protected(t->v)), is_below;
     if (can_match && p->found != 0)
-        found = p->found & builtin_filter_find(r->filter, t->text, false);
+        found = p->found & builtin_filter_find(r->filter, t->text, false) & ~builtin_named_bit();
+    if (can_match && !is_key && (p->found & builtin_named_bit()) != 0 &&
+        is_named_secret(p, t->v, facet_at))
+        found |= builtin_named_bit();
     for (size_t i = p->first; i < p->end; i++) {
         struct rule *rule = &r->list[i];
         if (rule->config->type == RULE_RENAME) {
@@ -321,6 +373,8 @@ static ol_status take(void *arg, const struct ol__json_value *v, struct ol_error
     ol_status status = OL_OK;
     size_t facet_at = SIZE_MAX, at;
     (void)err;
+    if ((p->found & builtin_named_bit()) != 0 && v->depth > 0)
+        note_name(p, v);
     if (v->type == OL_JSON_OBJECT_END || v->type == OL_JSON_ARRAY_END) {
         p->last_end = v->end;
         return OL_OK;

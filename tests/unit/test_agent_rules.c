@@ -175,7 +175,7 @@ static void namespaces_get_other_names_wherever_they_name_something(void **state
                     "\"prod\"}"),
              ",\"outputs\":[{\"namespace\":\"p\",\"name\":\"prod\",\"facets\":{\"columnLineage\":"
              "{" HEAD ",\"fields\":{\"namespace\":{\"inputFields\":[{\"namespace\":\"p\",\"name\":"
-                      "\"t\",\"field\":\"prod\"}]}}},"
+             "\"t\",\"field\":\"prod\"}]}}},"
              "\"symlinks\":{" HEAD
              ",\"identifiers\":[{\"namespace\":\"p\",\"name\":\"x\",\"type\":\"T\"}]}}}]")},
         {RENAME("from: [prod], to: p, of: datasets"),
