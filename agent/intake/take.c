@@ -86,6 +86,8 @@ ol_status intake_take(struct intake_taker *taker, struct spool_record *record,
                                       now_ms, &event, err);
     if (status == OL_OK && taker->rules != NULL)
         status = apply_rules(taker, record, &event, now_ms, err);
+    if (status == OL_INVALID)
+        rules_hide(taker->rules, err); /* promise 3 */
     if (status != OL_OK)
         return status;
     record->type = SPOOL_EVENT;
@@ -111,6 +113,8 @@ ol_status intake_check(struct intake_taker *taker, struct ol__span data,
     const struct ol__event *event;
     ol_status status = ol__event_read(taker->reader, data, OL_EVENT_CORE, &taker->limits,
                                       ol__time_now_ms(), &event, err);
+    if (status == OL_INVALID)
+        rules_hide(taker->rules, err);
     if (status == OL_OK && ret_event != NULL)
         *ret_event = event;
     return status;

@@ -5,6 +5,7 @@
  * changed nothing changes but what a rule says; the rest is copied byte for byte.
  *  3. Memory for an event is given back, but for a little that is kept for the next. */
 #include "rules_impl.h"
+#include "utf8.h"
 
 #define KEEP ((size_t)256 * 1024)
 #define MIB ((size_t)1 << 20)
@@ -168,4 +169,37 @@ ol_status rules_apply(struct rules *r, struct ol__span text, const struct ol__ev
         return OL_OK;
     *ret = text;
     return OL_AGAIN;
+}
+
+/* ---- refusals ---- */
+
+static bool is_secret(struct rules *r, const struct rule *rule, struct ol__span text)
+{
+    struct ol__match match[OL_EXPRESSION_GROUPS];
+    for (uint32_t left = rule->builtins & ~builtin_named_bit(); left != 0; left &= left - 1) {
+        const struct ol__expression *x = r->builtins[__builtin_ctz(left)];
+        if (ol__expression_find(x, r->matcher, text, 0, match) != OL_FOUND_NOT)
+            return true;
+    }
+    return rule->pattern != NULL &&
+           ol__expression_find(rule->pattern, r->matcher, text, 0, match) != OL_FOUND_NOT;
+}
+
+void rules_hide(struct rules *r, struct ol_error *err)
+{
+    if (r == NULL || err == NULL)
+        return;
+    struct ol__span reason = ol__span_text(err->message);
+    reason.size = ol__utf8_find_bad(reason); /* it may be cut */
+    ol__matcher_begin(r->matcher, r->budget_us);
+    for (size_t i = 0; i < r->count; i++) {
+        const struct rule *rule = &r->list[i];
+        if (is_secret(r, rule, reason)) {
+            OL_IGNORE(ol__error_set(err, err->status,
+                                    "event: refused; the reason names what rule %s redacts",
+                                    rule->config->name),
+                      "the status stays");
+            return;
+        }
+    }
 }

@@ -38,6 +38,10 @@ OL_NODISCARD ol_status rules_apply(struct rules *rules, struct ol__span text,
                                    const struct ol__event *event, const struct rules_watch *watch,
                                    struct ol__span *ret, struct ol_error *err);
 
+/** Before the reason for which an event was refused is told to anybody: if it names something that
+ * a redaction matches (a key, in a JSON pointer), the reason is left out. */
+void rules_hide(struct rules *rules, struct ol_error *err);
+
 /** What is built in; NULL past the last. Static. */
 const char *rules_builtin_name(size_t index);
 const char *rules_builtin_help(size_t index);

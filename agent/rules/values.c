@@ -63,16 +63,20 @@ void rules_count(struct rule *rule)
     rule->is_touched = true;
 }
 
-/* Promise 2. Never with the text. */
-static void note_limit(struct rule *rule, const struct ol__json_value *v, const char *what)
+/* Promise 2. Never with the text, nor with keys inside of a facet, which may be secrets too. */
+static void note_limit(struct rule *rule, const struct ol__json_value *at, const char *what)
 {
     char pointer[256];
+    struct ol__json_value v = *at;
+    size_t facet_at;
+    if (rules_in_facet(at, &facet_at))
+        v.depth = facet_at + 1;
     if (rule->metrics != NULL)
         metric_add(&rule->metrics->limited, 1);
     if (rule->was_told)
         return;
     rule->was_told = true;
-    ol__json_pointer(v, pointer, sizeof pointer);
+    ol__json_pointer(&v, pointer, sizeof pointer);
     log_write(LOG_LEVEL_WARNING, "rules",
               "rule %s: an expression reached its limit of steps or time at %s: %s; further ones "
               "are counted, not told here",

@@ -80,7 +80,8 @@ def test_a_secret_is_nowhere_behind_the_door(runner, built, workdir, start_stand
     assert code == 200 and json.loads(body)["summary"]["successful"] == 2
     said.append(body)
     for broken in (secret_event(5)[:-1], secret_event(6).replace(b'"producer"', b'"prod"', 1),
-                   secret_event(7).replace(b'"SELECT', b'SELECT', 1)):
+                   secret_event(7).replace(b'"SELECT', b'SELECT', 1),
+                   b'{"run":{"facets":{"x":{"%s":}}}}' % SECRETS[1].encode()):
         code, _, body = agent.post(broken)
         assert code == 400
         said.append(body)
@@ -127,12 +128,13 @@ def test_a_refused_line_leaves_place_and_reason(runner, built, workdir, wait_unt
     """What a program wrote stays in its own file, moved to done/ (before the door); nothing else has it."""
     agent = Agent(runner, built("lineaged"), workdir / "agent", [store_route(workdir / "agent" / "lineage.db")],
                   rules=RULES).start()
-    write_journal(agent.journal, [secret_event(1), secret_event(2)[:-1], secret_event(3)])
+    write_journal(agent.journal, [secret_event(1), b'{"run":{"%s":}}' % SECRETS[3].encode(),
+                                  secret_event(3)])
     wait_until(lambda: agent.status()["intake"]["journal"]["parked_lines"] == 1, 30, lambda: str(agent.status()))
     wait_until(lambda: any((agent.journal / "done").glob("*.jsonl")), 30, lambda: str(agent.status()))
     assert agent.stop() == 0
     assert {path.partition(": ")[0].rpartition("/")[0] for path in holders(agent.home)} <= {str(agent.journal / "done")}
-    assert "line parked: " in agent.process.err
+    assert "line parked: event: refused; the reason names what rule secrets redacts" in agent.process.err
     assert not any(secret in agent.process.err for secret in (*SECRETS, WHOLE))
 
 
