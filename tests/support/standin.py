@@ -145,6 +145,20 @@ class Rule:
                              stored=self.store or status in (200, 201), **known)
 
 
+def split_array(text):
+    """The texts of a JSON array's elements, as they stand there."""
+    decoder, parts = json.JSONDecoder(), []
+    at = text.index("[") + 1
+    while True:
+        while text[at] in " \t\r\n,":
+            at += 1
+        if text[at] == "]":
+            return parts
+        end = decoder.raw_decode(text, at)[1]
+        parts.append(text[at:end])
+        at = end
+
+
 class Connection(asyncio.Protocol):
     def __init__(self, server, control):
         self.server = server
@@ -311,8 +325,8 @@ class Connection(asyncio.Protocol):
 
 class Standin:
     def __init__(self, host="127.0.0.1", port=0, control_port=0, path="/api/v1/lineage", idle=30.0,
-                 body_max=64 * 1024 * 1024, log=None, tls=None):
-        self.tls = tls
+                 body_max=64 * 1024 * 1024, log=None, tls=None, batch=False):
+        self.tls, self.batch = tls, batch
         self.host, self.port, self.control_port = host, port, control_port
         self.path, self.idle, self.body_max = path, idle, body_max
         self.log = open(log, "a", encoding="ascii") if log else None
@@ -383,7 +397,40 @@ class Standin:
         connection.write(made.status, made.content_type, made.body, {},
                          not request.keeps_alive())
 
+    def serve_batch(self, connection, request, path):
+        """An array, as the specification's /lineage/batch: each element is judged and kept by itself, as if it
+        had come alone; rules with a status make it fail, the longest delay holds the answer back."""
+        made = self.decode(request)
+        try:
+            elements = None if made else split_array(request.body.decode())
+        except ValueError as bad:
+            made = rules.unreadable(str(bad))
+        if made:
+            connection.write(made.status, made.content_type, made.body, {}, close=False)
+            return
+        failed, delay = [], 0.0
+        for index, text in enumerate(elements):
+            request.body = text.encode()
+            verdict = rules.judge(request.body)
+            rule = next((rule for rule in self.script if rule.takes(request.body, request.head)), None)
+            if rule:
+                delay = max(delay, rule.delay)
+                if rule.answer not in ("marquez", "hang", "close", "reset", "torn"):
+                    verdict = rule.verdict(verdict)
+            self.keep(connection, request, path, verdict, verdict.status).answered = time.monotonic()
+            self.in_flight -= 1
+            if verdict.status >= 300:
+                failed.append({"index": index, "reason": "status %d" % verdict.status,
+                               "retriable": verdict.status >= 500})
+        body = json.dumps({"status": "partial_success" if failed else "success", "failed_events": failed, "summary": {
+            "received": len(elements), "successful": len(elements) - len(failed), "failed": len(failed)}}).encode()
+        asyncio.get_running_loop().call_later(
+            delay, connection.write, 200, rules.JSON_TYPE, body, {}, not request.keeps_alive())
+
     def serve_post(self, connection, request, path):
+        if self.batch and path == self.path + "/batch":
+            self.serve_batch(connection, request, path)
+            return
         made = self.decode(request)
         if path != self.path:
             made = rules.json_error(404, "HTTP 404 Not Found")
@@ -585,7 +632,7 @@ async def main_async(args):
             tls.load_verify_locations(args.tls_clients)
             tls.verify_mode = ssl.CERT_REQUIRED
     server = Standin(args.host, args.port, args.control_port, args.path, args.idle, args.body_max,
-                     args.log, tls)
+                     args.log, tls, args.batch)
     await server.start()
     print("standin: http://%s:%d%s control %d" % (args.host, server.port, args.path,
                                                  server.control_port), flush=True)
@@ -615,6 +662,7 @@ def main():
     parser.add_argument("--log", help="append one JSON line per POST")
     parser.add_argument("--idle", type=float, default=30.0, metavar="SECONDS")
     parser.add_argument("--body-max", type=int, default=64 * 1024 * 1024, metavar="BYTES")
+    parser.add_argument("--batch", action="store_true", help="takes arrays at the path with /batch, unlike Marquez")
     parser.add_argument("--tls-cert", metavar="PEM", help="certificate and key: the lineage port speaks TLS")
     parser.add_argument("--tls-clients", metavar="PEM", help="authority of the certificates clients must have")
     parser.add_argument("--until-stdin-ends", action="store_true",

@@ -37,7 +37,7 @@ class StandinProcess:
         argv = [sys.executable, str(HERE / "standin.py"), "--port-file", str(port_file),
                 "--until-stdin-ends"]
         for name, value in options.items():
-            argv += ["--" + name.replace("_", "-"), str(value)]
+            argv += ["--" + name.replace("_", "-")] + ([] if value is True else [str(value)])
         self.log_path = directory / "standin.log"
         with open(self.log_path, "ab") as log:
             self.process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=log, stderr=log)

@@ -313,6 +313,62 @@ static void a_release_counts_no_try(void **state)
     lanes_free(lanes);
 }
 
+/* What goes alone does so until it is dealt with; the next of its lane does not. */
+static void alone_until_dealt_with(void **state)
+{
+    (void)state;
+    struct lanes *lanes = make(4);
+    add(lanes, 1, 1);
+    add(lanes, 1, 2);
+    struct lanes_item item = expect(lanes, 0, 1);
+    assert_false(item.is_alone);
+    assert_true(lanes_has_next(lanes, &item));
+    lanes_set_alone(lanes, &item);
+    lanes_release(lanes, &item, 0, 0);
+    item = expect(lanes, 0, 1);
+    assert_true(item.is_alone);
+    assert_int_equal(item.tries, 1); /* a release counts none */
+    assert_int_equal(lanes_answer(lanes, &item, &LATER, 0), LANES_KEPT);
+    item = expect(lanes, 1000, 1);
+    assert_true(item.is_alone);
+    assert_int_equal(lanes_answer(lanes, &item, &DONE, 1000), LANES_DELIVERED);
+    item = expect(lanes, 1000, 2);
+    assert_false(item.is_alone);
+    assert_false(lanes_has_next(lanes, &item));
+    lanes_remove(lanes, &item);
+    lanes_free(lanes);
+}
+
+/* A health page that says no puts the probe off, and only an outage's. */
+static void a_probe_may_be_put_off(void **state)
+{
+    (void)state;
+    struct lanes *lanes = make(4);
+    add(lanes, 1, 1);
+    int64_t now = 0;
+    assert_false(lanes_is_probe_due(lanes, now)); /* all is well: no probe */
+    lanes_probe_failed(lanes, now);
+    for (int i = 0; i < 3; i++, now += 10000) {
+        struct lanes_item item = expect(lanes, now, 1);
+        assert_int_equal(lanes_answer(lanes, &item, &LATER, now), LANES_KEPT);
+    }
+    assert_int_equal(lanes_circuit(lanes), LANES_OPEN);
+    for (int i = 0; i < 5; i++) {
+        now = OL_MAX(now, lanes_deadline(lanes));
+        assert_true(lanes_is_probe_due(lanes, now));
+        lanes_probe_failed(lanes, now);
+        assert_false(lanes_is_probe_due(lanes, now));
+        expect_none(lanes, now);
+        assert_true(lanes_deadline(lanes) > now);
+    }
+    now = lanes_deadline(lanes);
+    struct lanes_item item = expect(lanes, now, 1);
+    assert_true(item.is_probe);
+    assert_false(lanes_is_probe_due(lanes, now + 100000)); /* it is out */
+    assert_int_equal(lanes_answer(lanes, &item, &DONE, now), LANES_DELIVERED);
+    lanes_free(lanes);
+}
+
 static void the_window_bounds_it(void **state)
 {
     (void)state;
@@ -497,6 +553,8 @@ int main(void)
         cmocka_unit_test(denied_holds_everything),
         cmocka_unit_test(the_tenth_refusal_holds),
         cmocka_unit_test(a_release_counts_no_try),
+        cmocka_unit_test(alone_until_dealt_with),
+        cmocka_unit_test(a_probe_may_be_put_off),
         cmocka_unit_test(the_window_bounds_it),
         cmocka_unit_test(out_of_memory_changes_nothing),
         cmocka_unit_test(any_answers_in_any_order),
