@@ -420,9 +420,9 @@ const struct ol__setting agent_settings[] = {
      .default_value = "0",
      .min = 0,
      .max = 1000000,
-     .help =
-         "Events a second from one sender (the name of its key or certificate, else its "
-         "address or uid); more are answered 429, which many clients do not try again. 0: any."},
+     .help = "Events a second from one sender (the name of its key or certificate, else its "
+             "address or uid); more are answered 429 with Retry-After, which the Python and "
+             "the Java client obey. 0: any."},
     {.key = "intake.http.burst",
      .type = OL_SETTING_INT,
      .offset = AT(http_burst),

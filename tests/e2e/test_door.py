@@ -327,3 +327,114 @@ def test_slow_senders(runner, built, workdir, standin, certificates):
     assert link.recv(65536).startswith(b"HTTP/1.1 201 ")
     link.close()
     assert agent.stop() == 0
+
+
+# -- the real clients ----------------------------------------------------------------------------
+
+CLIENTS = pytest.mark.parametrize("which", ["python_client", "java_client"])
+TENTH_MS = 900  # of the 9 to 39 s that an emit of theirs costs where a server is down or hangs
+
+
+def acknowledged(sent):
+    return [each.body for each in sent if not each.error]
+
+
+@CLIENTS
+def test_clients_over_tls(request, which, runner, built, workdir, standin, certificates, wait_until):
+    """With a key, compressed and not; with a wrong one each event is told 401."""
+    client = request.getfixturevalue(which)
+    agent = Door(runner, built, workdir, standin, certificates,
+                 http={"authentication": "tcp", "api_keys": key_setting("ci")}).start()
+    bodies = []
+    for compression in ("none", "gzip"):
+        sent = client.emit(agent.url, 3, workdir / compression, compression, api_key=key_of("ci"),
+                           trust=certificates / "server.pem")
+        assert [each.error for each in sent] == [""] * 9
+        bodies += acknowledged(sent)
+    wrong = client.emit(agent.url, 1, workdir / "wrong", api_key="nobody", trust=certificates / "server.pem")
+    assert all("401" in each.error for each in wrong), [each.error for each in wrong]
+    wait_until(lambda: standin.stats()["posts"] >= 18, 60, lambda: str(standin.stats()))
+    assert sorted(standin.stored()) == sorted(bodies)
+    assert metric(agent, 'http_client_events_total{client="ci"}') == 18
+    assert agent.stop() == 0
+
+
+@CLIENTS
+def test_clients_told_to_slow_down(request, which, runner, built, workdir, standin, certificates, wait_until):
+    """429: with Retry-After the Python client waits and loses nothing; what was taken arrives, and once."""
+    client = request.getfixturevalue(which)
+    agent = Door(runner, built, workdir, standin, certificates, http={
+        "authentication": "tcp", "api_keys": key_setting("ci"), "rate": 1, "burst": 4}).start()
+    sent = client.emit(agent.url, 4, workdir / "sent", api_key=key_of("ci"), trust=certificates / "server.pem")
+    refused = [each for each in sent if each.error]
+    assert all("429" in each.error for each in refused), [each.error for each in refused]
+    assert [each.error for each in sent[:4]] == [""] * 4
+    assert metric(agent, 'http_refused_total{reason="rate"}') >= max(1, len(refused))
+    print("%s: %d of 12 refused for good, the slowest emit %.1f s" % (which, len(refused), max(e.ms for e in sent) / 1000))
+    assert which == "java_client" or not refused
+    bodies = acknowledged(sent)
+    wait_until(lambda: standin.stats()["posts"] >= len(bodies), 60, lambda: str(standin.stats()))
+    assert sorted(standin.stored()) == sorted(bodies)
+    assert agent.stop() == 0
+
+
+@CLIENTS
+def test_clients_while_the_spool_is_full(request, which, runner, built, workdir, standin, certificates, wait_until):
+    """503: both try again; whatever a client was told is taken arrives once, and so does what filled the spool."""
+    client = request.getfixturevalue(which)
+    agent = Door(runner, built, workdir, standin, certificates, spool={"max_bytes": "1MiB"},
+                 http={"authentication": "tcp", "api_keys": key_setting("ci")})
+    standin.down()
+    agent.start()
+    link = agent.connect(agent.context(certificates / "server.pem"))
+    filled = []
+    for body in numbered.events(300, 2, size=8000):
+        status, _, headers = send(link, body, key_of("ci"))
+        if status != 201:
+            assert (status, headers["Retry-After"]) == (503, "1")
+            break
+        filled.append(body)
+    link.close()
+    assert len(filled) < 300
+    full = client.emit(agent.url, 1, workdir / "full", api_key=key_of("ci"), trust=certificates / "server.pem")
+    assert all("503" in each.error or "Retry" in each.error for each in full if each.error), full[0].error
+    standin.up()
+    wait_until(lambda: metric(agent, "spool_full") == 0, 60, "there is room again")
+    sent = client.emit(agent.url, 2, workdir / "sent", api_key=key_of("ci"), trust=certificates / "server.pem")
+    assert [each.error for each in sent] == [""] * 6
+    bodies = filled + acknowledged(full) + acknowledged(sent)
+    wait_until(lambda: standin.stats()["posts"] >= len(bodies), 60, lambda: str(standin.stats()))
+    assert sorted(standin.stored()) == sorted(bodies)
+    assert agent.stop() == 0
+
+
+@CLIENTS
+def test_clients_and_a_sink_in_trouble(request, which, runner, built, workdir, standin, certificates, wait_until):
+    """The sink up, down, hanging, and back: an emit costs the same, and everything arrives, in the order of each run."""
+    client = request.getfixturevalue(which)
+    agent = Door(runner, built, workdir, standin, certificates).start()
+    runs = {}
+    for state in ("up", "down", "hanging", "back"):
+        if state == "down":
+            standin.down()
+        elif state == "hanging":
+            standin.up()
+            standin.script({"answer": "hang"}, replace=True)
+        elif state == "back":
+            standin.script(replace=True)
+            standin.release()
+        sent = client.emit(agent.url, 4, workdir / state, trust=certificates / "server.pem")
+        assert [each.error for each in sent] == [""] * 12, state
+        print("%s, sink %s: the first emit %.0f ms, the others %.0f ms at most"
+              % (which, state, sent[0].ms, max(each.ms for each in sent[1:])))
+        assert max(each.ms for each in sent[1:]) < TENTH_MS, state  # the first starts the client's engine too
+        for each in sent:
+            runs.setdefault(each.run_id, []).append(each.body)
+    total = sum(map(len, runs.values()))
+    wait_until(lambda: all(r["waiting"] == 0 for r in agent.status()["routes"]), 90, lambda: str(agent.status()))
+    arrived = {}
+    for body in standin.stored():
+        arrived.setdefault(json.loads(body)["run"]["runId"], []).append(body)
+    assert sum(map(len, arrived.values())) == total
+    assert arrived == runs
+    assert agent.stop() == 0

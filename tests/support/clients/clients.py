@@ -26,6 +26,7 @@ class Sent:
         self.event_type = record["eventType"]
         self.body = base64.b64decode(record.get("body", ""))
         self.wire = base64.b64decode(record.get("wire", ""))  # Python only
+        self.ms = record["ms"]  # that emit took
         self.error = base64.b64decode(record.get("error", "")).decode()
 
 
@@ -36,14 +37,22 @@ class _Client:
     def argv(self, url, runs, compression, record, api_key, namespace):
         raise NotImplementedError
 
-    def emit(self, url, runs, record, compression="none", api_key=None, namespace="tests", timeout=120):
-        """Send to `url` (scheme://host:port). `record` names the file to write. A sender that could
+    def trusting(self, certificates, scratch):
+        """Environment in which the client trusts these."""
+        raise NotImplementedError
+
+    def emit(self, url, runs, record, compression="none", api_key=None, namespace="tests", timeout=120,
+             trust=None):
+        """Send to `url` (scheme://host:port). `record` names the file to write; `trust` one with certificates
+        (PEM) that a server may show. A sender that could
         not do its work at all raises; events that were refused have `.error` set."""
         argv = self.argv(url, runs, compression, record, api_key, namespace)
         # Nothing of the caller's own configuration may steer the senders.
         env = {key: value for key, value in os.environ.items()
                if not key.upper().startswith(("OPENLINEAGE", "PYTHON", "HTTP_PROXY", "HTTPS_PROXY"))}
         env["NO_PROXY"] = "*"
+        if trust:
+            env.update(self.trusting(pathlib.Path(trust), pathlib.Path(record).with_suffix(".p12")))
         done = subprocess.run(argv, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                               stderr=subprocess.STDOUT, timeout=timeout, check=False)
         try:
@@ -82,6 +91,9 @@ class PythonClient(_Client):
                 "--compression", compression, "--record", str(record), "--namespace", namespace]
         return argv + (["--api-key", api_key] if api_key else [])
 
+    def trusting(self, certificates, scratch):
+        return {"REQUESTS_CA_BUNDLE": str(certificates)}
+
     def facets(self, folder):
         """{name: facet or None}: the facts in the folder's files as the client itself writes them."""
         done = subprocess.run([str(self.python), str(HERE / "facets.py"), str(folder)], capture_output=True, text=True,
@@ -110,7 +122,7 @@ class JavaClient(_Client):
     name = "java"
 
     def __init__(self):
-        cache.need("java", "javac")
+        cache.need("java", "javac", "keytool")
         jars = cache.jars("java-client", HERE / "java/pom.xml")
         source = HERE / "java/Emit.java"
 
@@ -120,6 +132,14 @@ class JavaClient(_Client):
 
         classes = cache.directory("java-client-classes", [HERE / "java/pom.xml", source], make)
         self.path = "%s:%s/*" % (classes, jars)
+
+    def trusting(self, certificates, scratch):
+        scratch.unlink(missing_ok=True)
+        subprocess.run(["keytool", "-importcert", "-noprompt", "-alias", "tests", "-file", str(certificates),
+                        "-keystore", str(scratch), "-storetype", "PKCS12", "-storepass", "changeit"],
+                       capture_output=True, timeout=120, check=True)
+        return {"JAVA_TOOL_OPTIONS": "-Djavax.net.ssl.trustStore=%s -Djavax.net.ssl.trustStoreType=PKCS12 "
+                                     "-Djavax.net.ssl.trustStorePassword=changeit" % scratch}
 
     def argv(self, url, runs, compression, record, api_key, namespace):
         argv = ["java", "-Xmx128m", "-XX:TieredStopAtLevel=1", "-cp", self.path, "Emit", "url=" + url,

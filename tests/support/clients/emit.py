@@ -3,13 +3,14 @@
 """Send runs (START, RUNNING, COMPLETE) with openlineage-python and record what was sent.
 
 Runs in the venv that clients.py makes. The record has one JSON line per event: "body", the text the
-client's serializer returned, and "wire", the bytes its HTTP session got, "headers", and "status", or
-"error" where the client raised; bytes and error in base64.
+client's serializer returned, and "wire", the bytes its HTTP session got, "headers", "ms" that emit took, and
+"status", or "error" where the client raised; bytes and error in base64.
 """
 import argparse
 import base64
 import datetime
 import json
+import time
 import uuid
 
 import requests
@@ -94,12 +95,14 @@ def main():
             for kind in (RunState.START, RunState.RUNNING, RunState.COMPLETE):
                 current.clear()
                 current.update(runId=run, eventType=kind.value)
+                begin = time.monotonic()
                 try:
                     client.emit(_event(args, kind, run, number))
                 except Exception as bad:  # whatever the client raises is the result
                     text = "%s: %s" % (type(bad).__name__, bad)
                     current["error"] = base64.b64encode(text.encode()).decode()
                     failures += 1
+                current["ms"] = 1000 * (time.monotonic() - begin)
                 record.write(json.dumps(current) + "\n")
                 record.flush()
     client.close()

@@ -21,7 +21,7 @@ import java.util.UUID;
 /**
  * Send runs (START, RUNNING, COMPLETE) with openlineage-java and record what was sent: a JSON line per
  * event with runId, eventType, "body" (base64 of what the client's own serializer makes of the event,
- * which is what its transport calls) and, where the client threw, "error" (base64).
+ * which is what its transport calls), "ms" that emit took and, where the client threw, "error" (base64).
  *
  * <p>java Emit url=... record=... [runs=1] [compression=none|gzip] [apiKey=...] [namespace=tests]
  */
@@ -86,14 +86,16 @@ public final class Emit {
                 for (EventType kind : List.of(EventType.START, EventType.RUNNING, EventType.COMPLETE)) {
                     RunEvent event = event(kind, run, number, namespace);
                     String error = "";
+                    long begin = System.nanoTime();
                     try {
                         client.emit(event);
                     } catch (RuntimeException bad) {
                         error = ",\"error\":\"" + base64(bad.toString()) + "\"";
                         failures++;
                     }
-                    record.printf("{\"runId\":\"%s\",\"eventType\":\"%s\",\"body\":\"%s\"%s}%n", run, kind,
-                            base64(OpenLineageClientUtils.toJson(event)), error);
+                    double ms = (System.nanoTime() - begin) / 1e6;
+                    record.printf("{\"runId\":\"%s\",\"eventType\":\"%s\",\"ms\":%.3f,\"body\":\"%s\"%s}%n", run,
+                            kind, ms, base64(OpenLineageClientUtils.toJson(event)), error);
                     record.flush();
                 }
             }
