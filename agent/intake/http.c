@@ -373,6 +373,8 @@ static ol_status open_senders(struct http_door *door, struct ol_error *err)
     if (status == OL_OK)
         status = http_keys_open(config, &door->keys, err);
     if (status == OL_OK)
+        status = senders_open(config->spool_directory, &door->names, err);
+    if (status == OL_OK)
         status = http_senders_new(&limits, door->metrics, &door->senders, err);
     return status;
 }
@@ -528,6 +530,7 @@ void http_door_close(struct http_door *door)
     http_tls_close(door->tls);
     http_senders_free(door->senders);
     http_keys_close(door->keys);
+    senders_close(door->names);
     ol__sha256_free(door->hash);
     dedup_free(door->dedup);
     free(door->listeners);

@@ -95,6 +95,26 @@ int http_auth_allowance(struct http_request *r, const char **ret_why)
     return MHD_HTTP_TOO_MANY_REQUESTS;
 }
 
+uint32_t http_auth_record_uid(struct http_request *r)
+{
+    struct http_door *door = r->listener->door;
+    struct ol_error err = {0};
+    char name[SENDERS_NAME_MAX + 1];
+    uint32_t uid = http_link_uid(r->connection);
+    if (uid != SPOOL_UID_UNKNOWN || r->sender == NULL || http_sender_metrics(r->sender) == NULL)
+        return uid;
+    if (http_sender_uid(r->sender) != SPOOL_UID_UNKNOWN)
+        return http_sender_uid(r->sender);
+    snprintf(name, sizeof name, "%s %s",
+             http_sender_kind(r->sender) == HTTP_SENDER_KEY ? "key" : "certificate",
+             http_sender_name(r->sender));
+    uid = senders_uid(door->names, name, &err);
+    if (uid == SPOOL_UID_UNKNOWN) /* the event counts more than who sent it */
+        tell_refused(door, r, err.message);
+    http_sender_set_uid(r->sender, uid);
+    return uid;
+}
+
 void http_auth_count(struct http_request *r, uint64_t events, bool is_refused)
 {
     struct client_metrics *m = r->sender != NULL ? http_sender_metrics(r->sender) : NULL;

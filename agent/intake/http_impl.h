@@ -13,6 +13,7 @@
 #include "http_tls.h"
 #include "json_read.h"
 #include "listen.h"
+#include "spool/senders.h"
 
 #define HTTP_BATCH_MAX 10000u       /* elements of one array */
 #define HTTP_BODIES_MAX (64u << 20) /* bytes of bodies held at once, over all connections */
@@ -95,6 +96,7 @@ struct http_door {
     struct ol__sha256 *hash;
     struct http_keys *keys;
     struct http_senders *senders;
+    struct senders *names;    /* as records have them */
     struct http_tls *tls;     /* NULL: no listener has it */
     struct listen_file files; /* of unix sockets */
     uint64_t refused_untold;  /* for want of a credential */
@@ -132,6 +134,9 @@ bool http_auth_is_asked(const struct agent_config *config, const struct listen_a
 int http_auth_check(struct http_request *r, const char **ret_why);
 /** @return status, 0: the sender may send an event now, which is charged. */
 int http_auth_allowance(struct http_request *r, const char **ret_why);
+/** What goes into a record as its sender: the uid that the kernel vouches for, else the number of
+ * the name of its key or certificate. May block for a sync, once a name. */
+uint32_t http_auth_record_uid(struct http_request *r);
 /** The request was answered, after @p events were taken. */
 void http_auth_count(struct http_request *r, uint64_t events, bool is_refused);
 

@@ -16,7 +16,7 @@ struct http_sender {
     struct client_metrics *metrics;
     double tokens;
     int64_t at_ms; /* when tokens was right; 0: never */
-    uint32_t hash;
+    uint32_t hash, uid;
     unsigned refs;
     enum http_sender_kind kind;
     char name[HTTP_SENDER_NAME_MAX + 1];
@@ -123,6 +123,7 @@ struct http_sender *http_sender_ref(struct http_senders *s, enum http_sender_kin
     snprintf(sender->name, sizeof sender->name, "%s", name);
     sender->hash = hash;
     sender->kind = kind;
+    sender->uid = UINT32_MAX;
     sender->refs = 1;
     sender->tokens = (double)s->limits.burst;
     if (kind == HTTP_SENDER_KEY || kind == HTTP_SENDER_CERTIFICATE)
@@ -155,6 +156,16 @@ const char *http_sender_name(const struct http_sender *sender)
 enum http_sender_kind http_sender_kind(const struct http_sender *sender)
 {
     return sender->kind;
+}
+
+uint32_t http_sender_uid(const struct http_sender *sender)
+{
+    return sender->uid;
+}
+
+void http_sender_set_uid(struct http_sender *sender, uint32_t uid)
+{
+    sender->uid = uid;
 }
 
 struct client_metrics *http_sender_metrics(struct http_sender *sender)

@@ -42,6 +42,9 @@ void http_sender_unref(struct http_senders *senders, struct http_sender *sender)
 unsigned http_sender_refs(const struct http_sender *sender);
 const char *http_sender_name(const struct http_sender *sender);
 enum http_sender_kind http_sender_kind(const struct http_sender *sender);
+/** What the sender was given as @p uid of its records; UINT32_MAX: nothing yet. */
+uint32_t http_sender_uid(const struct http_sender *sender);
+void http_sender_set_uid(struct http_sender *sender, uint32_t uid);
 /** Counters of a named sender; NULL: an address or a uid. */
 struct client_metrics *http_sender_metrics(struct http_sender *sender);
 /** Whether it may send now. @p now_ms is monotonic. @return seconds until it may, 0: now. */

@@ -32,7 +32,7 @@ static void request_key(const struct http_request *r, struct ol__span body, uint
 
 struct origin {
     uint8_t key[DEDUP_KEY_SIZE];
-    uint32_t uid;
+    uint32_t uid;   /* as the record has it */
     int64_t now_ms; /* monotonic */
 };
 
@@ -185,8 +185,8 @@ static void take_batch(struct http_request *r, const struct origin *from, struct
 
 void http_take(struct http_request *r, struct ol__span body)
 {
-    struct origin from = {.uid = http_link_uid(r->connection), .now_ms = ol__time_monotonic_ms()};
-    request_key(r, body, from.uid, from.key);
+    struct origin from = {.uid = http_auth_record_uid(r), .now_ms = ol__time_monotonic_ms()};
+    request_key(r, body, http_link_uid(r->connection), from.key);
     if (r->kind == HTTP_BATCH)
         take_batch(r, &from, body);
     else

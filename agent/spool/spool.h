@@ -15,6 +15,7 @@
 #define SPOOL_GROUP_MAX                                                                            \
     (32u * 1024u * 1024u) /**< bytes of one group, or what a segment holds if that is less */
 #define SPOOL_UID_UNKNOWN 0xffffffffu
+#define SPOOL_UID_SENDERS 0xffff0000u /**< from here up: no user, but a line of `senders` */
 
 enum spool_type { SPOOL_EVENT = 1, SPOOL_POSITIONS = 2 };
 enum spool_source {

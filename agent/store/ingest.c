@@ -14,8 +14,8 @@
 #include <xxhash.h>
 
 #define DAY_MS 86400000
-#define ERROR_MAX 4096 /* the whole text is in the facet */
-#define UID_UNKNOWN 0xffffffffu
+#define ERROR_MAX 4096          /* the whole text is in the facet */
+#define UID_UNKNOWN 0xffff0000u /* and above: names of keys (spec/SPOOL.md), nobody's uid */
 
 const char *run_status_name(int64_t status)
 {
@@ -153,7 +153,7 @@ static void apply_status(struct run_row *row, enum ol__event_type type, bool is_
 static void run_apply(struct run_row *row, const struct ol__event *event,
                       const struct store_event *taken, int64_t at, int64_t job)
 {
-    int64_t uid = taken->uid == UID_UNKNOWN ? STORE_UID_UNKNOWN : (int64_t)taken->uid;
+    int64_t uid = taken->uid >= UID_UNKNOWN ? STORE_UID_UNKNOWN : (int64_t)taken->uid;
     if (row->id == 0 || row->status == RUN_NEW) { /* promise 5 */
         row->job = job;
         row->born = row->started = row->last = at;
@@ -383,7 +383,7 @@ static ol_status add_static_event(struct store *store, const struct ol__event *e
         return status == OL_END
                    ? ol__error_set(err, OL_CORRUPT, "store '%s': a name is gone", store->path)
                    : status;
-    int64_t uid = taken->uid == UID_UNKNOWN ? STORE_UID_UNKNOWN : (int64_t)taken->uid;
+    int64_t uid = taken->uid >= UID_UNKNOWN ? STORE_UID_UNKNOWN : (int64_t)taken->uid;
     int64_t seen = OL_MAX(sqlite3_column_int64(stmt, 2), taken->taken_ms);
     bool is_first = sqlite3_column_type(stmt, 3) == SQLITE_NULL;
     if (!is_first && sqlite3_column_int64(stmt, 1) != uid)

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+ol_unit_test(senders agent_spool)
 ol_unit_test(spool agent_spool ol_test_support PkgConfig::XXHASH)
 ol_unit_test(spool_faults agent_spool ol_test_support)
 ol_unit_test(spool_model agent_spool ol_test_support)

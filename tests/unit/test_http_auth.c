@@ -9,6 +9,7 @@
 #include <unistd.h>
 #include "http_keys.h"
 #include "http_senders.h"
+#include "spool/senders.h"
 
 static struct intake_fixture f;
 static struct http_answer answer;
@@ -271,6 +272,23 @@ static void a_record_has_the_uid_of_its_sender(void **state OL_UNUSED)
     assert_true(intake_fixture_record(&f, 1).uid == SPOOL_UID_UNKNOWN);
 }
 
+static void a_record_has_the_name_of_its_key(void **state OL_UNUSED)
+{
+    char name[SENDERS_NAME_MAX + 1];
+    use_key("ci", GOOD);
+    intake_fixture_start(&f);
+    assert_int_equal(ask(f.tcp, POST, KEY("good")), 201);
+    assert_int_equal(ask(f.tcp, POST, KEY("good")), 201);
+    assert_int_equal(ask(f.unix_address, POST, KEY("good")), 201); /* the kernel knows better */
+    for (size_t i = 0; i < 2; i++) {
+        uint32_t uid = intake_fixture_record(&f, i).uid;
+        assert_true(senders_has(uid));
+        assert_int_equal(senders_name(f.config.spool_directory, uid, name, NULL), OL_OK);
+        assert_string_equal(name, "key ci");
+    }
+    assert_true(intake_fixture_record(&f, 2).uid == listen_known_uid(geteuid()));
+}
+
 static int set_up(void **state OL_UNUSED)
 {
     intake_fixture_init(&f);
@@ -288,11 +306,17 @@ static int tear_down(void **state OL_UNUSED)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(a_door_that_asks),        TEST(a_refused_body_is_read_away),
-        TEST(loopback_asks_nobody),    TEST(without_keys_none_is_looked_at),
-        TEST(a_file_is_read_again),    TEST(files_with_mistakes),
-        TEST(more_than_it_may),        TEST(an_array_is_charged_by_events),
-        TEST(connections_of_one_peer), TEST(a_record_has_the_uid_of_its_sender),
+        TEST(a_door_that_asks),
+        TEST(a_refused_body_is_read_away),
+        TEST(loopback_asks_nobody),
+        TEST(without_keys_none_is_looked_at),
+        TEST(a_file_is_read_again),
+        TEST(files_with_mistakes),
+        TEST(more_than_it_may),
+        TEST(an_array_is_charged_by_events),
+        TEST(connections_of_one_peer),
+        TEST(a_record_has_the_uid_of_its_sender),
+        TEST(a_record_has_the_name_of_its_key),
     };
     return cmocka_run_group_tests_name("http_auth", tests, NULL, NULL);
 }
