@@ -156,9 +156,11 @@ static void tell(struct doctor *d, const struct ol__where *w, int status)
                        w->target, status, w->source);
         doctor_fix(f, "use a path that ends in /lineage, or add it to intake.http.paths");
         return;
+    case 408:
+    case 429:
     case 503:
         f = doctor_add(d, d->has_status ? DOCTOR_WARN : DOCTOR_FAIL, "door",
-                       "%s takes nothing for now (503); clients try again", w->target);
+                       "%s takes nothing for now (%d); clients try again", w->target, status);
         doctor_fix(f, "see what the agent waits for, below");
         return;
     default:

@@ -145,7 +145,8 @@ static void run_journals(struct intake *in, int64_t now_ms)
     ol_status status = journal_intake_run(in->journals, GROUP_BYTES, &err);
     in->has_more = status == OL_AGAIN;
     if (status < 0) {
-        log_write(LOG_LEVEL_WARNING, "intake", "journals: %s", err.message);
+        if (status != OL_FULL) /* that is told by who looks at the spool, once */
+            log_write(LOG_LEVEL_WARNING, "intake", "journals: %s", err.message);
         in->journals_after_ms = now_ms + FAILED_PAUSE_MS;
     }
 }

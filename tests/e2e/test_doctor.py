@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """lineage doctor: for each thing that may be wrong it names that thing, in one line, and what to do; and it says
 so when nothing is. lineage status: its exit status, and what it says at a glance."""
+import hashlib
 import json
 import os
-import pathlib
-import socket
+import shutil
 import subprocess
+import sys
 import time
 
 import numbered
+import procs
 import pytest
 from agent_process import Agent, free_port, http_route, store_route
 
@@ -229,22 +231,87 @@ def test_clock(patient, standin, wait_until):
     assert it.agent.stop() == 0
 
 
-def certificate(workdir, name, subject, days, issuer=None):
-    """(key, certificate) of 127.0.0.1 as @p subject; of an authority, or self-signed."""
-    key, cert = workdir / (name + ".key"), workdir / (name + ".pem")
-    argv = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
-            "-keyout", str(key), "-out", str(cert), "-subj", "/CN=" + name, "-days", str(days)]
-    if subject is not None:
-        argv += ["-addext", "subjectAltName=" + subject, "-addext", "basicConstraints=CA:FALSE"]
-    if issuer is not None:
-        argv += ["-CA", str(issuer[1]), "-CAkey", str(issuer[0])]
-    subprocess.run(argv, check=True, capture_output=True)
-    return key, cert
+def openssl(*words, cwd):
+    if shutil.which("openssl") is None:
+        pytest.skip("no openssl to make certificates with")
+    subprocess.run(["openssl", *map(str, words)], check=True, capture_output=True, cwd=cwd)
+
+
+EC = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+CA = """[ca]
+default_ca = it
+[it]
+database = index
+serial = serial
+new_certs_dir = .
+default_md = sha256
+policy = any
+copy_extensions = copy
+unique_subject = no
+[any]
+commonName = supplied
+"""
+
+
+def certificate(workdir, name, subject):
+    """(key, certificate) of its own."""
+    openssl("req", "-x509", *EC, "-keyout", name + ".key", "-out", name + ".pem", "-subj", "/CN=" + name, "-days", 10,
+            *(["-addext", "subjectAltName=" + subject] if subject else []), cwd=workdir)
+    return workdir / (name + ".key"), workdir / (name + ".pem")
+
+
+def issued(workdir, authority, name, subject, begin, end):
+    """(key, certificate) of an authority, from @p begin to @p end (YYYYMMDDhhmmssZ)."""
+    (workdir / "ca.conf").write_text(CA)
+    (workdir / "index").touch()
+    (workdir / "serial").write_text("%02d\n" % (10 + len(list(workdir.glob("*.csr")))))
+    openssl("req", *EC, "-keyout", name + ".key", "-out", name + ".csr", "-subj", "/CN=" + name, "-addext",
+            "subjectAltName=" + subject, cwd=workdir)
+    openssl("ca", "-batch", "-config", "ca.conf", "-keyfile", authority[0], "-cert", authority[1], "-in", name + ".csr",
+            "-out", name + ".pem", "-notext", "-startdate", begin, "-enddate", end, cwd=workdir)
+    return workdir / (name + ".key"), workdir / (name + ".pem")
+
+
+def test_tls_expired_and_name(patient, workdir, wait_until, tls_server):
+    """Of an authority that is trusted, but out of date, not valid yet, or for another name; then a good one."""
+    authority = certificate(workdir, "authority", None)
+    cases = [("expired", "IP:127.0.0.1", "20200101000000Z", "20210101000000Z", "out of date"),
+             ("future", "IP:127.0.0.1", "20480101000000Z", "20490101000000Z", "out of date"),
+             ("other", "DNS:other.example", "20200101000000Z", "20490101000000Z", "for another name"),
+             ("good", "IP:127.0.0.1", "20200101000000Z", "20490101000000Z", " delivered, the last at ")]
+    routes = [http_route(name, "https://127.0.0.1:%d" % tls_server(*issued(workdir, authority, name, subject, *dates)),
+                         on_lag="pin", ca_file=str(authority[1]))
+              for name, subject, *dates, _ in cases]
+    it = patient(routes)
+    it.agent.start()
+    it.emit()
+    for name, *_, words in cases:
+        def says():
+            return [c for c in it.doctor()[3]["checks"] if c["text"].startswith(name + " ->") and words in c["text"]]
+        found = wait_until(says, 30, lambda: "%s: %s" % (name, it.doctor()[3]))
+        assert found[0]["level"] == ("ok" if name == "good" else "fail")
+    it.cause(wait_until, ["expired ->", "certificate"], "route")
+    assert it.agent.stop() == 0
+
+
+def test_key_of_the_door(patient, wait_until):
+    """Programs that post with no key or a wrong one to a door that asks for one: 401 is the cause."""
+    it = patient(http={"authentication": "tcp", "api_keys": [
+        {"name": "ci", "sha256": hashlib.sha256(b"right-key-of-ci-0123456789").hexdigest()}]})
+    it.agent.start()
+    runner_env = over_http(it.agent.url)
+    it.cause(wait_until, ["lack of an API key", "401"], "door", **runner_env)
+    wrong = {"OPENLINEAGE__TRANSPORT__AUTH": json.dumps({"type": "api_key", "apiKey": "wrong-key-0123456789abc"})}
+    found = it.cause(wait_until, ["refuses the API key of this environment", "401"], "door", **runner_env, **wrong)
+    assert "wrong-key" not in json.dumps(found)
+    right = {"OPENLINEAGE__TRANSPORT__AUTH": json.dumps({"type": "api_key", "apiKey": "right-key-of-ci-0123456789"})}
+    assert any(c["check"] == "door" and c["level"] == "ok" for c in it.doctor(**runner_env, **right)[3]["checks"])
+    assert it.agent.stop() == 0
 
 
 def test_tls_untrusted_and_none(patient, workdir, wait_until, tls_server, standin):
     """A certificate that nobody here trusts; and a server that speaks no TLS at all."""
-    key, cert = certificate(workdir, "self", "IP:127.0.0.1", 10)
+    key, cert = certificate(workdir, "self", "IP:127.0.0.1")
     url = "https://127.0.0.1:%d" % tls_server(key, cert)
     it = patient([http_route("marquez", url), http_route("plain", standin.url.replace("http:", "https:"))])
     it.agent.start()
@@ -275,8 +342,6 @@ def tls_server(workdir, runner):
         "s.serve_forever()\n")
 
     def start(key, cert):
-        import procs
-        import sys
         process = runner.start(sys.executable, str(script), str(key), str(cert), name="tls")
         return int(procs.wait_until(lambda: process.out.strip(), 30, lambda: process.err))
     return start
