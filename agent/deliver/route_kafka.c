@@ -360,7 +360,7 @@ static void show_state(struct kafka_route *r, bool is_late)
     else
         route_set_state(&r->base, r->failures > 0 ? ROUTE_RETRYING : ROUTE_OK,
                         r->failures > 0 ? r->reason : NULL);
-    if (r->base.is_stuck)
+    if (r->base.is_stuck && metric_get(&r->base.metrics->state) != ROUTE_FAILED)
         route_metrics_set_cause(r->base.metrics, r->cause != CAUSE_NONE ? r->cause : CAUSE_TIMEOUT,
                                 r->reason[0] != '\0' ? r->reason : "no delivery report");
     metric_set(&r->base.metrics->in_flight, r->outstanding);
