@@ -51,11 +51,12 @@ ol_status ol__places_find(bool is_system, struct ol__places *ret, struct ol_erro
         snprintf(p.state, sizeof p.state, "/var/lib/lineaged");
         snprintf(runtime, sizeof runtime, "/run/lineaged");
     } else {
-        st = xdg("XDG_CONFIG_HOME", ".config", config, sizeof config, err);
-        if (st == OL_OK)
-            st = xdg("XDG_STATE_HOME", ".local/state", p.state, sizeof p.state, err);
+        st = xdg("XDG_STATE_HOME", ".local/state", p.state, sizeof p.state, err);
         if (st != OL_OK)
             return st;
+        /* who has a place for state alone keeps the configuration there */
+        if (xdg("XDG_CONFIG_HOME", ".config", config, sizeof config, NULL) != OL_OK)
+            snprintf(config, sizeof config, "%s", p.state);
         const char *run = getenv("XDG_RUNTIME_DIR");
         snprintf(runtime, sizeof runtime, "%s", run != NULL && run[0] == '/' ? run : p.state);
         if (run != NULL && strlen(run) >= sizeof runtime)

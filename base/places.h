@@ -12,12 +12,12 @@
 
 struct ol__places {
     bool is_system;
-    char config[OL_PATH_MAX];       /**< .../lineaged.yaml */
-    char state[OL_PATH_MAX];        /**< /var/lib/lineaged or $XDG_STATE_HOME/lineaged */
-    char journal[OL_PATH_MAX];      /**< state/journal */
-    char spool[OL_PATH_MAX];        /**< state/spool */
-    char store[OL_PATH_MAX];        /**< state/lineage.db */
-    char socket[OL_PATH_MAX];       /**< where events are taken: .../lineaged.sock */
+    char config[OL_PATH_MAX];  /**< .../lineaged.yaml; beside the state where there is no HOME */
+    char state[OL_PATH_MAX];   /**< /var/lib/lineaged or $XDG_STATE_HOME/lineaged */
+    char journal[OL_PATH_MAX]; /**< state/journal */
+    char spool[OL_PATH_MAX];   /**< state/spool */
+    char store[OL_PATH_MAX];   /**< state/lineage.db */
+    char socket[OL_PATH_MAX];  /**< where events are taken: .../lineaged.sock */
     char admin_socket[OL_PATH_MAX]; /**< where questions are: .../lineaged-admin.sock */
 };
 

@@ -13,6 +13,7 @@ struct opening {
     const struct ol__client_hooks *hooks;
     struct ol__buf *destination; /* where events go, for people */
     bool wants_fallback;
+    bool is_elsewhere; /* something goes to the journal at once */
     struct ol_error *err;
 };
 
@@ -103,6 +104,7 @@ static ol_status open_http(struct opening *o, const struct ol__transport_config 
         ol__log(&o->client->log, OL_CONFIG, "%s; events go to the journal", o->err->message);
         status = ol__transport_elsewhere_open(ret, o->err);
         ol__buf_add_text(o->destination, "the journal");
+        o->is_elsewhere = true;
         return status;
     }
     if (status != OL_OK)
@@ -147,7 +149,7 @@ static ol_status open_one(struct opening *o, const struct ol__transport_config *
         status = open_one(o, c->children, &inner);
         return status == OL_OK ? rename_before(o, c, inner, ret) : status;
     case OL_KIND_ELSEWHERE:
-        o->wants_fallback = true;
+        o->wants_fallback = o->is_elsewhere = true;
         ol__buf_add_text(o->destination, "the journal");
         return ol__transport_elsewhere_open(ret, o->err);
     }
@@ -161,12 +163,14 @@ static ol_status open_fallback(struct opening *o)
     struct ol__transport *journal = NULL;
     const struct ol__transport_config *chain[OL_TRANSPORT_DEPTH_MAX + 1];
     size_t depth = 0;
-    struct ol__buf unused, *destination = o->destination;
-    ol__buf_init(&unused, OL_LINE_MAX);
-    o->destination = &unused;
+    struct ol__buf place, *destination = o->destination;
+    ol__buf_init(&place, OL_LINE_MAX);
+    o->destination = &place;
     ol_status status = open_journal(o, NULL, NULL, &journal);
     o->destination = destination;
-    ol__buf_release(&unused);
+    if (status == OL_OK && o->is_elsewhere) /* "the journal", and where: "journal /DIRECTORY" */
+        ol__buf_add_text(destination, place.data + strcspn(place.data, " "));
+    ol__buf_release(&place);
     if (status == OL_NOMEM)
         return status;
     if (status != OL_OK) {

@@ -277,6 +277,8 @@ static void yaml_is_read_or_refused(void **state)
          "openlineage.yml:2: key 'transport' is there twice"},
         {"", OL_OK, "console"}, /* the variable, since the file says nothing */
         {"disabled: true\n", OL_DISABLED, "openlineage.yml:1: disabled"},
+        {"transport: {type: composite, transports: [{type: noop}, {type: kafka}]}\n", OL_OK,
+         "noop, the journal /"}, /* and where it is */
         {"transport:\n  type: kafkaa\n", OL_CONFIG, "openlineage.yml:2: transport.type: 'kafkaa'"},
         {"transport: {type: [\n", OL_CONFIG, "openlineage.yml:"},
         {"a: &x 1\nb: *x\n", OL_CONFIG, "openlineage.yml:2: aliases"},

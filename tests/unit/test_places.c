@@ -30,7 +30,10 @@ static void test_user_places(void **state)
          "/c/lineaged/lineaged.yaml"},
         {"/home/me", NULL, "relative", NULL, OL_OK, "/home/me/.local/state/lineaged/spool",
          "/home/me/.local/state/lineaged/lineaged.sock", "/home/me/.config/lineaged/lineaged.yaml"},
+        {NULL, NULL, "/s", NULL, OL_OK, "/s/lineaged/spool", "/s/lineaged/lineaged.sock",
+         "/s/lineaged/lineaged.yaml"},
         {NULL, NULL, NULL, NULL, OL_CONFIG, NULL, NULL, NULL},
+        {NULL, "/c", NULL, NULL, OL_CONFIG, NULL, NULL, NULL},
         {"relative", NULL, NULL, NULL, OL_CONFIG, NULL, NULL, NULL},
     };
     for (size_t i = 0; i < OL_COUNT(rows); i++) {
@@ -41,8 +44,10 @@ static void test_user_places(void **state)
         set("XDG_STATE_HOME", rows[i].state);
         set("XDG_RUNTIME_DIR", rows[i].runtime);
         assert_int_equal(ol__places_find(false, &places, &err), rows[i].status);
-        if (rows[i].status != OL_OK)
+        if (rows[i].status != OL_OK) {
+            assert_non_null(strstr(err.message, "XDG_STATE_HOME"));
             continue;
+        }
         assert_string_equal(places.spool, rows[i].spool);
         assert_string_equal(places.socket, rows[i].socket);
         assert_string_equal(places.config, rows[i].yaml);
