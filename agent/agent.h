@@ -77,6 +77,12 @@ OL_NODISCARD ol_status deliver_wait(struct deliver *deliver, const char *route,
 OL_NODISCARD ol_status deliver_end_letters(struct deliver *deliver, const char *route,
                                            const uint64_t *seqs, size_t count, const char *how,
                                            size_t *ret_ended, struct ol_error *err);
+/** Have the thread send a route all from sequence @p from on again, as far as the spool still has
+ * it; *ret_from: where that begins. Any thread but delivery's own. @return OL_OK; OL_NOT_FOUND;
+ * OL_INVALID: the route has not come so far; OL_IO, OL_FULL, OL_NOMEM: it goes on as before;
+ * OL_BUSY (stopping). */
+OL_NODISCARD ol_status deliver_rewind(struct deliver *deliver, const char *route, uint64_t from,
+                                      uint64_t *ret_from, struct ol_error *err);
 void deliver_close(struct deliver *deliver);
 
 /* ---- Store thread (store/) ---- */

@@ -125,6 +125,7 @@ struct agent_config {
     /* spool */
     char *spool_directory;
     int64_t spool_max_bytes, spool_segment_bytes;
+    int64_t spool_min_free_bytes; /**< 0: the smaller of 5 % and 1 GiB */
     /* admin */
     char *admin_socket;
     int64_t drain_ms;                /**< SIGTERM: how long delivery may go on */

@@ -514,6 +514,15 @@ const struct ol__setting agent_settings[] = {
      .help =
          "Most that the spool may use on disk; when it is full, events are refused and journals "
          "wait."},
+    {.key = "spool.min_free",
+     .type = OL_SETTING_SIZE,
+     .offset = AT(spool_min_free_bytes),
+     .default_value = "0",
+     .min = 0,
+     .max = 1024 * 1024 * GIB,
+     .help =
+         "What must stay free of the file system that the spool is on: with less, it makes no new "
+         "file and is full. 0: the smaller of 5 % of the file system and 1GiB."},
     {.key = "spool.segment_bytes",
      .type = OL_SETTING_SIZE,
      .offset = AT(spool_segment_bytes),

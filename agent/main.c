@@ -201,7 +201,8 @@ static ol_status open_spool(const struct agent_config *config, int64_t wait_ms, 
 {
     const struct spool_options options = {.directory = config->spool_directory,
                                           .max_bytes = config->spool_max_bytes,
-                                          .segment_bytes = config->spool_segment_bytes};
+                                          .segment_bytes = config->spool_segment_bytes,
+                                          .min_free_bytes = config->spool_min_free_bytes};
     const struct timespec pause = {.tv_nsec = 50 * 1000 * 1000};
     int64_t deadline = ol__time_monotonic_ms() + wait_ms;
     for (;;) {

@@ -25,6 +25,7 @@ int verb_verify(int argc, char **argv);
 int verb_ask(int argc, char **argv); /**< why, impact, runs, show, events */
 int verb_deadletter(int argc, char **argv);
 int verb_doctor(int argc, char **argv);
+int verb_spool(int argc, char **argv);
 int verb_status(int argc, char **argv);
 int verb_config(int argc, char **argv);
 int verb_key(int argc, char **argv);
@@ -72,9 +73,16 @@ OL_NODISCARD ol_status place_get(struct place *place, const char *target, int *r
 /** The same with any method. */
 OL_NODISCARD ol_status place_request(struct place *place, const char *method, const char *target,
                                      int *ret_status, struct ol__buf *body, struct ol_error *err);
-/** Take the spool of this place over, lock and all, as its owner: where root asks about another
- * user's, what is written must be that user's. @return as spool_open(); OL_DENIED: not ours. */
 struct spool;
+struct spool_options;
+/** How to open the spool in @p directory. @p as_owner: become its owner first, where root asks
+ * about another user's: what is written must be that user's. @return OL_OK, OL_NOT_FOUND,
+ * OL_DENIED, OL_CONFIG. */
+OL_NODISCARD ol_status place_spool_options(struct place *place, const char *directory,
+                                           bool as_owner, struct spool_options *ret,
+                                           struct ol_error *err);
+/** Take the spool of this place over, lock and all, as its owner. @return as spool_open();
+ * OL_DENIED: not ours. */
 OL_NODISCARD ol_status place_open_spool(struct place *place, struct spool **ret,
                                         struct ol_error *err);
 /** Whether this user may look at the files of the place; false: its agent alone can answer. */

@@ -21,6 +21,7 @@ static const struct {
     {"deadletter", verb_deadletter,
      "events that a route refused: list, show, send again, forget, export"},
     {"doctor", verb_doctor, "why does nothing arrive, and what to do"},
+    {"spool", verb_spool, "what the agent keeps on disk: list, read, verify, repair, move, replay"},
     {"status", verb_status, "what the agent is doing"},
     {"config", verb_config, "what programs with the library are told to do, and by whom"},
     {"key", verb_key, "make an API key for the agent's HTTP door"},

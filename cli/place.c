@@ -60,28 +60,40 @@ ol_status place_request(struct place *place, const char *method, const char *tar
     return client_request(place->socket, method, target, &nothing, ret_status, body, err);
 }
 
-ol_status place_open_spool(struct place *place, struct spool **ret, struct ol_error *err)
+ol_status place_spool_options(struct place *place, const char *directory, bool as_owner,
+                              struct spool_options *ret, struct ol_error *err)
 {
     struct stat st;
     ol_status status = place_configure(place, err);
     if (status != OL_OK)
         return status;
-    const char *directory = place->config->spool_directory;
     if (stat(directory, &st) != 0)
         return ol__error_set_errno(err, errno, "spool '%s'", directory);
-    if (!place_is_ours(place))
-        return ol__error_set(err, OL_DENIED, "spool '%s' is not yours", directory);
-    if (geteuid() == 0 && st.st_uid != 0 &&
+    if (as_owner && geteuid() == 0 && st.st_uid != 0 &&
         (setegid(st.st_gid) != 0 ||
          seteuid(st.st_uid) != 0)) /* the agent must be able to read it */
         return ol__error_set_errno(err, errno, "become uid %ld, whose spool it is",
                                    (long)st.st_uid);
     umask(0077);
-    const struct spool_options options = {.directory = directory,
-                                          .max_bytes = place->config->spool_max_bytes,
-                                          .segment_bytes = place->config->spool_segment_bytes,
-                                          .no_prepare = true};
-    return spool_open(&options, ret, err);
+    *ret = (struct spool_options){.directory = directory,
+                                  .max_bytes = place->config->spool_max_bytes,
+                                  .segment_bytes = place->config->spool_segment_bytes,
+                                  .min_free_bytes = place->config->spool_min_free_bytes,
+                                  .no_prepare = true};
+    return OL_OK;
+}
+
+ol_status place_open_spool(struct place *place, struct spool **ret, struct ol_error *err)
+{
+    struct spool_options options;
+    ol_status status = place_configure(place, err);
+    if (status != OL_OK)
+        return status;
+    if (!place_is_ours(place))
+        return ol__error_set(err, OL_DENIED, "spool '%s' is not yours",
+                             place->config->spool_directory);
+    status = place_spool_options(place, place->config->spool_directory, true, &options, err);
+    return status == OL_OK ? spool_open(&options, ret, err) : status;
 }
 
 bool place_is_ours(const struct place *place)

@@ -22,6 +22,7 @@ static const struct {
 } verbs[] = {
     {"/v1/deadletters/retry", admin_letters_retry},
     {"/v1/deadletters/drop", admin_letters_drop},
+    {"/v1/spool/replay", admin_replay},
 };
 /* All that any of them takes. */
 static const char *const parameter_names[] = {"id",    "route", "reason", "status",

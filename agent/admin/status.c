@@ -151,6 +151,8 @@ static void write_spool(const struct agent *agent, const struct spool_stats *s,
     ol__json_member_uint(w, "oldest", s->oldest_seq);
     ol__json_member_uint(w, "bytes", s->bytes_used);
     ol__json_member_uint(w, "max_bytes", s->bytes_max);
+    ol__json_member_uint(w, "free_bytes", s->free_bytes);
+    ol__json_member_uint(w, "min_free_bytes", s->min_free_bytes);
     ol__json_member_uint(w, "segments", s->segments);
     ol__json_member_uint(w, "free_bytes", metric_get(&agent->metrics->spool_free_bytes));
     ol__json_member_bool(w, "full", s->is_full);

@@ -42,11 +42,15 @@ struct deliver {
 };
 
 /* What is handed over. */
-enum request_kind { END_LETTERS };
+enum request_kind { END_LETTERS, REWIND };
 struct letters_request {
     const char *route, *how;
     const uint64_t *seqs;
     size_t count, ended;
+};
+struct rewind_request {
+    const char *route;
+    uint64_t from, begun;
 };
 
 static void wake(struct deliver *d)
@@ -185,6 +189,27 @@ static ol_status end_letters(struct deliver *d, struct letters_request *q, struc
     return status;
 }
 
+static ol_status rewind_route(struct deliver *d, struct rewind_request *q, struct ol_error *err)
+{
+    struct route *route = find_route(d, q->route);
+    if (route == NULL)
+        return ol__error_set(err, OL_NOT_FOUND, "no such route of delivery: %s", q->route);
+    if (route->cursor == NULL)
+        return ol__error_set(err, OL_IO, "route '%s' is not open yet", q->route);
+    uint64_t low = spool_cursor_low(route->cursor);
+    if (q->from > low)
+        return ol__error_set(
+            err, OL_INVALID,
+            "route '%s' has come to sequence %llu: %llu and what follows goes to it "
+            "anyway",
+            q->route, (unsigned long long)low, (unsigned long long)q->from);
+    ol_status status = route->ops->rewind(route, q->from, &q->begun, err);
+    if (status == OL_OK)
+        log_write(LOG_LEVEL_WARNING, route->area,
+                  "goes back: sequences from %llu on are sent again", (unsigned long long)q->begun);
+    return status;
+}
+
 static void serve_requests(struct deliver *d)
 {
     struct handover_job *job;
@@ -194,6 +219,9 @@ static void serve_requests(struct deliver *d)
         switch ((enum request_kind)job->kind) {
         case END_LETTERS:
             status = end_letters(d, job->arg, &err);
+            break;
+        case REWIND:
+            status = rewind_route(d, job->arg, &err);
             break;
         }
         handover_answer(d->requests, job, status, &err);
@@ -208,6 +236,17 @@ ol_status deliver_end_letters(struct deliver *d, const char *route, const uint64
     struct handover_job job = {.kind = END_LETTERS, .arg = &q};
     ol_status status = handover_ask(d->requests, &job, err);
     *ret_ended = status == OL_OK ? q.ended : 0;
+    return status;
+}
+
+ol_status deliver_rewind(struct deliver *d, const char *route, uint64_t from, uint64_t *ret_from,
+                         struct ol_error *err)
+{
+    struct rewind_request q = {.route = route, .from = OL_MAX(from, UINT64_C(1))};
+    struct handover_job job = {.kind = REWIND, .arg = &q};
+    ol_status status = handover_ask(d->requests, &job, err);
+    if (status == OL_OK)
+        *ret_from = q.begun;
     return status;
 }
 

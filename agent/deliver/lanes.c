@@ -110,6 +110,22 @@ void lanes_free(struct lanes *l)
     free(l);
 }
 
+void lanes_clear(struct lanes *l)
+{
+    free(l->entries);
+    free(l->lanes);
+    free(l->buckets);
+    free(l->heap);
+    *l = (struct lanes){.options = l->options,
+                        .random = l->random,
+                        .entry_free = NONE,
+                        .lane_free = NONE,
+                        .ready_first = NONE,
+                        .ready_last = NONE,
+                        .epoch = 1,
+                        .round = 1};
+}
+
 static uint64_t next_random(struct lanes *l)
 {
     uint64_t x = l->random; /* xorshift64*: jitter needs no more */

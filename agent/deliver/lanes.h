@@ -47,6 +47,8 @@ enum lanes_verdict {
 OL_NODISCARD ol_status lanes_new(const struct lanes_options *options, struct lanes **ret,
                                  struct ol_error *err);
 void lanes_free(struct lanes *lanes);
+/** Forget every event, those in flight too, and all that was learnt from answers: as new. */
+void lanes_clear(struct lanes *lanes);
 
 /** Whether reading ahead helps: room in the window, and fewer ready lanes than could be in flight,
  * or lanes_wants_witness(). */

@@ -234,6 +234,26 @@ ol_status route_park(struct route *route, const struct spool_record *record, con
     return OL_OK;
 }
 
+ol_status route_rewind(struct route *route, uint64_t from, void (*forget)(struct route *route),
+                       uint64_t *ret_from, struct ol_error *err)
+{
+    struct spool_reader *reader = NULL;
+    /* First what can fail; sequences that are gone by now it tells as a gap. */
+    ol_status status = spool_reader_open(route->agent->spool, from - 1, &reader, err);
+    if (status != OL_OK)
+        return status;
+    forget(route); /* answers that still came have marked what they were for */
+    *ret_from = spool_cursor_rewind(route->cursor, from);
+    spool_reader_close(route->reader);
+    route->reader = reader;
+    route->read_seq = from - 1;
+    route->gap_at = 0;
+    route->ahead.seq = 0;
+    route->beyond_count = 0;
+    route->is_dirty = true;
+    return OL_OK;
+}
+
 bool route_sync(struct route *route)
 {
     struct ol_error err;

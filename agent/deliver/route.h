@@ -22,6 +22,11 @@ struct route_ops {
     /** Stop what is in flight; what was not answered stays in the spool. */
     void (*stop)(struct route *route);
     void (*close)(struct route *route);
+    /** Stop what is in flight and send all from @p from on again, though it may have been delivered
+     * (@p from is not above the mark); see spool_cursor_rewind() for what *ret_from gets. @return
+     * OL_OK; OL_IO, OL_NOMEM...: it goes on as before. */
+    ol_status (*rewind)(struct route *route, uint64_t from, uint64_t *ret_from,
+                        struct ol_error *err);
 };
 
 struct route {
@@ -84,6 +89,11 @@ bool route_is_empty(const struct route *route);
 uint64_t route_left(const struct route *route);
 /** Tell state and, if @p reason is given, why; a change is logged. */
 void route_set_state(struct route *route, enum route_state state, const char *reason);
+/** For `rewind` of kinds with a cursor of the spool: @p forget stops what is in flight and forgets
+ * what was read ahead. */
+OL_NODISCARD ol_status route_rewind(struct route *route, uint64_t from,
+                                    void (*forget)(struct route *route), uint64_t *ret_from,
+                                    struct ol_error *err);
 bool route_is_pinned(const struct agent *agent, int index);
 
 /** One for each kind. The route opened is to be closed by its ops, on failure too if not NULL. */

@@ -417,7 +417,41 @@ static void file_close(struct route *base)
     free(r);
 }
 
-static const struct route_ops file_ops = {work, stop, file_close};
+static void forget_batch(struct route *base)
+{
+    struct file_route *r = (struct file_route *)base;
+    ol__buf_reset(&r->batch);
+    r->batch_events = 0;
+}
+
+/* The lines that are there stay; those from @p from on come again behind them. */
+static ol_status file_rewind(struct route *base, uint64_t from, uint64_t *ret_from,
+                             struct ol_error *err)
+{
+    struct file_route *r = (struct file_route *)base;
+    ol_status status = ensure_open(r, err);
+    if (r->is_stdout && status == OL_OK) {
+        status = route_rewind(base, from, forget_batch, ret_from, err);
+        if (status == OL_OK)
+            r->written_seq = r->batch_seq = *ret_from - 1;
+        return status;
+    }
+    if (status == OL_OK && r->commit_at != 0)
+        status = commit(r, err);
+    if (status == OL_OK) /* a commit may have found the file moved away */
+        status = ensure_open(r, err);
+    if (status != OL_OK)
+        return status;
+    forget_batch(base);
+    *ret_from = spool_cursor_rewind(base->cursor, from);
+    r->written_seq = r->batch_seq = *ret_from - 1;
+    status = cursor_write(r, err);
+    spool_reader_close(base->reader); /* opened anew behind written_seq */
+    base->reader = NULL;
+    return status;
+}
+
+static const struct route_ops file_ops = {work, stop, file_close, file_rewind};
 
 static ol_status place(struct file_route *r, struct ol_error *err)
 {

@@ -315,7 +315,27 @@ static void http_close(struct route *base)
     free(r);
 }
 
-static const struct route_ops http_ops = {work, stop, http_close};
+static void forget(struct route *base)
+{
+    struct http_route *r = (struct http_route *)base;
+    uint64_t seed;
+    stop(base);
+    lanes_clear(r->lanes);
+    ol__random(&seed, sizeof seed);
+    struct late *late = r->late != NULL ? late_new(seed) : NULL;
+    if (late == NULL)
+        return; /* with the old one some ends are only sent once more than they need be */
+    late_free(r->late);
+    r->late = late;
+}
+
+static ol_status http_rewind(struct route *base, uint64_t from, uint64_t *ret_from,
+                             struct ol_error *err)
+{
+    return route_rewind(base, from, forget, ret_from, err);
+}
+
+static const struct route_ops http_ops = {work, stop, http_close, http_rewind};
 
 static ol_status open_urls(struct http_route *r, struct ol_error *err)
 {

@@ -497,7 +497,22 @@ static ol_status check_settings(struct kafka_route *r, struct ol_error *err)
     return status == OL_CONFIG || status == OL_NOMEM ? status : OL_OK;
 }
 
-static const struct route_ops kafka_ops = {work, stop, kafka_close};
+/* What was not reported within the second that stop() waits never will be: its producer is gone. */
+static void forget(struct route *base)
+{
+    struct kafka_route *r = (struct kafka_route *)base;
+    stop(base);
+    r->outstanding = 0;
+}
+
+/* work() opens a new producer and a new reader at the mark. */
+static ol_status kafka_rewind(struct route *base, uint64_t from, uint64_t *ret_from,
+                              struct ol_error *err)
+{
+    return route_rewind(base, from, forget, ret_from, err);
+}
+
+static const struct route_ops kafka_ops = {work, stop, kafka_close, kafka_rewind};
 
 ol_status route_kafka_open(const struct agent *agent, int index, struct route **ret,
                            struct ol_error *err)

@@ -38,7 +38,7 @@ ol_status segment_header_decode(const uint8_t *data, size_t size, struct segment
         XXH3_64bits(data, HEADER_SUMMED) != ol__get_le64(data + HEADER_SUMMED))
         return OL_CORRUPT;
     uint32_t format = ol__get_le32(data + 8);
-    if (format > FORMAT) {
+    if (format != FORMAT) { /* an older one, too, has other bytes behind it than ours */
         *ret_format = format;
         return OL_VERSION_NEWER;
     }
@@ -54,9 +54,8 @@ ol_status segment_header_decode(const uint8_t *data, size_t size, struct segment
     memcpy(header.spool.bytes, data + 32, 16);
     /* Values no writer gives: a sequence of 0, and ones so high that counting on from them would
      * wrap. */
-    if (format != FORMAT || ol__get_le32(data + 12) != SEGMENT_HEADER_SIZE ||
-        header.first_seq == 0 || header.first_seq > UINT64_MAX / 2 || header.number == 0 ||
-        header.number > UINT64_MAX / 2)
+    if (ol__get_le32(data + 12) != SEGMENT_HEADER_SIZE || header.first_seq == 0 ||
+        header.first_seq > UINT64_MAX / 2 || header.number == 0 || header.number > UINT64_MAX / 2)
         return OL_CORRUPT;
     *ret = header;
     return OL_OK;

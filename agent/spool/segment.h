@@ -30,8 +30,8 @@ struct segment_header {
 };
 
 void segment_header_encode(const struct segment_header *header, uint8_t out[SEGMENT_HEADER_SIZE]);
-/** @return OL_OK; OL_CORRUPT: no header that verifies; OL_VERSION_NEWER: it verifies and has a
- * higher format, which *ret_format tells. */
+/** @return OL_OK; OL_CORRUPT: no header that verifies; OL_VERSION_NEWER: it verifies and has
+ * another format, older or newer, which *ret_format tells. */
 OL_NODISCARD ol_status segment_header_decode(const uint8_t *data, size_t size,
                                              struct segment_header *ret, uint32_t *ret_format);
 /** "%016x.seg" or "free-%016x.seg". */

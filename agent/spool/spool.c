@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Opening and closing, spool.json, the lock, who follows, and the figures.
  * Promises:
- *  1. A spool of a newer version is refused before anything is touched.
+ *  1. A spool of another version is refused before anything is touched.
  *  2. One process at a time: the lock is held before anything is read for recovery. */
 #include "spool_internal.h"
 
@@ -12,100 +12,12 @@
 #include <stdlib.h>
 #include <sys/file.h>
 #include <unistd.h>
-#include "json_read.h"
-#include "json_write.h"
+#include "spool_about.h"
 #include "times.h"
 
-#define SPOOL_VERSION 1
-#define SPOOL_JSON_MAX 65536
 #define MAX_BYTES_DEFAULT (2ull * 1024 * 1024 * 1024)
 #define SEGMENT_BYTES_DEFAULT (64ull * 1024 * 1024)
 #define SEGMENT_BYTES_MIN (64ull * 1024)
-
-#ifndef OL_VERSION
-#define OL_VERSION "0"
-#endif
-
-/* ---- spool.json ---- */
-
-struct about {
-    int64_t version;
-    bool has_version, has_uuid;
-    struct ol__uuid uuid;
-    char writer[64];
-};
-
-static ol_status about_value(void *arg, const struct ol__json_value *value, struct ol_error *err)
-{
-    struct about *about = arg;
-    (void)err;
-    if (value->depth != 1)
-        return OL_OK;
-    struct ol__span key = value->path[0].key;
-    int size = (int)OL_MIN(value->text.size, sizeof about->writer - 1);
-    if (value->type == OL_JSON_NUMBER && ol__span_equal(key, OL_SPAN_LIT("lineaged_spool"))) {
-        char digits[24];
-        snprintf(digits, sizeof digits, "%.*s", OL_MIN(size, 20), value->text.data);
-        about->version = strtoll(digits, NULL, 10);
-        about->has_version = true;
-    } else if (value->type == OL_JSON_STRING && ol__span_equal(key, OL_SPAN_LIT("uuid"))) {
-        about->has_uuid = ol__uuid_parse(value->text, &about->uuid);
-    } else if (value->type == OL_JSON_STRING && ol__span_equal(key, OL_SPAN_LIT("writer"))) {
-        snprintf(about->writer, sizeof about->writer, "%.*s", size, value->text.data);
-    }
-    return OL_OK;
-}
-
-/* What spool.json says. One that is no JSON is as good as none: the segments know the UUID (P3). */
-static ol_status read_about(const struct spool *spool, struct about *about, struct ol_error *err)
-{
-    struct ol__buf text;
-    ol__buf_init(&text, SPOOL_JSON_MAX);
-    struct ol__json_reader *reader = NULL;
-    ol_status status = ol__fs_read_file(spool->fs, spool->dirfd, "spool.json", &text, err);
-    if (status == OL_OK)
-        status = ol__json_reader_new(&reader, err);
-    if (status == OL_OK)
-        status = ol__json_read(reader, (struct ol__span){.data = text.data, .size = text.size},
-                               NULL, about_value, about, err);
-    ol__json_reader_free(reader);
-    ol__buf_release(&text);
-    if (status == OL_NOT_FOUND || status == OL_INVALID || status == OL_TOO_LARGE)
-        return OL_OK;
-    if (status == OL_OK && about->has_version && about->version > SPOOL_VERSION)
-        return ol__error_set(err, OL_VERSION_NEWER,
-                             "spool '%s' has version %" PRId64 ", written by %s; %s reads up to %d",
-                             spool->directory, about->version,
-                             about->writer[0] != '\0' ? about->writer : "an unnamed program",
-                             "lineaged/" OL_VERSION, SPOOL_VERSION);
-    return status;
-}
-
-static ol_status write_about(const struct spool *spool, struct ol_error *err)
-{
-    struct ol__buf text;
-    struct ol__json_writer w;
-    char uuid[OL_UUID_TEXT + 1], created[OL_TIME_TEXT + 1];
-    ol__uuid_format(&spool->uuid, uuid);
-    ol__time_format(ol__time_now_ms(), created);
-    ol__buf_init(&text, SPOOL_JSON_MAX);
-    ol__json_writer_init(&w, &text);
-    ol__json_begin_object(&w);
-    ol__json_member_int(&w, "lineaged_spool", SPOOL_VERSION);
-    ol__json_member_text(&w, "uuid", uuid);
-    ol__json_member_text(&w, "created", created);
-    ol__json_member_text(&w, "writer", "lineaged/" OL_VERSION);
-    ol__json_end_object(&w);
-    ol_status status = ol__buf_add_char(&text, '\n');
-    if (status == OL_OK)
-        status =
-            ol__fs_replace(spool->fs, spool->dirfd, "spool.json", text.data, text.size, 0600, err);
-    else
-        status = ol__error_set(err, status, "spool.json: out of memory");
-    ol__buf_release(&text);
-    OL_CRASHPOINT("spool.open.named");
-    return status;
-}
 
 /* ---- the lock ---- */
 
@@ -219,15 +131,13 @@ static ol_status open_all(struct spool *spool, struct ol_error *err)
         status = ol__fs_make_directories(spool->directory, 0700, err);
     if (status == OL_OK)
         status = ol__fs_open_directory(spool->directory, &spool->dirfd, err);
-    struct about about = {0};
-    if (status == OL_OK)
-        status = read_about(spool, &about, err); /* promise 1 */
+    struct spool_about about = {0};
+    if (status == OL_OK) /* promise 1 */
+        status = spool_about_read(spool->fs, spool->dirfd, spool->directory, &about, err);
     if (status == OL_OK && !spool->is_read_only)
         status = take_lock(spool, err);
-    if (status == OL_OK) {
-        about = (struct about){0};
-        status = read_about(spool, &about, err); /* as it is now that nobody else writes it */
-    }
+    if (status == OL_OK) /* as it is now that nobody else writes it */
+        status = spool_about_read(spool->fs, spool->dirfd, spool->directory, &about, err);
     if (status == OL_OK)
         status = open_directories(spool, err);
     if (status != OL_OK)
@@ -240,7 +150,7 @@ static ol_status open_all(struct spool *spool, struct ol_error *err)
     if (status == OL_OK && memcmp(&spool->uuid, &none, sizeof none) == 0)
         spool->uuid = ol__uuid_v4();
     if (status == OL_OK && is_new && !spool->is_read_only)
-        status = write_about(spool, err);
+        status = spool_about_write(spool->fs, spool->dirfd, &spool->uuid, err);
     if (status == OL_OK)
         status = spool_recover_positions(spool, err);
     if (status == OL_OK)
@@ -397,6 +307,8 @@ void spool_stats_get(const struct spool *spool, struct spool_stats *ret)
         .oldest_seq = oldest,
         .bytes_used = spool->log_bytes + spool->other_bytes,
         .bytes_max = spool->max_bytes,
+        .free_bytes = spool->free_bytes,
+        .min_free_bytes = spool->floor_bytes,
         .segments = spool->count,
         .quarantined_records = spool->quarantined_records,
         .quarantined_bytes = spool->quarantined_bytes,

@@ -170,6 +170,11 @@ void spool_cursor_done(struct spool_cursor *cursor, uint64_t seq);
  * @return the last one that is done; below @p last: call again with what is left once the mark has
  * moved. */
 uint64_t spool_cursor_done_through(struct spool_cursor *cursor, uint64_t first, uint64_t last);
+/** Go back: @p from and all behind it are not done any more, though they may be. Not for what the
+ * spool has lost in the meantime, and never forward. External cursors too: whoever keeps their
+ * place must put it on record. Owner's thread.
+ *  @return the sequence that the mark stands before now: @p from, or a later one. */
+uint64_t spool_cursor_rewind(struct spool_cursor *cursor, uint64_t from);
 /** Put the state on disk if it changed (S18); once a second from the owner's thread. @return OL_OK,
  * OL_IO, OL_FULL: the next call writes to the other slot; delivery may go on. */
 OL_NODISCARD ol_status spool_cursor_sync(struct spool_cursor *cursor, struct ol_error *err);
@@ -196,6 +201,8 @@ struct spool_stats {
     uint64_t synced_seq, oldest_seq;
     uint64_t bytes_used; /**< all files of the spool */
     uint64_t bytes_max;
+    uint64_t free_bytes,
+        min_free_bytes; /**< of the file system, as last looked at; the floor (S7) */
     uint64_t segments;
     uint64_t quarantined_records, quarantined_bytes; /**< since open, recovery included */
     uint64_t torn_bytes;                             /**< cut off at open (S11) */

@@ -7,6 +7,7 @@
  * later one.
  *  3. The slot of `.saved` that was synced last is not written before the other one is synced;
  * after a failure the file is written anew beside it. */
+#include "cursor_bytes.h"
 #include "spool_internal.h"
 
 #include <errno.h>
@@ -16,43 +17,18 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
-#include <xxhash.h>
-
-#define WINDOW 65536u
-#define RING_AT 4096u
-#define LIVE_SIZE (RING_AT + WINDOW / 8)
-#define LOW_AT 48u
-#define LIVE_FORMAT 1
-
-#define SLOT_BITS_AT 32u
-#define SLOT_SUM_AT (SLOT_BITS_AT + SPOOL_CURSOR_AHEAD / 8)
-#define SLOT_SIZE (SLOT_SUM_AT + 8u)
-#define SLOT_STEP 8192u /* the slots share no block of the device */
-#define SAVED_SIZE (SLOT_STEP + SLOT_SIZE)
-
-static const char live_magic[8] = {'O', 'L', 'C', 'U', 'R', 'S', 'O', 'R'};
 
 /* ---- the ring ---- */
 
-static bool bit(const uint8_t *map, uint64_t seq)
-{
-    return (map[RING_AT + seq % WINDOW / 8] >> (seq % 8) & 1) != 0;
-}
-
-static void put_bit(uint8_t *map, uint64_t seq)
-{
-    map[RING_AT + seq % WINDOW / 8] |= (uint8_t)(1u << (seq % 8));
-}
-
 static void mark(struct spool_cursor *c, uint64_t seq)
 {
-    c->ahead += !bit(c->map, seq);
-    put_bit(c->map, seq);
+    c->ahead += !cursor_bit(c->map, seq);
+    cursor_put_bit(c->map, seq);
 }
 
 static void clear_bit(uint8_t *map, uint64_t seq)
 {
-    map[RING_AT + seq % WINDOW / 8] &= (uint8_t) ~(1u << (seq % 8));
+    map[CURSOR_RING_AT + seq % CURSOR_WINDOW / 8] &= (uint8_t) ~(1u << (seq % 8));
 }
 
 /* One store: a kill leaves the old mark or the new one. The mapping has one writer and a kill is no
@@ -65,7 +41,7 @@ static void store_low(uint8_t *map, uint64_t low)
     ol__put_le64(bytes, low);
     memcpy(&value, bytes, sizeof value);
     atomic_signal_fence(memory_order_seq_cst);
-    __atomic_store_n((uint64_t *)(void *)(map + LOW_AT), value, __ATOMIC_SEQ_CST);
+    __atomic_store_n((uint64_t *)(void *)(map + CURSOR_LOW_AT), value, __ATOMIC_SEQ_CST);
     atomic_signal_fence(memory_order_seq_cst);
 }
 
@@ -74,7 +50,7 @@ static void store_low(uint8_t *map, uint64_t low)
 static void clear_stale(uint8_t *map, uint64_t low, uint64_t synced)
 {
     uint64_t top = OL_MIN(low + SPOOL_CURSOR_AHEAD, OL_MAX(synced, low));
-    for (uint64_t seq = top + 1; seq <= low + WINDOW; seq++)
+    for (uint64_t seq = top + 1; seq <= low + CURSOR_WINDOW; seq++)
         clear_bit(map, seq);
 }
 
@@ -82,7 +58,7 @@ static void clear_stale(uint8_t *map, uint64_t low, uint64_t synced)
 static void advance(struct spool_cursor *c)
 {
     uint64_t low = atomic_load(&c->low), to = low;
-    while (to - low < SPOOL_CURSOR_AHEAD && bit(c->map, to + 1))
+    while (to - low < SPOOL_CURSOR_AHEAD && cursor_bit(c->map, to + 1))
         to++;
     if (to == low)
         return;
@@ -105,7 +81,7 @@ static void jump(struct spool_cursor *c, uint64_t to)
         return;
     uint64_t top = OL_MIN(to, low + SPOOL_CURSOR_AHEAD);
     for (uint64_t seq = low + 1; seq <= top; seq++) {
-        c->ahead -= bit(c->map, seq);
+        c->ahead -= cursor_bit(c->map, seq);
         clear_bit(c->map, seq);
     }
     OL_CRASHPOINT("cursor.jumped");
@@ -153,7 +129,7 @@ bool spool_cursor_is_done(const struct spool_cursor *cursor, uint64_t seq)
     if (seq <= spool_cursor_mark(cursor))
         return true;
     uint64_t low = atomic_load(&cursor->low);
-    return cursor->map != NULL && seq - low <= SPOOL_CURSOR_AHEAD && bit(cursor->map, seq);
+    return cursor->map != NULL && seq - low <= SPOOL_CURSOR_AHEAD && cursor_bit(cursor->map, seq);
 }
 
 void spool_cursor_done(struct spool_cursor *cursor, uint64_t seq)
@@ -188,20 +164,41 @@ uint64_t spool_cursor_done_through(struct spool_cursor *cursor, uint64_t first, 
     return OL_MAX(top, first - 1);
 }
 
-/* ---- `.saved` ---- */
-
-static void fill_slot(const struct spool_cursor *c, uint64_t generation, uint8_t out[SLOT_SIZE])
+/* Under the lock: the mark that keeps all that is still on disk. */
+static uint64_t oldest_mark(const struct spool *spool)
 {
-    uint64_t low = atomic_load(&c->low);
-    memset(out, 0, SLOT_SIZE);
-    ol__put_le64(out, generation);
-    memcpy(out + 8, c->spool->uuid.bytes, 16);
-    ol__put_le64(out + 24, low);
-    for (uint64_t i = 0; i < SPOOL_CURSOR_AHEAD; i++)
-        if (bit(c->map, low + 1 + i))
-            out[SLOT_BITS_AT + i / 8] |= (uint8_t)(1u << (i % 8));
-    ol__put_le64(out + SLOT_SUM_AT, XXH3_64bits(out, SLOT_SUM_AT));
+    for (size_t i = 0; i < spool->count; i++)
+        if (!spool->segments[i].is_leaving)
+            return spool->segments[i].first_seq - 1;
+    return atomic_load(&spool->synced);
 }
+
+/* Under the lock, so that spool_reap() sees the old mark and the old saved one, or neither. The
+ * bits go before the mark: a kill in between forgets some, and what they stood for is doubled. */
+uint64_t spool_cursor_rewind(struct spool_cursor *cursor, uint64_t from)
+{
+    struct spool *spool = cursor->spool;
+    pthread_mutex_lock(&spool->lock);
+    uint64_t mark = spool_cursor_mark(cursor);
+    uint64_t low = OL_MAX(from > 0 ? from - 1 : 0, oldest_mark(spool));
+    if (low < mark) {
+        if (!cursor->is_external) {
+            memset(cursor->map + CURSOR_RING_AT, 0, CURSOR_WINDOW / 8);
+            store_low(cursor->map, low);
+            cursor->ahead = 0;
+            cursor->is_dirty = true;
+            atomic_store(&cursor->saved_low, OL_MIN(atomic_load(&cursor->saved_low), low));
+        }
+        atomic_store(&cursor->give_up, 0);
+        atomic_store(&cursor->low, low);
+        mark = low;
+    }
+    pthread_mutex_unlock(&spool->lock);
+    OL_CRASHPOINT("cursor.rewound");
+    return mark + 1;
+}
+
+/* ---- `.saved` ---- */
 
 static ol_status save_anew(struct spool_cursor *c, const uint8_t *slot, uint64_t generation,
                            struct ol_error *err)
@@ -209,11 +206,12 @@ static ol_status save_anew(struct spool_cursor *c, const uint8_t *slot, uint64_t
     const struct ol__fs *fs = c->spool->fs;
     char name[SPOOL_NAME_MAX + 16];
     snprintf(name, sizeof name, "%s.saved", c->name);
-    uint8_t *image = calloc(1, SAVED_SIZE);
+    uint8_t *image = calloc(1, CURSOR_SAVED_SIZE);
     if (image == NULL)
         return ol__error_set(err, OL_NOMEM, "cursor '%s': out of memory", c->name);
-    memcpy(image + generation % 2 * SLOT_STEP, slot, SLOT_SIZE);
-    ol_status status = ol__fs_replace(fs, c->spool->cursor_fd, name, image, SAVED_SIZE, 0600, err);
+    memcpy(image + generation % 2 * CURSOR_SLOT_STEP, slot, CURSOR_SLOT_SIZE);
+    ol_status status =
+        ol__fs_replace(fs, c->spool->cursor_fd, name, image, CURSOR_SAVED_SIZE, 0600, err);
     free(image);
     OL_CRASHPOINT("cursor.replaced");
     if (status == OL_OK)
@@ -224,15 +222,15 @@ static ol_status save_anew(struct spool_cursor *c, const uint8_t *slot, uint64_t
 static ol_status save(struct spool_cursor *c, struct ol_error *err)
 {
     const struct ol__fs *fs = c->spool->fs;
-    uint8_t slot[SLOT_SIZE];
+    uint8_t slot[CURSOR_SLOT_SIZE];
     uint64_t generation = c->generation + 1;
-    fill_slot(c, generation, slot);
+    cursor_fill_slot(&c->spool->uuid, c->map, atomic_load(&c->low), generation, slot);
     ol_status status = OL_OK;
     if (c->saved_fd < 0) {
         status = save_anew(c, slot, generation, err);
     } else {
-        status = ol__fs_write_at(fs, c->saved_fd, slot, SLOT_SIZE,
-                                 (off_t)(generation % 2 * SLOT_STEP), err);
+        status = ol__fs_write_at(fs, c->saved_fd, slot, CURSOR_SLOT_SIZE,
+                                 (off_t)(generation % 2 * CURSOR_SLOT_STEP), err);
         if (status == OL_OK && fs->fdatasync(c->saved_fd) != 0)
             status = ol__error_set_errno(err, errno, "sync");
         if (status != OL_OK) { /* promise 3 */
@@ -248,30 +246,6 @@ static ol_status save(struct spool_cursor *c, struct ol_error *err)
     return OL_OK;
 }
 
-/* The better slot, into @p map (an image of a live file) and *ret_low. @return whether there is
- * one. */
-static bool load_slots(struct spool_cursor *c, const uint8_t *bytes, size_t size, uint8_t *map,
-                       uint64_t *ret_low)
-{
-    const uint8_t *best = NULL;
-    for (size_t at = 0; at + SLOT_SIZE <= size; at += SLOT_STEP) {
-        const uint8_t *slot = bytes + at;
-        if (memcmp(slot + 8, c->spool->uuid.bytes, 16) == 0 &&
-            XXH3_64bits(slot, SLOT_SUM_AT) == ol__get_le64(slot + SLOT_SUM_AT) &&
-            (best == NULL || ol__get_le64(slot) > ol__get_le64(best)))
-            best = slot;
-    }
-    if (best == NULL)
-        return false;
-    c->generation = ol__get_le64(best);
-    *ret_low = ol__get_le64(best + 24);
-    memset(map + RING_AT, 0, WINDOW / 8);
-    for (uint64_t i = 0; i < SPOOL_CURSOR_AHEAD; i++)
-        if ((best[SLOT_BITS_AT + i / 8] >> (i % 8) & 1) != 0)
-            put_bit(map, *ret_low + 1 + i);
-    return true;
-}
-
 /* What `.saved` tells. It may be bytes whose sync failed before a restart, so the first sync writes
  * it anew. */
 static ol_status load_saved(struct spool_cursor *c, uint8_t *map, uint64_t *ret_low,
@@ -284,13 +258,13 @@ static ol_status load_saved(struct spool_cursor *c, uint8_t *map, uint64_t *ret_
     int fd = fs->openat(c->spool->cursor_fd, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW, 0);
     if (fd < 0)
         return errno == ENOENT ? OL_OK : ol__error_set_errno(err, errno, "cursor '%s': open", name);
-    uint8_t *bytes = calloc(1, SAVED_SIZE);
+    uint8_t *bytes = calloc(1, CURSOR_SAVED_SIZE);
     size_t got = 0;
     ol_status status = bytes != NULL
-                           ? ol__fs_read_at(fs, fd, bytes, SAVED_SIZE, 0, &got, err)
+                           ? ol__fs_read_at(fs, fd, bytes, CURSOR_SAVED_SIZE, 0, &got, err)
                            : ol__error_set(err, OL_NOMEM, "cursor '%s': out of memory", c->name);
     if (status == OL_OK)
-        *ret_found = load_slots(c, bytes, got, map, ret_low);
+        *ret_found = cursor_load_slots(&c->spool->uuid, bytes, got, map, &c->generation, ret_low);
     free(bytes);
     OL_IGNORE(fs->close(fd), "it was only read");
     return status;
@@ -298,46 +272,9 @@ static ol_status load_saved(struct spool_cursor *c, uint8_t *map, uint64_t *ret_
 
 /* ---- `.live` ---- */
 
-/* The running kernel's boot id; false: not known, and then no mapping is believed (S18). */
-static bool read_boot_id(uint8_t out[16])
-{
-    char text[64];
-    int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return false;
-    ssize_t got = read(fd, text, sizeof text);
-    close(fd);
-    struct ol__uuid id;
-    if (got < OL_UUID_TEXT ||
-        !ol__uuid_parse((struct ol__span){.data = text, .size = OL_UUID_TEXT}, &id))
-        return false;
-    memcpy(out, id.bytes, 16);
-    return true;
-}
-
-static void fill_live(const struct spool_cursor *c, const uint8_t boot[16], uint64_t low,
-                      uint8_t *map)
-{
-    memset(map, 0, RING_AT); /* the ring is the caller's */
-    memcpy(map, live_magic, sizeof live_magic);
-    ol__put_le32(map + 8, LIVE_FORMAT);
-    ol__put_le32(map + 12, WINDOW);
-    memcpy(map + 16, c->spool->uuid.bytes, 16);
-    memcpy(map + 32, boot, 16);
-    ol__put_le64(map + LOW_AT, low);
-}
-
-static bool is_believed(const struct spool_cursor *c, const uint8_t *map, size_t size,
-                        const uint8_t boot[16])
-{
-    return size == LIVE_SIZE && memcmp(map, live_magic, sizeof live_magic) == 0 &&
-           ol__get_le32(map + 8) == LIVE_FORMAT && ol__get_le32(map + 12) == WINDOW &&
-           memcmp(map + 16, c->spool->uuid.bytes, 16) == 0 && memcmp(map + 32, boot, 16) == 0;
-}
-
 static ol_status map_live(struct spool_cursor *c, int fd, struct ol_error *err)
 {
-    void *map = mmap(NULL, LIVE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    void *map = mmap(NULL, CURSOR_LIVE_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     if (map == MAP_FAILED)
         return ol__error_set_errno(err, errno, "cursor '%s': map", c->name);
     c->map = map;
@@ -357,7 +294,7 @@ static ol_status make_live(struct spool_cursor *c, const char *name, const uint8
         fs->openat(dirfd, temporary, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0)
         return ol__error_set_errno(err, errno, "cursor '%s': create", c->name);
-    ol_status status = ol__fs_write_at(fs, fd, image, LIVE_SIZE, 0, err);
+    ol_status status = ol__fs_write_at(fs, fd, image, CURSOR_LIVE_SIZE, 0, err);
     if (status == OL_OK && fs->renameat(dirfd, temporary, dirfd, name) != 0)
         status = ol__error_set_errno(err, errno, "cursor '%s': rename", c->name);
     OL_CRASHPOINT("cursor.made");
@@ -370,10 +307,11 @@ static ol_status make_live(struct spool_cursor *c, const char *name, const uint8
 /* No room for `.live`: the route starts nevertheless, with the marks in memory. */
 static ol_status keep_in_memory(struct spool_cursor *c, const uint8_t *image, struct ol_error *err)
 {
-    void *map = mmap(NULL, LIVE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    void *map =
+        mmap(NULL, CURSOR_LIVE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (map == MAP_FAILED)
         return ol__error_set_errno(err, errno, "cursor '%s': map", c->name);
-    memcpy(map, image, LIVE_SIZE);
+    memcpy(map, image, CURSOR_LIVE_SIZE);
     c->map = map;
     c->is_in_memory = true;
     return OL_OK;
@@ -389,7 +327,7 @@ static ol_status leave_memory(struct spool_cursor *c, struct ol_error *err)
     if (status != OL_OK) /* a file that was made but not mapped is older: its marks are true */
         return status;
     c->is_in_memory = false;
-    munmap(memory, LIVE_SIZE);
+    munmap(memory, CURSOR_LIVE_SIZE);
     return OL_OK;
 }
 
@@ -426,10 +364,11 @@ static ol_status try_live(struct spool_cursor *c, const char *name, const uint8_
         return errno == ENOENT ? OL_OK : ol__error_set_errno(err, errno, "cursor '%s': open", name);
     size_t got = 0;
     struct stat st;
-    ol_status status = ol__fs_read_at(fs, fd, image, LIVE_SIZE, 0, &got, err);
+    ol_status status = ol__fs_read_at(fs, fd, image, CURSOR_LIVE_SIZE, 0, &got, err);
     if (status == OL_OK && fs->fstat(fd, &st) != 0)
         status = ol__error_set_errno(err, errno, "cursor '%s': stat", name);
-    if (status == OL_OK && st.st_size == (off_t)LIVE_SIZE && is_believed(c, image, got, boot)) {
+    if (status == OL_OK && st.st_size == (off_t)CURSOR_LIVE_SIZE &&
+        cursor_is_believed(&c->spool->uuid, image, got, boot)) {
         status = map_live(c, fd, err);
         *ret_found = status == OL_OK;
     }
@@ -444,33 +383,33 @@ static ol_status load(struct spool_cursor *c, struct ol_error *err)
     uint8_t boot[16] = {0};
     char name[SPOOL_NAME_MAX + 16];
     snprintf(name, sizeof name, "%s.live", c->name);
-    uint8_t *image = calloc(1, LIVE_SIZE);
+    uint8_t *image = calloc(1, CURSOR_LIVE_SIZE);
     if (image == NULL)
         return ol__error_set(err, OL_NOMEM, "cursor '%s': out of memory", c->name);
     bool has_live = false, has_saved = false;
     uint64_t saved_low = 0;
     ol_status status = OL_OK;
-    if (read_boot_id(boot))
+    if (cursor_read_boot_id(boot))
         status = try_live(c, name, boot, image, &has_live, err);
     if (!has_live)
-        memset(image, 0, LIVE_SIZE);
+        memset(image, 0, CURSOR_LIVE_SIZE);
     if (status == OL_OK) /* also beside a good live file: for the generation */
         status = load_saved(c, image, &saved_low, &has_saved, err);
     if (status == OL_OK) {
         if (has_live)
-            low = ol__get_le64(c->map + LOW_AT);
+            low = ol__get_le64(c->map + CURSOR_LOW_AT);
         else
             low = has_saved ? saved_low : spool_oldest(c->spool) - 1;
         if (low > synced) { /* records of the log's end were lost; their numbers are given anew */
             low = synced;
-            memset((has_live ? c->map : image) + RING_AT, 0, WINDOW / 8);
+            memset((has_live ? c->map : image) + CURSOR_RING_AT, 0, CURSOR_WINDOW / 8);
         }
         if (has_live)
             store_low(c->map, low);
         clear_stale(has_live ? c->map : image, low, synced);
     }
     if (status == OL_OK && !has_live) {
-        fill_live(c, boot, low, image);
+        cursor_fill_live(&c->spool->uuid, boot, low, image);
         status = make_live(c, name, image, err);
         if (status == OL_FULL)
             status = keep_in_memory(c, image, err);
@@ -479,7 +418,7 @@ static ol_status load(struct spool_cursor *c, struct ol_error *err)
     atomic_store(&c->low, low);
     c->is_dirty = true;
     for (uint64_t seq = low + 1; status == OL_OK && seq <= low + SPOOL_CURSOR_AHEAD; seq++)
-        c->ahead += bit(c->map, seq);
+        c->ahead += cursor_bit(c->map, seq);
     if (status == OL_OK)
         advance(c); /* a kill may have come between a bit and the mark */
     return status;
@@ -508,7 +447,7 @@ static ol_status new_cursor(struct spool *spool, const char *name, bool is_pinne
 static void release(struct spool_cursor *c)
 {
     if (c->map != NULL)
-        munmap(c->map, LIVE_SIZE);
+        munmap(c->map, CURSOR_LIVE_SIZE);
     if (c->saved_fd >= 0)
         OL_IGNORE(c->spool->fs->close(c->saved_fd), "what counts was synced");
     free(c);

@@ -42,6 +42,22 @@ void spool_release_bytes(struct spool *spool, uint64_t bytes)
     pthread_mutex_unlock(&spool->lock);
 }
 
+/* What the file system has free, and how much of that must stay (S7). */
+static ol_status read_free(const struct spool *spool, uint64_t *ret_left, uint64_t *ret_floor,
+                           struct ol_error *err)
+{
+    struct statvfs vfs;
+    if (spool->fs->fstatvfs(spool->dirfd, &vfs) != 0)
+        return ol__error_set_errno(err, errno, "spool '%s': free space", spool->directory);
+    uint64_t unit = vfs.f_frsize != 0 ? vfs.f_frsize : vfs.f_bsize;
+    *ret_left = (uint64_t)vfs.f_bavail * unit;
+    *ret_floor = spool->has_no_floor ? 0
+                 : spool->min_free != UINT64_MAX
+                     ? spool->min_free
+                     : OL_MIN((uint64_t)vfs.f_blocks * unit / 20, FLOOR_MAX);
+    return OL_OK;
+}
+
 /* S7: may another file be made? */
 static ol_status check_new_file(const struct spool *spool, uint64_t used, struct ol_error *err)
 {
@@ -51,14 +67,10 @@ static ol_status check_new_file(const struct spool *spool, uint64_t used, struct
                              spool->directory, used, spool->max_bytes);
     if (spool->has_no_floor)
         return OL_OK;
-    struct statvfs vfs;
-    if (spool->fs->fstatvfs(spool->dirfd, &vfs) != 0)
-        return ol__error_set_errno(err, errno, "spool '%s': free space", spool->directory);
-    uint64_t unit = vfs.f_frsize != 0 ? vfs.f_frsize : vfs.f_bsize;
-    uint64_t left = (uint64_t)vfs.f_bavail * unit;
-    uint64_t floor = OL_MIN((uint64_t)vfs.f_blocks * unit / 20, FLOOR_MAX);
-    if (spool->min_free != UINT64_MAX)
-        floor = spool->min_free;
+    uint64_t left = 0, floor = 0;
+    ol_status status = read_free(spool, &left, &floor, err);
+    if (status != OL_OK)
+        return status;
     if (left < floor + spool->segment_bytes)
         return ol__error_set(err, OL_FULL,
                              "spool '%s': the filesystem has %" PRIu64 " bytes free, %" PRIu64
@@ -170,7 +182,11 @@ void spool_count_other(struct spool *spool)
 {
     uint64_t quarantine = directory_bytes(spool, "quarantine");
     uint64_t others = directory_bytes(spool, "cursor") + directory_bytes(spool, "dead");
+    uint64_t left = 0, floor = 0;
+    OL_IGNORE(read_free(spool, &left, &floor, NULL), "then it shows as none");
     pthread_mutex_lock(&spool->lock);
+    spool->free_bytes = left;
+    spool->floor_bytes = floor;
     spool->quarantine_bytes = quarantine;
     spool->other_bytes = others + quarantine;
     pthread_mutex_unlock(&spool->lock);

@@ -84,8 +84,9 @@ struct spool {
     uint64_t free_files[SPOOL_FREE_MAX + 1]; /**< numbers of `free-` files of segment_bytes each */
     size_t free_count;
     uint64_t next_free;
-    uint64_t log_bytes;   /**< segments, free files, and what is being made */
-    uint64_t other_bytes; /**< cursors, dead letters, quarantine: as last counted */
+    uint64_t log_bytes;               /**< segments, free files, and what is being made */
+    uint64_t free_bytes, floor_bytes; /**< of the file system, as last looked at */
+    uint64_t other_bytes;             /**< cursors, dead letters, quarantine: as last counted */
     struct spool_cursor *cursors;
     int subscribers[SPOOL_SUBSCRIBERS_MAX];
     size_t subscriber_count;

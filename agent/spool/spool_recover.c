@@ -15,6 +15,7 @@
  * built on these records (a journal unlinked, a cursor moved) must not outlive them. All groups
  * before it are proven synced (S2).
  *  6. With is_read_only nothing on disk changes. */
+#include "spool_about.h"
 #include "spool_internal.h"
 
 #include <dirent.h>
@@ -115,9 +116,7 @@ static ol_status read_header(const struct spool *spool, struct file *file, struc
     uint32_t format = 0;
     status = segment_header_decode(bytes, got, &file->header, &format);
     if (status == OL_VERSION_NEWER)
-        return ol__error_set(err, status,
-                             "segment '%s/%016" PRIx64 ".seg' has format %u; this version reads 1",
-                             spool->directory, file->number, format);
+        return spool_about_refuse_segment(spool->directory, file->number, format, err);
     /* A rename that was lost by a crash can leave another segment's bytes under this name. */
     file->is_good = status == OL_OK && file->header.number == file->number;
     return OL_OK;

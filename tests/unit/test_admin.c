@@ -70,6 +70,16 @@ ol_status deliver_end_letters(struct deliver *deliver OL_UNUSED, const char *rou
     return dead_letters_end_many(owned_letters, seqs, count, how, ret_ended, err);
 }
 
+ol_status deliver_rewind(struct deliver *deliver OL_UNUSED, const char *route, uint64_t from,
+                         uint64_t *ret_from, struct ol_error *err)
+{
+    assert_string_equal(route, "web");
+    if (from > 100)
+        return ol__error_set(err, OL_INVALID, "not so far");
+    *ret_from = OL_MAX(from, UINT64_C(7));
+    return OL_OK;
+}
+
 /* ---- Rules ---- */
 
 static void who_sees_all(void **state OL_UNUSED)
@@ -347,6 +357,13 @@ static void letters_are_changed(void **state OL_UNUSED)
     assert_non_null(strstr(answer.body, "\"dropped\":1"));
     assert_int_equal(dead_letters_count(owned_letters), 0);
     assert_int_equal(intake_fixture_records(&f), before + 1);
+    assert_int_equal(get("POST", "/v1/spool/replay?route=web&from=3"), 200);
+    assert_non_null(strstr(answer.body, "{\"route\":\"web\",\"from\":7,\"to\":"));
+    assert_int_equal(get("POST", "/v1/spool/replay?route=web&from=101"), 400);
+    assert_int_equal(get("POST", "/v1/spool/replay?route=web&from=x"), 400);
+    assert_int_equal(get("POST", "/v1/spool/replay?from=1"), 400);
+    assert_int_equal(get("POST", "/v1/spool/replay?route=local"), 400); /* a store */
+    assert_int_equal(get("POST", "/v1/spool/replay?route=none"), 404);
     /* a stop answers who waits: the thread of intake is gone */
     add_letter("web", 2, 400, "status 400");
     intake_stop(f.intake);
