@@ -27,6 +27,8 @@
 
 struct spool_look {
     char *directory;
+    const struct ol__fs *fs; /* of walks */
+    size_t chunk;
     int dirfd;
     struct ol__uuid uuid;
     bool has_uuid;
@@ -146,6 +148,7 @@ static ol_status add(struct spool_look *l, uint64_t number, bool is_free, uint64
     segment->salt = header->salt;
     segment->first_seq = header->first_seq;
     segment->born_ms = header->born_ms;
+    segment->previous = header->previous;
     segment->end = size;
     if (!l->has_uuid)
         l->uuid = header->spool;
@@ -249,6 +252,8 @@ ol_status spool_look_open(const char *directory, struct spool_look **ret, struct
         return ol__error_set(err, OL_NOMEM, "spool: out of memory");
     }
     l->dirfd = -1;
+    l->fs = &ol__fs_real;
+    l->chunk = CHUNK;
     ol_status status = ol__fs_open_directory(directory, &l->dirfd, err);
     if (status == OL_OK)
         status = spool_about_read(&ol__fs_real, l->dirfd, directory, &about, err);
@@ -279,6 +284,16 @@ void spool_look_close(struct spool_look *l)
     free(l->headers);
     free(l->directory);
     free(l);
+}
+
+void spool_look_set_fs(struct spool_look *look, const struct ol__fs *fs)
+{
+    look->fs = fs;
+}
+
+void spool_look_set_chunk(struct spool_look *look, size_t bytes)
+{
+    look->chunk = bytes;
 }
 
 /* ---- Walking ---- */
@@ -400,7 +415,7 @@ ol_status spool_look_walk_one(struct spool_look *look, size_t index, uint64_t fr
                                          look->directory, s->number);
     w.passed = s->first_seq - 1;
     w.walk = (struct segment_walk){
-        .fs = &ol__fs_real,
+        .fs = look->fs,
         .fd = fd,
         .salt = s->salt,
         .first_seq = s->first_seq,
@@ -408,7 +423,7 @@ ol_status spool_look_walk_one(struct spool_look *look, size_t index, uint64_t fr
         .limit_seq = s->last_seq != UINT64_MAX ? s->last_seq
                                                : s->first_seq + s->size / SEGMENT_RECORD_HEADER,
         .end = s->end,
-        .chunk = CHUNK,
+        .chunk = look->chunk,
         .is_newest = !s->has_end};
     ol_status status = walk_records(&w, err);
     segment_walk_release(&w.walk);
@@ -416,7 +431,18 @@ ol_status spool_look_walk_one(struct spool_look *look, size_t index, uint64_t fr
     return status;
 }
 
-/* Segments that a header names and that are not there: only the oldest's may be gone. */
+/* Whether a start has put the whole file of segment @p number into quarantine: that is dealt with.
+ */
+static bool is_quarantined(const struct spool_look *look, uint64_t number)
+{
+    char name[64];
+    struct stat st;
+    snprintf(name, sizeof name, "quarantine/%016" PRIx64 "-0.bin", number);
+    return fstatat(look->dirfd, name, &st, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
+/* Segments that a header names and that are not there: only the oldest's may be gone. Which
+ * sequences went with one shows when the segment before it is read. */
 static ol_status check_chain(struct spool_look *look, size_t index, const struct look_sink *sink,
                              struct ol_error *err)
 {
@@ -424,6 +450,13 @@ static ol_status check_chain(struct spool_look *look, size_t index, const struct
     if (index == 0 || look->segments[index - 1].has_end || sink->problem == NULL)
         return OL_OK;
     const struct look_segment *before = &look->segments[index - 1];
+    if (is_quarantined(look, s->previous))
+        return OL_OK;
+    for (size_t i = index; i < look->count; i++) {
+        const struct look_segment *other = &look->segments[i];
+        if (other->state == LOOK_BAD && other->number > before->number && other->number < s->number)
+            return OL_OK; /* it is there, and told as what it is */
+    }
     const struct look_problem problem = {
         .kind = LOOK_NO_SEGMENT, .segment = s->number, .first_seq = before->first_seq, .count = 0};
     return sink->problem(sink->arg, &problem, err);

@@ -29,6 +29,7 @@ struct look_segment {
     uint64_t end;      /**< where it ends at the most */
     bool has_end;      /**< a successor says so, else S11 */
     int64_t born_ms;
+    uint64_t previous; /**< number of the one before it, 0: none */
 };
 
 enum look_problem_kind {
@@ -54,6 +55,9 @@ struct spool_look; /* opaque */
 OL_NODISCARD ol_status spool_look_open(const char *directory, struct spool_look **ret,
                                        struct ol_error *err);
 void spool_look_close(struct spool_look *look);
+/** For tests: read segments through @p fs (borrowed), or in steps of @p bytes. */
+void spool_look_set_fs(struct spool_look *look, const struct ol__fs *fs);
+void spool_look_set_chunk(struct spool_look *look, size_t bytes);
 const struct ol__uuid *spool_look_uuid(const struct spool_look *look);
 /** Directory of the spool, for openat(). */
 int spool_look_directory(const struct spool_look *look);

@@ -165,7 +165,7 @@ static ol_status pack(struct spool *spool, const struct damage *damage, struct o
             if (spool->segments[j].number != damage->segments[i])
                 continue;
             status = write_anew(spool, &spool->segments[j], &records, err);
-            if (status == OL_OK)
+            if (status == OL_OK && damage->sink->packed != NULL)
                 damage->sink->packed(damage->sink->arg, damage->segments[i], records);
         }
     }

@@ -11,7 +11,7 @@
 struct repair_sink {
     /** What was found, before anything is done about it. */
     ol_status (*found)(void *arg, const struct look_problem *problem, struct ol_error *err);
-    /** Segment @p number was written anew with @p records of its records. */
+    /** Segment @p number was written anew with @p records of its records. NULL: not told. */
     void (*packed)(void *arg, uint64_t number, uint64_t records);
     void *arg;
 };

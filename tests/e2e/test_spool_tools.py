@@ -312,6 +312,25 @@ def test_replay(make, start_standin, workdir, wait_until):
     assert agent.stop() == 0
 
 
+def test_replay_to_kafka(make, kafka, kafka_read, wait_until):
+    """A new producer begins at the earlier mark: in order per run, behind what is there."""
+    topic = "replayed-%d" % os.getpid()
+    agent, tool = make("agent", [{"name": "bus", "type": "kafka", "brokers": kafka.bootstrap, "topic": topic}])
+    agent.start()
+    bodies = list(numbered.events(4, 5))
+    post_all(agent, bodies)
+    wait_until(lambda: agent.status()["routes"][0]["waiting"] == 0, 60, lambda: str(agent.status()["routes"]))
+    tool("replay", "--route", "bus", "--from", 9)
+    wait_until(lambda: len(kafka_read(topic)) == 32 and agent.status()["routes"][0]["waiting"] == 0, 60,
+               lambda: str(len(kafka_read(topic))), interval=0.5)
+    messages = [message.value for message in kafka_read(topic)]
+    for run in range(4):
+        mine = [body for body in messages if numbered.parse(body).run == run]
+        once = [body for body in bodies if numbered.parse(body).run == run]
+        assert mine == once + [body for body in bodies[8:] if numbered.parse(body).run == run]
+    assert agent.stop() == 0
+
+
 def test_a_kill_while_a_mark_goes_back(make, standin, wait_until):
     """The agent dies with the mark put back and nothing saved: all is sent again, nothing is lost."""
     agent, tool = make("agent", [http_route("sink", standin.url)])
