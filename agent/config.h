@@ -119,6 +119,10 @@ struct agent_config {
     int64_t max_depth;                          /**< of an event's JSON */
     struct ol__text_list journal_directories;
     int64_t journal_orphan_after_ms, journal_poll_ms;
+    struct ol__text_list files_paths; /**< patterns of foreign files */
+    int64_t files_poll_ms;
+    bool journal_infer_abort;
+    int64_t journal_abort_grace_ms;
     int validation;                 /**< 0 lenient, 1 strict */
     struct ol__setting_items rules; /**< struct rule_config */
     int64_t rules_budget_ms;        /**< for one event, and again for each MiB of it */

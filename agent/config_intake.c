@@ -4,6 +4,7 @@
 #include "config_impl.h"
 
 #include <errno.h>
+#include <fnmatch.h>
 #include <grp.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -154,6 +155,22 @@ static ol_status check_listeners(const struct config_source *from,
     return check_tls(from, config, has_tls);
 }
 
+/** What a route writes must not come in again. */
+static ol_status check_files(const struct config_source *from, const struct agent_config *config)
+{
+    const struct route_config *routes = config->routes.items;
+    for (size_t i = 0; i < config->files_paths.count; i++) {
+        const char *pattern = config->files_paths.items[i];
+        if (pattern[0] != '/')
+            return config_refuse(from, "intake.files.paths", "expected absolute paths");
+        for (size_t r = 0; r < config->routes.count; r++)
+            if (routes[r].type == ROUTE_FILE && routes[r].path != NULL &&
+                fnmatch(pattern, routes[r].path, FNM_PATHNAME) == 0)
+                return config_refuse(from, "intake.files.paths", "a route writes such a file");
+    }
+    return OL_OK;
+}
+
 ol_status config_check_intake(const struct config_source *from, const struct agent_config *config)
 {
     struct ol_error err;
@@ -175,5 +192,5 @@ ol_status config_check_intake(const struct config_source *from, const struct age
     for (size_t i = 0; i < config->journal_directories.count; i++)
         if (config->journal_directories.items[i][0] != '/')
             return config_refuse(from, "intake.journal.directories", "expected absolute paths");
-    return OL_OK;
+    return check_files(from, config);
 }

@@ -70,6 +70,8 @@ struct intake_metrics {
     _Atomic unsigned client_count;
     metric journal_events, journal_files, journal_parked_lines, journal_bytes, journal_unlinked,
         journal_moved;
+    metric open_runs, aborts_inferred, aborts_given_up;
+    metric foreign_files, foreign_events, foreign_parked_lines;
     metric accepted_events, accepted_bytes; /* all sources, synced */
     metric groups;
     metric dedup_keys;        /* remembered now */

@@ -180,6 +180,18 @@ static void add_intake(struct exposition *x, struct intake_metrics *m)
          &m->journal_unlinked},
         {"journal_moved", "Journals moved to done/ without an end.", EXPOSE_COUNTER,
          &m->journal_moved},
+        {"foreign_files", "Files of other clients that are followed.", EXPOSE_GAUGE,
+         &m->foreign_files},
+        {"foreign_events", "Events taken from files of other clients.", EXPOSE_COUNTER,
+         &m->foreign_events},
+        {"foreign_parked_lines", "Lines of files of other clients that are no event.",
+         EXPOSE_COUNTER, &m->foreign_parked_lines},
+        {"open_runs", "Runs of journals that get an ABORT if their process dies.", EXPOSE_GAUGE,
+         &m->open_runs},
+        {"aborts_inferred", "ABORTs of runs whose process died.", EXPOSE_COUNTER,
+         &m->aborts_inferred},
+        {"aborts_given_up", "Runs that get no ABORT: too many were open, or the START is gone.",
+         EXPOSE_COUNTER, &m->aborts_given_up},
     };
     for (size_t i = 0; i < OL_COUNT(table); i++)
         plain(x, table[i].name, table[i].type, table[i].help, metric_get(table[i].value));

@@ -96,7 +96,7 @@ ol_status intake_open(const struct agent *agent, bool no_listeners, struct intak
         status = http_door_open(agent, in->taker, &in->door, err);
     if (status == OL_OK && in->door != NULL)
         status = watch(in, http_door_fd(in->door), EPOLLIN, err);
-    if (status == OL_OK && config->journal_directories.count > 0)
+    if (status == OL_OK && config->journal_directories.count + config->files_paths.count > 0)
         status = open_journals(in, err);
     if (status != OL_OK) {
         intake_close(in);
@@ -301,6 +301,7 @@ ol_status intake_drain_once(struct intake *in, struct ol_error *err)
     ol_status status = OL_AGAIN;
     if (in->journals == NULL)
         return OL_OK;
+    bool has_passed = false;
     journal_intake_rescan(in->journals);
     while (status == OL_AGAIN) {
         status = journal_intake_run(in->journals, GROUP_BYTES, err);
@@ -312,6 +313,11 @@ ol_status intake_drain_once(struct intake *in, struct ol_error *err)
             if (err != NULL)
                 *err = commit_err;
             return committed;
+        }
+        if (status == OL_OK && !has_passed) {
+            has_passed = true;
+            journal_intake_let_pass(in->journals);
+            status = OL_AGAIN;
         }
     }
     return status;

@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/inotify.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 #include "journal_impl.h"
@@ -30,6 +31,8 @@ static void read_host(struct journal_intake *ji)
     ol__buf_release(&boot);
     if (gethostname(ji->host, sizeof ji->host - 1) < 0)
         ji->host[0] = '\0';
+    struct stat st;
+    ji->pid_ns = stat("/proc/self/ns/pid", &st) == 0 ? (uint64_t)st.st_ino : 0;
 }
 
 /* ---- Positions whose files left just before the last end ---- */
@@ -37,21 +40,29 @@ static void read_host(struct journal_intake *ji)
 struct known {
     struct ol__uuid *keys;
     size_t count, cap;
+    bool is_short; /* out of memory */
 };
 
-static void note_position(void *arg, const struct ol__uuid *journal, uint64_t position)
+static void note_key(void *arg, const struct ol__uuid *journal)
 {
     struct known *known = arg;
-    (void)position;
     if (known->count == known->cap) {
         size_t cap = known->cap == 0 ? 256 : known->cap * 2;
         struct ol__uuid *keys = realloc(known->keys, cap * sizeof *keys);
-        if (keys == NULL)
+        if (keys == NULL) {
+            known->is_short = true;
             return; /* the rest at the next start */
+        }
         known->keys = keys;
         known->cap = cap;
     }
     known->keys[known->count++] = *journal;
+}
+
+static void note_position(void *arg, const struct ol__uuid *journal, uint64_t position)
+{
+    (void)position;
+    note_key(arg, journal);
 }
 
 static int by_key(const void *a, const void *b)
@@ -60,21 +71,24 @@ static int by_key(const void *a, const void *b)
 }
 
 /** Keys of all files, sorted; false: not all of them are known, or out of memory. */
-static bool gather_keys(const struct journal_intake *ji, struct known *known)
+static bool gather_keys(struct journal_intake *ji, struct known *known)
 {
     for (size_t d = 0; d < ji->dir_count; d++) {
         const struct journal_dir *dir = &ji->dirs[d];
         if (dir->fd < 0 || dir->must_scan || dir->is_cut || dir->is_failing)
             return false;
         for (size_t i = 0; i < dir->count; i++) {
-            size_t before = known->count;
-            if (!dir->files[i]->is_opened)
+            const struct journal_file *file = dir->files[i];
+            if (!file->is_opened || !journal_abort_is_ready(file))
                 return false;
-            note_position(known, &dir->files[i]->key, 0);
-            if (known->count == before)
+            note_key(known, &file->key);
+            journal_abort_each_key(ji, file, note_key, known);
+            if (known->is_short)
                 return false;
         }
     }
+    if (!foreign_each_key(ji->foreign, note_key, known) || known->is_short)
+        return false;
     if (known->count > 0)
         qsort(known->keys, known->count, sizeof *known->keys, by_key);
     return true;
@@ -92,6 +106,8 @@ static void forget_lost(struct journal_intake *ji)
             goto out; /* an unlink may still come undone: keep them all */
     }
     ji->has_forgotten = true;
+    for (size_t d = 0; d < ji->dir_count; d++)
+        journal_keep_sweep(&ji->dirs[d]);
     spool_positions(ji->agent->spool, note_position, &positions);
     for (size_t i = 0; i < positions.count; i++) {
         if (files.count == 0 || bsearch(&positions.keys[i], files.keys, files.count,
@@ -146,7 +162,16 @@ ol_status journal_intake_open(const struct agent *agent, struct intake_taker *ta
     ol__buf_init(&ji->lines, JOURNAL_LINE_MAX + (1u << 20));
     read_host(ji);
     ji->inotify = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
+    ji->abort_due = INT64_MAX;
+    ji->listed_max = JOURNAL_LISTED;
+    ji->uid_listed_max = JOURNAL_UID_LISTED;
     ol_status st = ol__json_reader_new(&ji->reader, err);
+    if (st == OL_OK)
+        st = open_runs_new(&ji->open, err);
+    if (st == OL_OK)
+        st = foreign_open(agent, taker, &ji->foreign, err);
+    if (st == OL_OK)
+        intake_taker_watch(taker, journal_abort_saw, ji);
     size_t count = config->journal_directories.count;
     if (st == OL_OK)
         ji->dirs = calloc(count + 1, sizeof *ji->dirs);
@@ -171,9 +196,9 @@ int journal_intake_fd(const struct journal_intake *ji)
 
 int64_t journal_intake_deadline(const struct journal_intake *ji)
 {
-    int64_t due = ji->poll_due;
     if (ji->dir_count == 0)
-        return INT64_MAX;
+        return foreign_deadline(ji->foreign);
+    int64_t due = OL_MIN(OL_MIN(ji->poll_due, ji->abort_due), foreign_deadline(ji->foreign));
     for (size_t i = 0; i < ji->dir_count; i++) {
         if (ji->dirs[i].must_sync)
             due = OL_MIN(due, ji->dirs[i].sync_due);
@@ -183,6 +208,7 @@ int64_t journal_intake_deadline(const struct journal_intake *ji)
 
 void journal_intake_rescan(struct journal_intake *ji)
 {
+    foreign_rescan(ji->foreign);
     for (size_t d = 0; d < ji->dir_count; d++) {
         struct journal_dir *dir = &ji->dirs[d];
         dir->must_scan = true;
@@ -281,7 +307,19 @@ ol_status journal_intake_run(struct journal_intake *ji, size_t budget_bytes, str
             journal_dir_poll(ji, &ji->dirs[d]);
         ji->poll_due = now + ji->agent->config->journal_poll_ms;
     }
+    journal_abort_wake(ji, now);
     ol_status st = take_all(ji, budget_bytes, err);
+    if (st == OL_OK || st == OL_AGAIN) {
+        ol_status other = foreign_run(ji->foreign, &ji->owner, err);
+        st = other != OL_OK ? other : st;
+    }
+    if (st == OL_FULL && spool_group_size(ji->agent->spool) > 0)
+        st = OL_AGAIN; /* the group may be what is full; if it is the spool, the next call says so
+                        */
+    if (st == OL_OK)
+        journal_abort_caught_up(ji, now);
+    else if (st < 0)
+        journal_abort_begin_anew(ji);
     if (ji->lines.cap > LINES_KEEP)
         ol__buf_release(&ji->lines);
     for (size_t d = 0; d < ji->dir_count; d++) {
@@ -291,11 +329,9 @@ ol_status journal_intake_run(struct journal_intake *ji, size_t budget_bytes, str
     metric_set(&ji->agent->metrics->intake.journal_files, files);
     if (is_poll)
         journal_waiting_publish(ji);
+    metric_set(&ji->agent->metrics->intake.open_runs, open_runs_count(ji->open));
     if (st == OL_OK && !ji->has_forgotten)
         forget_lost(ji);
-    if (st == OL_FULL && spool_group_size(ji->agent->spool) > 0)
-        return OL_AGAIN; /* the group may be what is full; if it is the spool, the next call says so
-                          */
     if (st < 0)
         ji->poll_due = now + RETRY_MS;
     OL_CRASHPOINT("journal.taken");
@@ -305,10 +341,13 @@ ol_status journal_intake_run(struct journal_intake *ji, size_t budget_bytes, str
 void journal_intake_committed(struct journal_intake *ji)
 {
     OL_CRASHPOINT("journal.committed");
+    open_runs_settle(ji->open, true);
+    foreign_committed(ji->foreign);
     for (size_t d = 0; d < ji->dir_count; d++) {
         struct journal_dir *dir = &ji->dirs[d];
         for (size_t i = 0; dir->has_group && i < dir->count; i++) {
             dir->files[i]->synced = dir->files[i]->taken; /* promise 1 */
+            dir->files[i]->aborted_synced = dir->files[i]->aborted;
             dir->files[i]->is_in_group = false;
         }
         dir->has_group = false;
@@ -318,6 +357,9 @@ void journal_intake_committed(struct journal_intake *ji)
 
 void journal_intake_rolled_back(struct journal_intake *ji)
 {
+    open_runs_settle(ji->open, false);
+    foreign_rolled_back(ji->foreign);
+    journal_abort_begin_anew(ji);
     for (size_t d = 0; d < ji->dir_count; d++) {
         struct journal_dir *dir = &ji->dirs[d];
         for (size_t i = 0; i < dir->count; i++) {
@@ -333,6 +375,11 @@ void journal_intake_rolled_back(struct journal_intake *ji)
     ji->poll_due = ol__time_monotonic_ms() + RETRY_MS;
 }
 
+void journal_intake_let_pass(struct journal_intake *ji)
+{
+    journal_abort_let_pass(ji);
+}
+
 void journal_intake_close(struct journal_intake *ji)
 {
     if (ji == NULL)
@@ -343,6 +390,9 @@ void journal_intake_close(struct journal_intake *ji)
     if (ji->inotify >= 0)
         close(ji->inotify);
     ol__json_reader_free(ji->reader);
+    intake_taker_watch(ji->taker, NULL, NULL);
+    open_runs_free(ji->open);
+    foreign_close(ji->foreign);
     ol__buf_release(&ji->lines);
     free(ji);
 }

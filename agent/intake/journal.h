@@ -54,6 +54,9 @@ OL_NODISCARD ol_status journal_intake_run(struct journal_intake *ji, size_t budg
 void journal_intake_committed(struct journal_intake *ji);
 /** Nothing of the group counts: go back to the synced positions. */
 void journal_intake_rolled_back(struct journal_intake *ji);
+/** For --once, when caught up: runs whose process ended longer ago than the grace, by the clock,
+ * get their ABORT in the next run (J22). */
+void journal_intake_let_pass(struct journal_intake *ji);
 
 /** Look at every directory anew at the next run, whatever the descriptor said (after a start; for
  * --once). */

@@ -210,8 +210,10 @@ void journal_dir_close(struct journal_intake *ji, struct journal_dir *dir, bool 
 {
     if (dir->fd >= 0)
         journal_dir_tidy(ji, dir, true);
-    for (size_t i = 0; i < dir->count; i++)
+    for (size_t i = 0; i < dir->count; i++) {
+        journal_abort_release(ji, dir->files[i]);
         free(dir->files[i]);
+    }
     free(dir->files);
     free(dir->gone);
     if (dir->watch >= 0)
@@ -247,7 +249,72 @@ static void sweep_unborn(struct journal_intake *ji, struct journal_dir *dir, con
     close(fd);
 }
 
-/** Append what is not among the first @p known files. */
+#define OWNERS_MAX 256
+
+struct owners {
+    uid_t uid[OWNERS_MAX];
+    uint32_t count[OWNERS_MAX];
+    size_t used;
+};
+
+/** @return whether @p uid may have one more file. Past OWNERS_MAX owners, those share one count. */
+static bool count_owner(struct owners *owners, uid_t uid, size_t most)
+{
+    size_t i = 0;
+    while (i < owners->used && owners->uid[i] != uid)
+        i++;
+    if (i == OWNERS_MAX)
+        i = OWNERS_MAX - 1;
+    else if (i == owners->used) {
+        owners->uid[owners->used++] = uid;
+        owners->count[i] = 0;
+    }
+    return owners->count[i]++ < most;
+}
+
+/** Drop what has vanished, and the newest files of an owner who has too many. */
+static void weed(struct journal_intake *ji, struct journal_dir *dir)
+{
+    struct owners owners;
+    size_t kept = 0;
+    owners.used = 0;
+    for (size_t i = 0; i < dir->count; i++) {
+        struct journal_file *file = dir->files[i];
+        struct stat st = {.st_uid = file->uid};
+        bool is_known = file->is_opened && file->seen_scan == dir->scans;
+        /* A name that came while we read the directory may not be among what it returned: asked one
+         * by one. */
+        if (!is_known && fstatat(dir->fd, file->name, &st, AT_SYMLINK_NOFOLLOW) < 0) {
+            if (errno == ENOENT) {
+                dir->must_sync = true;
+                if (file->is_opened)
+                    journal_dir_add_gone(dir, &file->key);
+                journal_abort_release(ji, file);
+                free(file);
+                continue;
+            }
+            st.st_uid = file->uid;
+        }
+        if (!count_owner(&owners, st.st_uid, ji->uid_listed_max) && !file->is_in_group) {
+            dir->is_cut = true;
+            journal_abort_release(ji, file);
+            free(file);
+            continue;
+        }
+        dir->files[kept++] = file;
+    }
+    dir->count = kept;
+}
+
+static void sort_and_weed(struct journal_intake *ji, struct journal_dir *dir)
+{
+    if (dir->count > 1)
+        qsort(dir->files, dir->count, sizeof(struct journal_file *), by_name);
+    weed(ji, dir);
+}
+
+/** Append what is not among the first @p known files. Past listed_max names it makes room first:
+ * memory is bounded, whatever stands there, and the oldest of each owner are found all the same. */
 static ol_status read_names(struct journal_intake *ji, struct journal_dir *dir, DIR *stream,
                             struct ol_error *err)
 {
@@ -256,6 +323,10 @@ static ol_status read_names(struct journal_intake *ji, struct journal_dir *dir, 
     struct ol__uuid id;
     errno = 0;
     while ((entry = readdir(stream)) != NULL) {
+        if (dir->count >= ji->listed_max && known.count < dir->count) {
+            sort_and_weed(ji, dir); /* the oldest are kept, and there is room again */
+            known.count = dir->count;
+        }
         known.files = dir->files;
         if (strncmp(entry->d_name, ".full-", 6) == 0)
             dir->has_full_marker = true;
@@ -263,7 +334,7 @@ static ol_status read_names(struct journal_intake *ji, struct journal_dir *dir, 
             sweep_unborn(ji, dir, entry->d_name);
         else if (journal_name_is_valid(entry->d_name, &id)) {
             struct journal_file *file = find(&known, entry->d_name);
-            if (file == NULL && dir->count < JOURNAL_LISTED) {
+            if (file == NULL && dir->count < ji->listed_max) {
                 file = insert(ji, dir, entry->d_name, dir->count);
                 if (file == NULL)
                     return ol__error_set(err, OL_NOMEM, "journal directory '%s': out of memory",
@@ -279,59 +350,6 @@ static ol_status read_names(struct journal_intake *ji, struct journal_dir *dir, 
     if (errno != 0)
         return ol__error_set_errno(err, errno, "journal directory '%s': list", dir->path);
     return OL_OK;
-}
-
-#define OWNERS_MAX 256
-
-struct owners {
-    uid_t uid[OWNERS_MAX];
-    uint32_t count[OWNERS_MAX];
-    size_t used;
-};
-
-/** @return whether @p uid may have one more file. Past OWNERS_MAX owners, those share one count. */
-static bool count_owner(struct owners *owners, uid_t uid)
-{
-    size_t i = 0;
-    while (i < owners->used && owners->uid[i] != uid)
-        i++;
-    if (i == OWNERS_MAX)
-        i = OWNERS_MAX - 1;
-    else if (i == owners->used) {
-        owners->uid[owners->used++] = uid;
-        owners->count[i] = 0;
-    }
-    return owners->count[i]++ < JOURNAL_UID_LISTED;
-}
-
-/** Drop what has vanished, and the newest files of an owner who has too many. */
-static void weed(struct journal_dir *dir)
-{
-    struct owners owners;
-    size_t kept = 0;
-    owners.used = 0;
-    for (size_t i = 0; i < dir->count; i++) {
-        struct journal_file *file = dir->files[i];
-        struct stat st = {.st_uid = file->uid};
-        bool is_known = file->is_opened && file->seen_scan == dir->scans;
-        /* A name that came while we read the directory may not be among what it returned: asked one
-         * by one. */
-        if (!is_known && fstatat(dir->fd, file->name, &st, AT_SYMLINK_NOFOLLOW) < 0) {
-            if (errno == ENOENT) {
-                journal_dir_add_gone(dir, file);
-                free(file);
-                continue;
-            }
-            st.st_uid = file->uid;
-        }
-        if (!count_owner(&owners, st.st_uid) && !file->is_in_group) {
-            dir->is_cut = true;
-            free(file);
-            continue;
-        }
-        dir->files[kept++] = file;
-    }
-    dir->count = kept;
 }
 
 ol_status journal_dir_scan(struct journal_intake *ji, struct journal_dir *dir, struct ol_error *err)
@@ -353,19 +371,19 @@ ol_status journal_dir_scan(struct journal_intake *ji, struct journal_dir *dir, s
     dir->is_cut = false;
     ol_status st = read_names(ji, dir, stream, err);
     closedir(stream);
-    if (dir->count > 1)
-        qsort(dir->files, dir->count, sizeof(struct journal_file *), by_name);
     if (st != OL_OK) {
+        if (dir->count > 1)
+            qsort(dir->files, dir->count, sizeof(struct journal_file *), by_name);
         dir->is_cut |= was_cut;
         return st;
     }
-    weed(dir);
+    sort_and_weed(ji, dir);
     if (dir->is_cut && !was_cut)
         log_write(
             LOG_LEVEL_WARNING, "intake",
-            "journal directory '%s': an owner has more than %d files, or there are more than %d in "
-            "all: the newest wait",
-            dir->path, JOURNAL_UID_LISTED, JOURNAL_LISTED);
+            "journal directory '%s': an owner has more than %zu files, or all together more than "
+            "%zu: the newest wait",
+            dir->path, ji->uid_listed_max, ji->listed_max);
     dir->modified = before.st_mtim;
     dir->must_scan = false;
     return OL_OK;
@@ -383,8 +401,8 @@ static void note_name(struct journal_intake *ji, struct journal_dir *dir,
         return;
     struct journal_file *file = find(dir, event->name);
     if (file == NULL && (event->mask & (IN_MOVED_TO | IN_CREATE)) != 0) {
-        if (dir->must_scan || dir->count >= JOURNAL_UID_LISTED) {
-            dir->must_scan = true; /* which counts owners */
+        if (dir->must_scan || dir->count >= ji->uid_listed_max) {
+            dir->must_scan |= !dir->is_cut; /* which counts owners; what is newer waits */
             return;
         }
         file = insert(ji, dir, event->name, journal_dir_index(dir, event->name));

@@ -59,13 +59,15 @@ static void identify(struct journal_intake *ji, struct journal_file *file, const
     file->rechecked = 0;
     file->is_opened = true;
     file->has_header = file->is_local = file->has_end = file->is_skipping = false;
-    file->is_in_order = false;
+    file->is_in_order = file->is_rotated = file->may_infer = file->has_detached = false;
     file->part = 0;
     file->parked = 0;
     file->end_look = 0;
+    file->aborted = file->aborted_synced = 0;
+    journal_abort_release(ji, file);
 }
 
-static void leave(struct journal_dir *dir, struct journal_file *file, const char *why)
+void journal_file_leave(struct journal_dir *dir, struct journal_file *file, const char *why)
 {
     file->is_left = true;
     if (!file->is_told)
@@ -105,15 +107,14 @@ static ol_status open_file(struct journal_intake *ji, struct journal_dir *dir,
                 identify(ji, file, &st);
             remember(file, &st);
         }
-        leave(dir, file, strerror(reason));
+        journal_file_leave(dir, file, strerror(reason));
     } else {
         note_failure(dir, file, strerror(reason));
     }
     return OL_END;
 }
 
-/** @return OL_OK, or OL_END as open_file(). */
-static ol_status read_piece(const struct journal_dir *dir, struct journal_file *file, int fd,
+ol_status journal_file_read(const struct journal_dir *dir, struct journal_file *file, int fd,
                             char *out, size_t size, uint64_t offset, size_t *ret_size)
 {
     struct ol_error why = {.status = OL_OK};
@@ -123,103 +124,7 @@ static ol_status read_piece(const struct journal_dir *dir, struct journal_file *
     return OL_END;
 }
 
-/* ---- The header ---- */
-
-struct header {
-    int64_t format, part;
-    struct ol__uuid chain;
-    char boot[OL_UUID_TEXT + 1], host[256];
-};
-
-static void copy_text(struct ol__span text, char *out, size_t size)
-{
-    size_t n = OL_MIN(text.size, size - 1);
-    memcpy(out, text.data, n);
-    out[n] = '\0';
-}
-
-/** A whole number from 0 to 999,999,999, else -1. */
-static int64_t small_number(struct ol__span text)
-{
-    int64_t n = 0;
-    if (text.size == 0 || text.size > 9)
-        return -1;
-    for (size_t i = 0; i < text.size; i++) {
-        if (text.data[i] < '0' || text.data[i] > '9')
-            return -1;
-        n = n * 10 + (text.data[i] - '0');
-    }
-    return n;
-}
-
-static ol_status header_value(void *arg, const struct ol__json_value *value, struct ol_error *err)
-{
-    struct header *h = arg;
-    (void)err;
-    if (value->depth != 1 || value->path[0].is_index)
-        return OL_OK;
-    struct ol__span key = value->path[0].key;
-    if (value->type == OL_JSON_NUMBER && ol__span_equal(key, OL_SPAN_LIT("ol_journal")))
-        h->format = small_number(value->text);
-    else if (value->type == OL_JSON_NUMBER && ol__span_equal(key, OL_SPAN_LIT("part")))
-        h->part = OL_MAX(small_number(value->text), 0);
-    else if (value->type != OL_JSON_STRING)
-        return OL_OK;
-    else if (ol__span_equal(key, OL_SPAN_LIT("boot")))
-        copy_text(value->text, h->boot, sizeof h->boot);
-    else if (ol__span_equal(key, OL_SPAN_LIT("host")))
-        copy_text(value->text, h->host, sizeof h->host);
-    else if (ol__span_equal(key, OL_SPAN_LIT("chain")) && !ol__uuid_parse(value->text, &h->chain))
-        h->chain = (struct ol__uuid){.bytes = {0}};
-    return OL_OK;
-}
-
-static bool begins_with(struct ol__span line, struct ol__span what)
-{
-    return line.size >= what.size && memcmp(line.data, what.data, what.size) == 0;
-}
-
-/** @return OL_OK: read, or there is none; OL_AGAIN: not there yet; OL_END: as open_file();
- * OL_NOMEM. */
-static ol_status read_header(struct journal_intake *ji, struct journal_dir *dir,
-                             struct journal_file *file, int fd, bool is_free, struct ol_error *err)
-{
-    char text[JOURNAL_HEADER_MAX];
-    size_t size;
-    struct header h = {.format = 0};
-    static const struct ol__json_limits limits = {.size_max = JOURNAL_HEADER_MAX, .depth_max = 4};
-    ol_status st = read_piece(dir, file, fd, text, sizeof text, 0, &size);
-    if (st != OL_OK)
-        return st;
-    const char *end = memchr(text, '\n', size);
-    if (end == NULL && size < sizeof text && !is_free)
-        return OL_AGAIN;
-    if (end == NULL)
-        return OL_OK; /* no header: the lines below say what to make of the bytes */
-    struct ol__span line = {.data = text, .size = (size_t)(end - text)};
-    file->has_header = true; /* or a line that is treated like any other */
-    if (!begins_with(line, OL_SPAN_LIT("{\"ol_journal\":")))
-        return OL_OK;
-    st = ol__json_read(ji->reader, line, &limits, header_value, &h, NULL);
-    if (st == OL_NOMEM) {
-        file->has_header = false;
-        return ol__error_set(err, OL_NOMEM, "journal '%s': out of memory", file->name);
-    }
-    if (st != OL_OK)
-        return OL_OK;
-    if (h.format < 0 || h.format > 1) {
-        file->has_header = false;
-        leave(dir, file, "written in a newer format");
-        return OL_OK;
-    }
-    /* A boot id or host that cannot be read says nothing about where the writer ran. */
-    file->is_local = ji->boot[0] != '\0' && ji->host[0] != '\0' && strcmp(h.boot, ji->boot) == 0 &&
-                     strcmp(h.host, ji->host) == 0;
-    file->chain = h.chain;
-    file->part = h.part;
-    file->taken = OL_MAX(file->taken, line.size + 1);
-    return OL_OK;
-}
+/* ---- Order ---- */
 
 /** Promise 4. @return whether all that this part follows has been taken. */
 static bool may_follow(struct journal_dir *dir, struct journal_file *file)
@@ -271,18 +176,28 @@ static ol_status take_line(struct journal_intake *ji, struct journal_dir *dir,
 {
     if (line.size == 0)
         return OL_OK;
-    if (begins_with(line, OL_SPAN_LIT("{\"ol_journal"))) {
-        file->has_end = begins_with(line, OL_SPAN_LIT("{\"ol_journal_end\""));
+    if (journal_begins_with(line, OL_SPAN_LIT("{\"ol_journal"))) {
+        file->has_end = journal_begins_with(line, OL_SPAN_LIT("{\"ol_journal_end\""));
+        file->is_rotated =
+            journal_begins_with(line, OL_SPAN_LIT("{\"ol_journal_end\":\"rotated\""));
+        if (journal_begins_with(line, OL_SPAN_LIT("{\"ol_journal_run\"")))
+            journal_abort_run_note(ji, file, line);
         return OL_OK;
     }
     struct spool_record record = {
         .source = SPOOL_FROM_JOURNAL, .source_position = end, .uid = file->uid, .data = line};
     memcpy(record.source_id, file->key.bytes, sizeof record.source_id);
     struct ol_error why = {.status = OL_OK};
-    ol_status st = intake_take(ji->taker, &record, NULL, &why);
+    const struct ol__event *event;
+    ji->owner = open_runs_owner(file->open != NULL ? &file->open->key : &file->key);
+    ol_status st = intake_take(ji->taker, &record, &event, &why);
+    ji->owner = 0;
     if (st == OL_INVALID || st == OL_TOO_LARGE) {
         park(ji, dir, file, why.message);
     } else if (st == OL_END) { /* dropped by a rule: makes no record */
+        if (file->open != NULL && intake_check(ji->taker, line, &event, NULL) == OL_OK &&
+            event->type != OL_TYPE_START) /* yet it may say that a run is over */
+            journal_abort_line(ji, file, event, end - line.size - 1, line.size);
         metric_add(&ji->agent->metrics->intake.journal_bytes, line.size + 1);
     } else if (st != OL_OK) {
         if (err != NULL)
@@ -291,10 +206,11 @@ static ol_status take_line(struct journal_intake *ji, struct journal_dir *dir,
     } else {
         file->is_in_group = true;
         dir->has_group = true;
+        journal_abort_line(ji, file, event, end - line.size - 1, line.size);
         metric_add(&ji->agent->metrics->intake.journal_events, 1);
         metric_add(&ji->agent->metrics->intake.journal_bytes, line.size + 1);
     }
-    file->has_end = false;
+    file->has_end = file->is_rotated = false;
     return OL_OK;
 }
 
@@ -303,7 +219,7 @@ static ol_status take_line(struct journal_intake *ji, struct journal_dir *dir,
 static bool is_note_alone(const char *begin, const char *newline, const char *end)
 {
     struct ol__span line = {.data = begin, .size = (size_t)(newline - begin)};
-    return begins_with(line, OL_SPAN_LIT("{\"ol_journal_run\"")) &&
+    return journal_begins_with(line, OL_SPAN_LIT("{\"ol_journal_run\"")) &&
            (size_t)(end - begin) < JOURNAL_LINE_MAX &&
            memchr(newline + 1, '\n', (size_t)(end - newline - 1)) == NULL;
 }
@@ -362,7 +278,7 @@ static ol_status take_turn(struct journal_intake *ji, struct journal_dir *dir,
         if (room == NULL)
             return ol__error_set(err, OL_NOMEM, "journal '%s': out of memory", file->name);
         ol_status st =
-            read_piece(dir, file, fd, room, READ_SIZE, file->taken + ji->lines.size, &got);
+            journal_file_read(dir, file, fd, room, READ_SIZE, file->taken + ji->lines.size, &got);
         if (st != OL_OK)
             return st;
         ol__buf_grow(&ji->lines, got);
@@ -378,22 +294,46 @@ static ol_status take_turn(struct journal_intake *ji, struct journal_dir *dir,
 
 /* ---- The end ---- */
 
-/** Promise 3 over a start: were lines parked before the position that we began with? Looks through
- * at most JOURNAL_TURN bytes. @return OL_OK: it is known; OL_AGAIN: not yet; OL_END: as
- * open_file(); OL_NOMEM. */
+/** One line that was taken before this start. @return OL_OK, OL_NOMEM. */
+static ol_status recheck_line(struct journal_intake *ji, struct journal_dir *dir,
+                              struct journal_file *file, struct ol__span line, uint64_t offset,
+                              struct ol_error *err)
+{
+    struct ol_error why = {.status = OL_OK};
+    const struct ol__event *event;
+    if (line.size == 0)
+        return OL_OK;
+    if (journal_begins_with(line, OL_SPAN_LIT("{\"ol_journal"))) {
+        if (journal_begins_with(line, OL_SPAN_LIT("{\"ol_journal_run\"")))
+            journal_abort_run_note(ji, file, line);
+        return OL_OK;
+    }
+    ol_status st = intake_check(ji->taker, line, &event, &why);
+    if (st == OL_NOMEM)
+        return ol__error_set(err, OL_NOMEM, "journal '%s': out of memory", file->name);
+    if (st == OL_OK)
+        journal_abort_line(ji, file, event, offset, line.size);
+    else if (file->parked == 0)
+        park(ji, dir, file, why.message);
+    return OL_OK;
+}
+
+/** Promise 3 over a start: were lines parked before the position that we began with? And which runs
+ * are open (J22)? Looks through at most JOURNAL_TURN bytes. @return OL_OK: it is known; OL_AGAIN:
+ * not yet; OL_END: as open_file(); OL_NOMEM. */
 static ol_status recheck(struct journal_intake *ji, struct journal_dir *dir,
                          struct journal_file *file, int fd, size_t *bytes, struct ol_error *err)
 {
     uint64_t end = OL_MIN(file->resumed, file->taken), begin = file->rechecked;
     size_t got = 1;
     ol__buf_reset(&ji->lines);
-    while (file->parked == 0 && file->rechecked < end && got > 0) {
+    while ((file->parked == 0 || file->open != NULL) && file->rechecked < end && got > 0) {
         uint64_t offset = file->rechecked + ji->lines.size;
         size_t size = (size_t)OL_MIN((uint64_t)READ_SIZE, end - offset);
         char *room = ol__buf_room(&ji->lines, size);
         if (room == NULL)
             return ol__error_set(err, OL_NOMEM, "journal '%s': out of memory", file->name);
-        ol_status st = read_piece(dir, file, fd, room, size, offset, &got);
+        ol_status st = journal_file_read(dir, file, fd, room, size, offset, &got);
         if (st != OL_OK)
             return st;
         ol__buf_grow(&ji->lines, got);
@@ -402,14 +342,9 @@ static ol_status recheck(struct journal_intake *ji, struct journal_dir *dir,
              (newline = memchr(ji->lines.data + at, '\n', ji->lines.size - at)) != NULL;) {
             struct ol__span line = {.data = ji->lines.data + at,
                                     .size = (size_t)(newline - ji->lines.data) - at};
-            struct ol_error why = {.status = OL_OK};
-            if (line.size > 0 && !begins_with(line, OL_SPAN_LIT("{\"ol_journal")))
-                st = intake_check(ji->taker, line, NULL, &why);
-            if (st == OL_NOMEM)
-                return ol__error_set(err, OL_NOMEM, "journal '%s': out of memory", file->name);
+            st = recheck_line(ji, dir, file, line, file->rechecked + at, err);
             if (st != OL_OK)
-                park(ji, dir, file, why.message);
-            st = OL_OK;
+                return st;
             at += line.size + 1;
         }
         ol__buf_consume(&ji->lines, at);
@@ -420,7 +355,8 @@ static ol_status recheck(struct journal_intake *ji, struct journal_dir *dir,
             break;
     }
     *bytes += (size_t)(file->rechecked - begin);
-    return file->parked == 0 && file->rechecked < end && got > 0 ? OL_AGAIN : OL_OK;
+    return (file->parked == 0 || file->open != NULL) && file->rechecked < end && got > 0 ? OL_AGAIN
+                                                                                         : OL_OK;
 }
 
 /** At the end of the file: has the writer ended (J10), or is nobody to say so (J12)? @return OL_OK,
@@ -436,6 +372,11 @@ static ol_status judge_end(struct journal_intake *ji, struct journal_dir *dir,
     if (is_closed || is_dead) {
         ol_status st = recheck(ji, dir, file, fd, bytes, err);
         if (st != OL_OK)
+            return st;
+        bool is_over = true;
+        if (!is_closed)
+            st = journal_abort_judge(ji, dir, file, fd, bytes, &is_over, err);
+        if (st != OL_OK || !is_over)
             return st;
         if (!is_closed && rest > 0)
             park(ji, dir, file, "torn: no newline, and its writer is gone");
@@ -467,7 +408,8 @@ static ol_status check_file(struct journal_intake *ji, struct journal_dir *dir,
         identify(ji, file, &st);
     remember(file, &st);
     if (!S_ISREG(st.st_mode) || st.st_nlink != 1) { /* J20 */
-        leave(dir, file, S_ISREG(st.st_mode) ? "it has other links" : "no regular file");
+        journal_file_leave(dir, file,
+                           S_ISREG(st.st_mode) ? "it has other links" : "no regular file");
         return OL_END;
     }
     if (file->taken > (uint64_t)st.st_size) /* J17: it was consumed; power loss cut it back */
@@ -488,13 +430,18 @@ static ol_status take_open_file(struct journal_intake *ji, struct journal_dir *d
         OL_IGNORE(flock(fd, LOCK_UN) < 0, "closing unlocks as well");
     st = OL_OK;
     if (!file->has_header)
-        st = read_header(ji, dir, file, fd, is_free, err);
+        st = journal_header_read(ji, dir, file, fd, is_free, err);
     file->is_looked_at = true;
     if (st != OL_OK || file->is_left)
         return st == OL_AGAIN ? OL_END : st;
     if (!may_follow(dir, file))
         return dir->is_failing ? OL_END
                                : OL_AGAIN; /* a directory that cannot be listed now: later */
+    st = journal_abort_attach(ji, dir, file, err);
+    if (st == OL_OK && file->open != NULL)
+        st = recheck(ji, dir, file, fd, bytes, err);
+    if (st != OL_OK)
+        return st;
     st = take_turn(ji, dir, file, fd, err);
     if (st == OL_OK) {
         file->end_look = look;
@@ -527,7 +474,8 @@ ol_status journal_file_take(struct journal_intake *ji, struct journal_dir *dir,
 void journal_file_roll_back(struct journal_file *file)
 {
     file->taken = file->synced;
-    file->is_in_group = false;
+    file->aborted = file->aborted_synced;
+    file->is_in_group = file->is_rotated = false;
     file->has_end = file->is_ended = file->is_orphan = file->is_skipping = false;
     file->end_look = 0;
 }

@@ -3,12 +3,15 @@
 #define INTAKE_JOURNAL_IMPL_H
 /** @file
  * What journal.c (the intake object), journal_dir.c (one directory: lock, watch, names),
- * journal_leave.c (what may leave it) and journal_file.c (one file: header, lines, end) share.
+ * journal_leave.c (what may leave it), journal_header.c and journal_file.c (one file: header;
+ * lines, end), journal_abort.c and journal_keep.c (runs whose process died) share.
  * Threads: the intake thread.
  */
+#include "foreign.h"
 #include "ids.h"
 #include "journal.h"
 #include "json_read.h"
+#include "open_runs.h"
 
 #define JOURNAL_LINE_MAX (16u * 1024u * 1024u) /**< J8, with its newline */
 #define JOURNAL_TURN (1024u * 1024u)           /**< J19 */
@@ -20,6 +23,7 @@
 #define JOURNAL_UID_FILES 10000
 #define JOURNAL_UID_LISTED 20000 /**< of one owner, in memory; the newest beyond wait (J19) */
 #define JOURNAL_LISTED 250000    /**< of all, while they are sorted */
+#define JOURNAL_NO_OWNER 1       /**< for open_runs_note(): no journal */
 #define JOURNAL_POLL_FILES 1000  /**< looked at in one poll */
 
 struct journal_file {
@@ -43,9 +47,22 @@ struct journal_file {
     uint64_t end_look;    /**< the last look that read to its end; 0: none yet */
     uint64_t seen_scan;   /**< the last scan that found it */
     uint32_t parked;      /**< lines that no event came of */
-    bool is_dirty;        /**< something may have changed */
-    bool is_opened;       /**< owner, key and position are known */
-    bool is_looked_at;    /**< at least once */
+    /* J22, the ABORT of its runs: */
+    int64_t pid;
+    uint64_t start_ticks, pid_ns;
+    struct open_chain *open;          /**< its chain, counted; NULL: none is to be inferred */
+    uint64_t aborted_synced, aborted; /**< as synced and taken: the position of J24 */
+    int64_t grace_from;               /**< monotonic; 0: not yet */
+    uint64_t waiting_at;              /**< its size when it began to wait */
+    uint8_t detached[OPEN_RUNS_LANE]; /**< of the last run note */
+    bool may_infer;                   /**< its header says so */
+    bool is_attached;                 /**< `open` is settled */
+    bool is_waiting;                  /**< its writer is gone, its runs are not over: grace */
+    bool is_rotated;                  /**< the last line taken says that another part follows */
+    bool has_detached;
+    bool is_dirty;     /**< something may have changed */
+    bool is_opened;    /**< owner, key and position are known */
+    bool is_looked_at; /**< at least once */
     bool has_header;
     bool is_left;    /**< not ours to read as it is: a newer format, no regular file, other links */
     bool is_failing; /**< the last look ended with an error of the file's own */
@@ -76,6 +93,7 @@ struct journal_dir {
     bool has_dirty;       /**< some file is_dirty */
     bool has_group;       /**< some file is_in_group */
     bool has_ended;       /**< some file is_ended or is_orphan */
+    bool has_waiting;     /**< some file is_waiting */
     bool has_full_marker; /**< J15: a `.full-UID` was seen */
     bool must_sync;       /**< something was unlinked since the last fsync */
     int64_t sync_due, clean_due, marker_due; /**< monotonic */
@@ -96,7 +114,15 @@ struct journal_intake {
     uint64_t looks;
     int64_t poll_due, orphan_after_ms;
     int64_t clock_offset,
-        stepped_ms;     /**< wall clock less boot clock; when that jumped, on the latter */
+        stepped_ms;         /**< wall clock less boot clock; when that jumped, on the latter */
+    struct open_runs *open; /**< owned */
+    uint64_t kept_bytes;    /**< J25: of the kept files of all chains */
+    size_t listed_max, uid_listed_max; /**< JOURNAL_LISTED, JOURNAL_UID_LISTED; tests: less */
+    struct foreign *foreign;           /**< owned */
+    uint64_t owner;    /**< of the event being taken, for open_runs_note(); 0: no journal */
+    uint64_t pid_ns;   /**< ours; 0: not known */
+    int64_t abort_due; /**< monotonic: the first grace ends; INT64_MAX: none runs */
+    bool must_look_at_graces;
     bool has_forgotten; /**< positions without a file were let go */
 };
 
@@ -135,10 +161,85 @@ static inline void journal_dir_mark(struct journal_dir *dir, struct journal_file
 /** Remove or move what has ended (J11, J12), fsync and forget when due (J17), clean done/, markers
  *  (J15). Costs little when nothing is due. */
 void journal_dir_tidy(struct journal_intake *ji, struct journal_dir *dir, bool is_closing);
-/** Remember that the position of @p file may be forgotten after the next fsync. */
-void journal_dir_add_gone(struct journal_dir *dir, const struct journal_file *file);
+/** Remember that a position may be forgotten after the next fsync. */
+void journal_dir_add_gone(struct journal_dir *dir, const struct ol__uuid *key);
+
+/* journal_abort.c: the inferred ABORT (J22 to J24) */
+/** Before the first line of @p file is taken, behind earlier parts. @return OL_OK, OL_NOMEM. */
+OL_NODISCARD ol_status journal_abort_attach(struct journal_intake *ji, struct journal_dir *dir,
+                                            struct journal_file *file, struct ol_error *err);
+/** Let go of its chain; what was open in the last file of one is forgotten. */
+void journal_abort_release(struct journal_intake *ji, struct journal_file *file);
+/** Forget the runs of @p chain; with @p dir also their positions, after its next fsync. */
+void journal_abort_drop(struct journal_intake *ji, struct journal_dir *dir,
+                        struct open_chain *chain);
+/** Keys of the positions that its runs need besides its own. */
+void journal_abort_each_key(struct journal_intake *ji, const struct journal_file *file,
+                            void (*each)(void *arg, const struct ol__uuid *key), void *arg);
+/** Whether these are known: all lines that were taken before this start were looked at again. */
+bool journal_abort_is_ready(const struct journal_file *file);
+/** For intake_taker_watch(); @p arg is the journal_intake. */
+void journal_abort_saw(void *arg, const struct spool_record *record);
+/** An event of @p file, at @p offset: now, or before this start. */
+void journal_abort_line(struct journal_intake *ji, struct journal_file *file,
+                        const struct ol__event *event, uint64_t offset, size_t size);
+void journal_abort_run_note(struct journal_intake *ji, struct journal_file *file,
+                            struct ol__span line);
+/** A run of @p chain is open. NULL: too many are. */
+struct open_run *journal_abort_open(struct journal_intake *ji, struct open_chain *chain,
+                                    const uint8_t *lane, const char *name);
+/** It gets no ABORT; said once a chain, counted. */
+void journal_abort_give_up(struct journal_intake *ji, struct open_run *run, const char *name,
+                           const char *why);
+/** The writer of @p file is gone and said no end: wait, or take the ABORTs in. @return OL_OK: then
+ * @p ret_is_over says whether it may leave; else as journal_file_take(). */
+OL_NODISCARD ol_status journal_abort_judge(struct journal_intake *ji, struct journal_dir *dir,
+                                           struct journal_file *file, int fd, size_t *bytes,
+                                           bool *ret_is_over, struct ol_error *err);
+/** Whether a later part of its chain is there. */
+bool journal_abort_is_followed(const struct journal_dir *dir, const struct journal_file *file);
+/** @p file has left @p dir. */
+void journal_abort_leave(struct journal_intake *ji, struct journal_dir *dir,
+                         struct journal_file *file);
+/** Mark those whose grace is over. */
+void journal_abort_wake(struct journal_intake *ji, int64_t now);
+/** Everything was read to its end: from here graces run. */
+void journal_abort_caught_up(struct journal_intake *ji, int64_t now);
+/** It is not: they will begin anew. */
+void journal_abort_begin_anew(struct journal_intake *ji);
+/** For --once, which waits for nobody: those that last changed before their grace are over. */
+void journal_abort_let_pass(struct journal_intake *ji);
+
+/* journal_keep.c: START lines that outlive their part (J25) */
+/** @return OL_OK: read, or there are none; OL_NOMEM. */
+OL_NODISCARD ol_status journal_keep_load(struct journal_intake *ji, struct journal_dir *dir,
+                                         struct open_chain *chain, struct ol_error *err);
+/** A kept line, or one at its place in @p fd. @return OL_OK; OL_END: it is not there; OL_NOMEM. */
+OL_NODISCARD ol_status journal_keep_read(const struct journal_dir *dir,
+                                         const struct open_chain *chain, const struct open_run *run,
+                                         struct ol__buf *out, struct ol_error *err);
+OL_NODISCARD ol_status journal_keep_read_at(int fd, const struct open_run *run, struct ol__buf *out,
+                                            struct ol_error *err);
+/** Before @p file, which another part follows, leaves. */
+void journal_keep_write(struct journal_intake *ji, struct journal_dir *dir,
+                        struct journal_file *file);
+void journal_keep_remove(struct journal_intake *ji, struct journal_dir *dir,
+                         struct open_chain *chain);
+/** Remove kept files of chains that are no more. When all files are known. */
+void journal_keep_sweep(struct journal_dir *dir);
+
+/* journal_header.c */
+/** @return OL_OK: read, or there is none; OL_AGAIN: not there yet; OL_END: as journal_file_read();
+ * OL_NOMEM. */
+OL_NODISCARD ol_status journal_header_read(struct journal_intake *ji, struct journal_dir *dir,
+                                           struct journal_file *file, int fd, bool is_free,
+                                           struct ol_error *err);
 
 /* journal_file.c */
+static inline bool journal_begins_with(struct ol__span line, struct ol__span what)
+{
+    return line.size >= what.size && memcmp(line.data, what.data, what.size) == 0;
+}
 bool journal_name_is_valid(const char *name, struct ol__uuid *ret_id);
 /** Take lines, at most JOURNAL_TURN bytes. @return OL_OK: at its end for now, or it cannot be read
  * (logged); OL_AGAIN: there is more, or it must wait for an earlier part; OL_FULL, OL_IO (of the
@@ -147,6 +248,12 @@ bool journal_name_is_valid(const char *name, struct ol__uuid *ret_id);
 OL_NODISCARD ol_status journal_file_take(struct journal_intake *ji, struct journal_dir *dir,
                                          struct journal_file *file, size_t *ret_bytes,
                                          struct ol_error *err);
+/** Whatever is in it stays where it is; said once. */
+void journal_file_leave(struct journal_dir *dir, struct journal_file *file, const char *why);
+/** @return OL_OK; OL_END: the file cannot be read now, and that was seen to. */
+OL_NODISCARD ol_status journal_file_read(const struct journal_dir *dir, struct journal_file *file,
+                                         int fd, char *out, size_t size, uint64_t offset,
+                                         size_t *ret_size);
 /** Nothing of it in the group counts: as it was at the last commit. */
 void journal_file_roll_back(struct journal_file *file);
 #endif

@@ -21,11 +21,9 @@
 #define CLEAN_DELAY_MS 60000
 #define LIST_DELAY_MS 1000 /* promise 3 */
 
-void journal_dir_add_gone(struct journal_dir *dir, const struct journal_file *file)
+void journal_dir_add_gone(struct journal_dir *dir, const struct ol__uuid *key)
 {
     dir->must_sync = true;
-    if (!file->is_opened)
-        return;
     if (dir->gone_count == dir->gone_cap) {
         size_t cap = dir->gone_cap == 0 ? 64 : dir->gone_cap * 2;
         struct ol__uuid *gone = realloc(dir->gone, cap * sizeof *gone);
@@ -34,7 +32,7 @@ void journal_dir_add_gone(struct journal_dir *dir, const struct journal_file *fi
         dir->gone = gone;
         dir->gone_cap = cap;
     }
-    dir->gone[dir->gone_count++] = file->key;
+    dir->gone[dir->gone_count++] = *key;
 }
 
 static DIR *list_directory(int dirfd)
@@ -101,6 +99,8 @@ static bool remove_ended(struct journal_intake *ji, struct journal_dir *dir,
         journal_dir_mark(dir, file);
         return is_gone;
     }
+    if (file->open != NULL && (file->is_rotated || journal_abort_is_followed(dir, file)))
+        journal_keep_write(ji, dir, file);
     if ((is_kept ? move_to_done(dir, file->name) : unlinkat(dir->fd, file->name, 0)) < 0) {
         if (errno == ENOENT && fstatat(dir->fd, file->name, &(struct stat){0}, 0) < 0)
             return true;
@@ -128,15 +128,19 @@ static void remove_all_ended(struct journal_intake *ji, struct journal_dir *dir)
         bool is_over = file->is_ended || file->is_orphan;
         if (is_over && !file->is_in_group && file->taken == file->synced &&
             remove_ended(ji, dir, file)) {
-            journal_dir_add_gone(dir, file);
+            dir->must_sync = true;
+            if (file->is_opened)
+                journal_dir_add_gone(dir, &file->key);
+            journal_abort_leave(ji, dir, file);
+            journal_abort_release(ji, file);
             free(file);
         } else {
             dir->has_ended |= file->is_ended || file->is_orphan;
             dir->files[kept++] = file;
         }
     }
-    if (kept < dir->count && dir->is_cut)
-        dir->must_scan = true;
+    if (kept < dir->count && dir->is_cut && kept <= ji->uid_listed_max / 2)
+        dir->must_scan = true; /* a scan of very many names: not for each that goes */
     dir->count = kept;
 }
 

@@ -17,6 +17,8 @@ struct intake_taker {
     struct ol__event_limits limits;
     struct rules *rules;    /* borrowed; NULL: none */
     uint64_t events, bytes; /* of the group */
+    void (*saw)(void *arg, const struct spool_record *record);
+    void *saw_arg;
 };
 
 ol_status intake_taker_new(struct spool *spool, struct intake_metrics *metrics, bool is_strict,
@@ -54,6 +56,13 @@ void intake_taker_free(struct intake_taker *taker)
 void intake_taker_use_rules(struct intake_taker *taker, struct rules *rules)
 {
     taker->rules = rules;
+}
+
+void intake_taker_watch(struct intake_taker *taker,
+                        void (*saw)(void *arg, const struct spool_record *record), void *arg)
+{
+    taker->saw = saw;
+    taker->saw_arg = arg;
 }
 
 static void count_warnings(struct intake_metrics *metrics, uint32_t warnings)
@@ -100,6 +109,8 @@ ol_status intake_take(struct intake_taker *taker, struct spool_record *record,
         return status;
     taker->events++;
     taker->bytes += record->data.size;
+    if (taker->saw != NULL)
+        taker->saw(taker->saw_arg, record);
     if (event->warnings != 0)
         count_warnings(taker->metrics, event->warnings);
     if (ret_event != NULL)

@@ -23,6 +23,10 @@ void intake_taker_free(struct intake_taker *taker);
 /** What every event passes between the checks and the group. Borrowed; NULL: nothing. */
 void intake_taker_use_rules(struct intake_taker *taker, struct rules *rules);
 
+/** Call @p saw for every record that enters the group; NULL: nobody. */
+void intake_taker_watch(struct intake_taker *taker,
+                        void (*saw)(void *arg, const struct spool_record *record), void *arg);
+
 /** Check record->data as the door does (DESIGN 8), apply the rules, and add what they leave to the
  * group.
  *  @param record     The caller sets source, source_id, source_position, uid and data (borrowed for

@@ -10,6 +10,14 @@
 
 #define FIRST_ITEMS 32u
 
+bool positions_are_moved_by(const struct spool_record *record, struct ol__uuid *ret)
+{
+    static const struct ol__uuid none;
+    memcpy(ret->bytes, record->source_id, sizeof ret->bytes);
+    return record->source == SPOOL_FROM_JOURNAL || record->source == SPOOL_FROM_FILE ||
+           (record->source == SPOOL_FROM_AGENT && memcmp(ret, &none, sizeof none) != 0);
+}
+
 void positions_init(struct positions *table, uint32_t max)
 {
     *table = (struct positions){.max = max};
@@ -292,8 +300,7 @@ ol_status positions_replay(struct positions *table, const struct spool_record *r
 {
     if (record->type == SPOOL_EVENT) {
         struct ol__uuid journal;
-        memcpy(journal.bytes, record->source_id, 16);
-        if (record->source != SPOOL_FROM_JOURNAL && record->source != SPOOL_FROM_FILE)
+        if (!positions_are_moved_by(record, &journal))
             return OL_OK;
         return replay_one(table, &journal, record->source_position, record->time_ms, err);
     }

@@ -35,6 +35,9 @@ struct positions {
     uint32_t max;
 };
 
+/** Whether an event moves a position (S15), and whose. */
+bool positions_are_moved_by(const struct spool_record *record, struct ol__uuid *ret);
+
 void positions_init(struct positions *table, uint32_t max);
 void positions_release(struct positions *table);
 const struct position *positions_find(const struct positions *table,

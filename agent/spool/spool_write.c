@@ -92,10 +92,8 @@ ol_status spool_group_add(struct spool *spool, struct spool_record *record, stru
     ol_status status = make_room(spool, size, 0, err);
     if (status != OL_OK)
         return status;
-    bool moves = record->source == SPOOL_FROM_JOURNAL || record->source == SPOOL_FROM_FILE;
     struct ol__uuid journal;
-    memcpy(journal.bytes, record->source_id, 16);
-    if (moves) {
+    if (positions_are_moved_by(record, &journal)) {
         status = positions_reserve(&spool->positions, &journal, err);
         if (status != OL_OK)
             return status;

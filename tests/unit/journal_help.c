@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 #include "times.h"
@@ -49,6 +50,8 @@ int journal_set_up(void **state)
     p->config.journal_directories = (struct ol__text_list){.items = p->directories, .count = 1};
     p->config.journal_orphan_after_ms = 24 * 3600 * 1000;
     p->config.journal_poll_ms = 1;
+    p->config.journal_infer_abort = true;
+    p->config.journal_abort_grace_ms = 60000;
     FILE *f = fopen("/proc/sys/kernel/random/boot_id", "r");
     assert_non_null(f);
     assert_int_equal(fscanf(f, "%63s", p->boot), 1);
@@ -77,11 +80,31 @@ struct birth {
     const char *uuid, *chain, *boot, *host;
     long order;
     int part, format;
+    bool may_infer;
+    long pid;
 };
+
+/* Field 22 of its stat. */
+static unsigned long long start_ticks(long pid)
+{
+    char path[64], text[1024] = "";
+    snprintf(path, sizeof path, "/proc/%ld/stat", pid);
+    FILE *f = fopen(path, "r");
+    assert_non_null(f);
+    assert_non_null(fgets(text, sizeof text, f));
+    fclose(f);
+    const char *at = strrchr(text, ')');
+    for (int field = 2; field < 22 && at != NULL; field++)
+        at = strchr(at + 1, ' ');
+    assert_non_null(at);
+    return strtoull(at, NULL, 10);
+}
 
 static void bear(struct place *p, struct writer *w, const struct birth *b)
 {
     char header[1024];
+    struct stat ns;
+    assert_int_equal(stat("/proc/self/ns/pid", &ns), 0);
     snprintf(w->name, sizeof w->name, "%020ld-%s.jsonl", b->order, b->uuid);
     snprintf(w->path, sizeof w->path, "%s/%s", p->journal, w->name);
     w->fd = open(w->path, O_CREAT | O_EXCL | O_WRONLY | O_APPEND | O_CLOEXEC, 0600);
@@ -90,10 +113,12 @@ static void bear(struct place *p, struct writer *w, const struct birth *b)
     int n =
         snprintf(header, sizeof header,
                  "{\"ol_journal\":%d,\"id\":\"%s\",\"chain\":\"%s\",\"part\":%d,\"boot\":\"%s\","
-                 "\"host\":\"%s\",\"pid_ns\":1,\"pid\":1,\"start\":1,\"uid\":0,"
+                 "\"host\":\"%s\",\"pid_ns\":%llu,\"pid\":%ld,\"start\":%llu,\"uid\":0,"
                  "\"created\":\"2026-11-21T09:00:00.000Z\",\"writer\":\"test/1\","
-                 "\"infer_abort\":false}\n",
-                 b->format, b->uuid, b->chain, b->part, b->boot, b->host);
+                 "\"infer_abort\":%s}\n",
+                 b->format, b->uuid, b->chain, b->part, b->boot, b->host,
+                 b->pid != 0 ? (unsigned long long)ns.st_ino : 1, b->pid != 0 ? b->pid : 1,
+                 b->pid != 0 ? start_ticks(b->pid) : 1, b->may_infer ? "true" : "false");
     assert_int_equal(write(w->fd, header, (size_t)n), n);
 }
 
@@ -123,6 +148,24 @@ void birth_part(struct place *p, struct writer *w, long order, const char *chain
                          .order = order,
                          .part = part,
                          .format = 1});
+}
+
+void birth_inferring(struct place *p, struct writer *w, long order, const char *chain, int part,
+                     long pid)
+{
+    char text[OL_UUID_TEXT + 1];
+    struct ol__uuid id = ol__uuid_v7(-1);
+    ol__uuid_format(&id, text);
+    bear(p, w,
+         &(struct birth){.uuid = text,
+                         .chain = chain,
+                         .boot = p->boot,
+                         .host = p->host,
+                         .order = order,
+                         .part = part,
+                         .format = 1,
+                         .may_infer = true,
+                         .pid = pid});
 }
 
 void birth(struct place *p, struct writer *w, long order)

@@ -42,6 +42,10 @@ void birth_as(struct place *p, struct writer *w, long order, const char *uuid, c
 void birth(struct place *p, struct writer *w, long order);
 /** Part @p part of the chain that the UUID @p chain names. */
 void birth_part(struct place *p, struct writer *w, long order, const char *chain, int part);
+/** The same of a chain that permits an ABORT to be inferred; @p pid 0: no process of this machine.
+ */
+void birth_inferring(struct place *p, struct writer *w, long order, const char *chain, int part,
+                     long pid);
 void put(const struct writer *w, const char *text);
 /** Event number @p number, as JSON without newline. */
 void event_text(char out[EVENT_SIZE], long number);

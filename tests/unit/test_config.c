@@ -207,6 +207,10 @@ static void bad_files(void **state OL_UNUSED)
          ":1: intake.http.paths: expected a path that begins with /, or *"},
         {"intake:\n  journal:\n    directories: [a]\n",
          ":3: intake.journal.directories: expected absolute paths"},
+        {"intake: { files: { paths: [a] } }\n", ":1: intake.files.paths: expected absolute paths"},
+        {"intake: { files: { paths: ['/l/*.jsonl'] } }\nroutes:\n"
+         "  - { name: a, type: file, path: /l/out.jsonl }\n",
+         ":1: intake.files.paths: a route writes such a file"},
         {"spool:\n  directory: x\n", ":2: spool.directory: expected an absolute path"},
         {"spool: { segment_bytes: 1 }\n", ":1: spool.segment_bytes: expected at least 64KiB, or 0"},
         {"spool:\n  max_bytes: 1MiB\n  segment_bytes: 1MiB\n",

@@ -211,14 +211,16 @@ class OurSchemas(unittest.TestCase):
 
     def check_struct(self, facts, struct, schema):
         fields = facts.structs[struct]["fields"]
-        types = {"text": "string", "int": "integer", "real": "number", "bool": "boolean", "array": "array"}
+        types = {"text": "string", "date-time": "string", "int": "integer", "real": "number", "bool": "boolean",
+                 "array": "array"}
         self.assertEqual(schema["type"], "object")
         self.assertEqual(schema.get("required", []), [f["name"] for f in fields if f["required"]])
         self.assertEqual([*schema["properties"]], [f["name"] for f in fields])
         for field in fields:
             own = dict(schema["properties"][field["name"]])
             items = own.pop("items", None)
-            self.assertEqual(own, {"type": types[field["type"]], "description": field["doc"]})
+            format_ = {"format": field["type"]} if field["type"] == "date-time" else {}
+            self.assertEqual(own, {"type": types[field["type"]], **format_, "description": field["doc"]})
             self.assertEqual(items is not None, field["type"] == "array")
             if items is not None:
                 self.check_struct(facts, field["of"], items)

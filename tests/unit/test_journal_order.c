@@ -2,6 +2,7 @@
 /* Proves J19 of spec/JOURNAL.md for the parts of one chain, however they come to be seen: no line
  * of a later part is in the spool before the earlier parts have given all of theirs. */
 #include "journal_help.h"
+#include "intake/journal_impl.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -160,6 +161,29 @@ static void other_chains_do_not_wait(void **state)
     assert_false(is_there(&other));
 }
 
+/* More names than are listed: the oldest are found among all of them, and in the end all are taken,
+ * in their order. */
+static void more_names_than_are_listed(void **state)
+{
+    struct place *p = *state;
+    enum { COUNT = 1000 };
+    p->ji->listed_max = 100;
+    p->ji->uid_listed_max = 30;
+    for (long i = 0; i < COUNT; i++) { /* in no order, neither of names nor of time */
+        struct writer w;
+        long number = i * 617 % COUNT;
+        birth(p, &w, number + 1);
+        put_event(&w, number);
+        put_end(&w);
+    }
+    journal_intake_rescan(p->ji);
+    for (int i = 0; i < 5 * COUNT && metric_get(&p->metrics.intake.journal_events) < COUNT; i++) {
+        run_later(p);
+        assert_in_range(metric_get(&p->metrics.intake.journal_files), 0, 30);
+    }
+    assert_spooled(p, 0, COUNT);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, journal_set_up, journal_tear_down)
 
 int main(void)
@@ -167,10 +191,9 @@ int main(void)
     if (getenv("JOURNAL_TEST_LOG") == NULL)
         log_setup(LOG_LEVEL_ERROR, false);
     const struct CMUnitTest tests[] = {
-        TEST(many_parts_and_starts),
-        TEST(seen_in_any_order),
-        TEST(unreadable_part_in_the_middle),
-        TEST(other_chains_do_not_wait),
+        TEST(many_parts_and_starts),         TEST(seen_in_any_order),
+        TEST(unreadable_part_in_the_middle), TEST(other_chains_do_not_wait),
+        TEST(more_names_than_are_listed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -178,6 +178,16 @@ static ol_status run_shed(const struct built_handles *h)
     return ol_run_set_shed(h->run, OL_MAKE(ol_shed, SHED));
 }
 
+static ol_status run_inferred(const struct built_handles *h)
+{
+    return ol_run_set_inferred(
+        h->run,
+        OL_MAKE(ol_inferred, .reason = OL_INFERRED_REASON_WRITER_GONE,
+                .last_change = "2026-11-21T09:00:00.000Z",
+                .inferred_at = "2026-11-21T09:01:00.000Z",
+                .journal = "01763715600000000000-01941f29-7c00-7837-a31d-d79a7fb36a3d.jsonl"));
+}
+
 /* ---- job ---- */
 
 static ol_status job_shed(const struct built_handles *h)
@@ -603,6 +613,7 @@ const struct built_facet built_facets[] = {
     {"run.lineaged_run", ids},
     {"run.lineaged_context", surroundings},
     {"run.lineaged_shed", run_shed},
+    {"run.lineaged_inferred", run_inferred},
     {"job.jobType", job_type},
     {"job.jobType.short", job_type_short},
     {"job.sql", sql},
