@@ -184,8 +184,10 @@ static ol_status take_line(struct journal_intake *ji, struct journal_dir *dir,
             journal_abort_run_note(ji, file, line);
         return OL_OK;
     }
-    struct spool_record record = {
-        .source = SPOOL_FROM_JOURNAL, .source_position = end, .uid = file->uid, .data = line};
+    struct spool_record record = {.source = SPOOL_FROM_JOURNAL,
+                                  .source_position = end,
+                                  .uid = listen_known_uid(file->uid),
+                                  .data = line};
     memcpy(record.source_id, file->key.bytes, sizeof record.source_id);
     struct ol_error why = {.status = OL_OK};
     const struct ol__event *event;
