@@ -182,6 +182,8 @@ static ol_status check_route_type(const struct config_source *from, const struct
     }
     if (r->headers.count > 0 && r->type != ROUTE_HTTP)
         return refuse_route(from, r, "headers", "only type http has it");
+    if (r->type == ROUTE_STORE && (r->rate_events != 0 || r->rate_bytes != 0))
+        return refuse_route(from, r, "rate", "type store has no such setting");
     if (r->properties.count > 0 && r->type != ROUTE_KAFKA)
         return refuse_route(from, r, "properties", "only type kafka has it");
     return OL_OK;

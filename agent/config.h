@@ -50,6 +50,7 @@ struct route_config {
     int64_t hold_ms;      /**< between the probes of a held route */
     int64_t poison_tries; /**< tries of an event that keeps drawing 500 while others succeed */
     int64_t dead_letter_bytes;
+    int64_t rate_events, rate_bytes; /**< a second; 0: no limit */
     /* kafka */
     char *brokers;
     char *topic;

@@ -208,8 +208,9 @@ const struct ol__setting route_settings[] = {
      .default_value = "60s",
      .min = SECOND,
      .max = HOUR,
-     .help = "http: how often a held route (answers 401, 403, 404, 405, refusals of ten runs in a "
-             "row) tries one event."},
+     .help =
+         "http, kafka: how often a held route (answers 401, 403, 404, 405, refusals of ten runs "
+         "in a row; no topic, no right to it) tries one event."},
     {.key = "poison_tries",
      .type = OL_SETTING_INT,
      .offset = AT(poison_tries),
@@ -225,6 +226,23 @@ const struct ol__setting route_settings[] = {
      .min = 64 * KIB,
      .max = 64 * GIB,
      .help = "Room for the events that this route will not take; at the limit their runs wait."},
+    {.key = "rate.events",
+     .type = OL_SETTING_INT,
+     .offset = AT(rate_events),
+     .default_value = "0",
+     .min = 0,
+     .max = 1000000,
+     .help =
+         "http, kafka, file: events sent a second at most, repeated ones included; 0: no limit. "
+         "What waits stays in the spool."},
+    {.key = "rate.bytes",
+     .type = OL_SETTING_SIZE,
+     .offset = AT(rate_bytes),
+     .default_value = "0",
+     .min = 0,
+     .max = 1024 * GIB,
+     .help = "http, kafka, file: bytes of events sent a second at most; 0: no limit. One event may "
+             "pass it, and is waited for before the next."},
     {.key = "brokers",
      .type = OL_SETTING_TEXT,
      .offset = AT(brokers),

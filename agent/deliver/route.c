@@ -28,6 +28,7 @@ ol_status route_init(struct route *route, const struct agent *agent, int index, 
     route->config = config;
     route->metrics = &agent->metrics->routes[index];
     route->poll_fd = -1;
+    pace_init(&route->pace, config->rate_events, config->rate_bytes, ol__time_monotonic_ms());
     spool_route_key(config->name, route->key);
     snprintf(route->area, sizeof route->area, "route %s", config->name);
     route_metrics_set_state(route->metrics, ROUTE_STARTING);

@@ -9,6 +9,7 @@
 #include <curl/curl.h>
 #include "agent.h"
 #include "event_read.h"
+#include "pace.h"
 #include "spool/dead_letters.h"
 
 /** Events sent and answered at most past what the cursor can mark. */
@@ -34,8 +35,9 @@ struct route {
     const struct agent *agent;
     const struct route_config *config;
     struct route_metrics *metrics;
-    char area[80];   /* for the log */
-    uint8_t key[16]; /* spool_route_key() */
+    char area[80];    /* for the log */
+    uint8_t key[16];  /* spool_route_key() */
+    struct pace pace; /* rate.* of the settings */
     struct spool_reader *reader;
     struct spool_cursor *cursor;
     struct dead_letters *letters; /* NULL: this kind parks nothing */

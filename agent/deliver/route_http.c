@@ -79,6 +79,7 @@ static void take(struct http_route *r, const struct lanes_item *item,
             request_end(q);
         return;
     }
+    pace_take(&r->base.pace, record->data.size);
     if (is_alone)
         request_send(q, now_ms);
     else
@@ -139,7 +140,7 @@ static int64_t send_all(struct http_route *r, int64_t now_ms)
     struct lanes_item item;
     struct spool_record record;
     int64_t again = INT64_MAX;
-    while (batch != NULL || request_is_free(r, NULL)) {
+    while ((batch != NULL || request_is_free(r, NULL)) && pace_wait(&r->base.pace, now_ms) == 0) {
         if (lanes_next(r->lanes, now_ms, &item)) {
             take_again(r, &item, &batch, now_ms);
             continue;
@@ -274,7 +275,8 @@ static int64_t work(struct route *base, int64_t now_ms)
         again = OL_MIN(again, auth);
     if (waits || !request_is_free(r, NULL))
         return again; /* an answer comes */
-    return OL_MIN(again, lanes_deadline(r->lanes));
+    int64_t paced = pace_wait(&base->pace, now_ms); /* 0, or when the rate lets one more go */
+    return OL_MIN(again, OL_MAX(paced, lanes_deadline(r->lanes)));
 }
 
 static void stop(struct route *base)

@@ -90,7 +90,10 @@ static void on_error(rd_kafka_t *producer, int error, const char *reason, void *
     if (code == RD_KAFKA_RESP_ERR__FATAL) {
         rd_kafka_resp_err_t original = r->lib->fatal_error(producer, text, sizeof text);
         begin_again(r, original);
-        say(r, kafka_error_cause(original), "fatal", text);
+        if (kafka_error_is_setting(original)) /* without any right there is no idempotence either */
+            say_code(r, original, text);
+        else
+            say(r, kafka_error_cause(original), "fatal", text);
         return;
     }
     /* The rest librdkafka goes on trying itself; what it says last is why nothing comes, but for
@@ -303,6 +306,7 @@ static ol_status produce(struct kafka_route *r, const struct spool_record *recor
         if (r->outstanding++ == 0)
             r->progress_at = now_ms;
         metric_add(&r->base.metrics->requests, 1);
+        pace_take(&r->base.pace, record->data.size);
         return OL_OK;
     }
     code = r->lib->last_error();
@@ -332,6 +336,9 @@ static int64_t send_some(struct kafka_route *r, int64_t now_ms)
     struct spool_record record;
     struct ol_error err;
     while (!is_careful(r) || r->outstanding == 0) {
+        int64_t paced = pace_wait(&r->base.pace, now_ms);
+        if (paced != 0)
+            return paced;
         ol_status status = route_read(&r->base, &record, &err);
         if (status == OL_END || status == OL_AGAIN)
             return INT64_MAX; /* a commit or a report wakes us */
@@ -368,7 +375,7 @@ static void show_state(struct kafka_route *r, bool is_late)
 
 static int64_t hold_ms(const struct kafka_route *r)
 {
-    return OL_MIN((int64_t)HELD_MS, OL_MAX(r->base.config->retry_max_ms, (int64_t)RETRY_MS));
+    return r->base.config->hold_ms > 0 ? r->base.config->hold_ms : HELD_MS;
 }
 
 /* Promise 5. @return when to look again. */

@@ -47,6 +47,7 @@ static inline void fixture_init(struct fixture *f, int type)
                                      .timeout_ms = 5000,
                                      .max_in_flight = 4,
                                      .retry_max_ms = 300,
+                                     .hold_ms = 60000,
                                      .poison_tries = 3};
     f->config.spool_directory = f->spool_directory;
     f->config.routes.items = &f->route;

@@ -416,7 +416,6 @@ static void a_missing_secret_holds_until_it_is_there(void **state)
     assert_non_null(strstr(err.message, "no.such.thing"));
     b->f.deliver = NULL;
     b->f.route.properties.count = 1;
-    b->f.route.retry_max_ms = 600000; /* not by waiting */
     fixture_event(&b->f, 1, 0);
     fixture_commit(&b->f);
     fixture_start(&b->f);
