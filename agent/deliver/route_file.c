@@ -40,6 +40,7 @@ struct file_route {
     uint64_t written_seq, synced_seq;
     uint64_t written_size, synced_size;
     int64_t commit_at; /* 0: nothing to commit */
+    int64_t paced_at;  /* 0: the rate lets more go */
     int64_t retry_at;
     struct ol__buf minified;
 };
@@ -295,6 +296,7 @@ static ol_status add_line(struct file_route *r, struct ol__span event)
     ol__buf_add_char(&r->batch, '\n');
     if (r->batch.status == OL_OK) {
         r->batch_events++;
+        pace_take(&r->base.pace, event.size);
         return OL_OK;
     }
     r->batch.status = OL_OK;
@@ -302,11 +304,20 @@ static ol_status add_line(struct file_route *r, struct ol__span event)
     return OL_NOMEM;
 }
 
-/* Fill a batch. @return OL_OK: full; OL_END: caught up. */
-static ol_status gather(struct file_route *r, struct ol_error *err)
+/* Whether the rate lets one more event go; else when, for the next round. */
+static bool is_paced(struct file_route *r, int64_t now_ms)
+{
+    r->paced_at = pace_wait(&r->base.pace, now_ms);
+    return r->paced_at != 0;
+}
+
+/* Fill a batch. @return OL_OK: full; OL_END: caught up, or the rate is used up. */
+static ol_status gather(struct file_route *r, int64_t now_ms, struct ol_error *err)
 {
     struct spool_record record;
     while (r->batch.size < BATCH_MAX) {
+        if (is_paced(r, now_ms))
+            return OL_END;
         ol_status status = spool_reader_next(r->base.reader, &record, err);
         if (status == OL_GAP) {
             if (record.offset > r->synced_seq)
@@ -327,10 +338,12 @@ static ol_status gather(struct file_route *r, struct ol_error *err)
 }
 
 /* For standard output the place is an ordinary cursor. */
-static ol_status gather_stdout(struct file_route *r, struct ol_error *err)
+static ol_status gather_stdout(struct file_route *r, int64_t now_ms, struct ol_error *err)
 {
     struct spool_record record;
     while (r->batch.size < BATCH_MAX) {
+        if (is_paced(r, now_ms))
+            return OL_END;
         ol_status status = route_read(&r->base, &record, err);
         if (status != OL_OK)
             return status == OL_AGAIN ? OL_END : status;
@@ -348,7 +361,7 @@ static ol_status advance(struct file_route *r, int64_t now_ms, struct ol_error *
     ol_status status = ensure_open(r, err);
     while (status == OL_OK) {
         uint64_t first = r->written_seq + 1;
-        ol_status got = r->is_stdout ? gather_stdout(r, err) : gather(r, err);
+        ol_status got = r->is_stdout ? gather_stdout(r, now_ms, err) : gather(r, now_ms, err);
         if (got < 0)
             return got; /* the batch is kept */
         bool is_news = r->batch_seq > r->written_seq;
@@ -385,7 +398,8 @@ static int64_t work(struct route *base, int64_t now_ms)
         r->commit_at = 0;
     if (status == OL_OK) {
         route_set_state(base, ROUTE_OK, NULL);
-        return r->commit_at != 0 ? r->commit_at : INT64_MAX;
+        int64_t next = r->paced_at != 0 ? r->paced_at : INT64_MAX;
+        return r->commit_at != 0 ? OL_MIN(next, r->commit_at) : next;
     }
     if (!r->is_stdout)
         forget(r); /* opening again cuts it back to what is synced */
