@@ -59,6 +59,8 @@ struct route_config {
     /* file, store */
     char *path;
     int64_t rotate_bytes;
+    int64_t rotate_every_ms; /**< file: 0: never for its age */
+    int64_t keep_files;      /**< file: 0: all */
     int64_t retention_ms;    /**< store: 90 days */
     int64_t retention_bytes; /**< store: 2 GiB */
     bool raw_events;         /**< store: keep each event's bytes */

@@ -7,7 +7,8 @@
  * are spelled without the white space between.
  *  3. A file whose sync failed is not written to again: it is cut, best effort, and renamed
  * `.failed-SEQ`.
- *  4. "-" writes to standard output; its place is kept in an ordinary cursor, so kill -9 may double
+ *  4. No renamed file is replaced; one is removed only if keep_files says so.
+ *  5. "-" writes to standard output; its place is kept in an ordinary cursor, so kill -9 may double
  * the last batch. */
 #include "route.h"
 
@@ -18,12 +19,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
+#include "rotate.h"
 #include "times.h"
 
 #define BATCH_MAX (256u * 1024u)
 #define COMMIT_BYTES (INT64_C(8) * 1024 * 1024)
 #define COMMIT_MS 1000
 #define RETRY_MS 1000
+#define TURN_LOOK_MS 60000 /* a wall clock that was set is seen after so long */
 #define CURSOR_NAME "lineaged-file-cursor 1 "
 #define CURSOR_FORMAT CURSOR_NAME "%s %" PRIu64 " %" PRIu64 " %" PRIu64 "\n"
 
@@ -40,6 +43,7 @@ struct file_route {
     uint64_t written_seq, synced_seq;
     uint64_t written_size, synced_size;
     int64_t commit_at; /* 0: nothing to commit */
+    int64_t turn;      /* rotate_every: which one its lines are of */
     int64_t paced_at;  /* 0: the rate lets more go */
     int64_t retry_at;
     struct ol__buf minified;
@@ -150,6 +154,8 @@ static ol_status file_open(struct file_route *r, struct ol_error *err)
     if (!S_ISREG(st.st_mode))
         return ol__error_set(err, OL_CONFIG, "'%s': not a regular file", r->base.config->path);
     r->inode = (uint64_t)st.st_ino;
+    if (r->base.config->rotate_every_ms > 0)
+        r->turn = rotate_turn((int64_t)st.st_mtim.tv_sec * 1000, r->base.config->rotate_every_ms);
     r->written_seq = r->batch_seq = r->synced_seq;
     if (inode == r->inode && (uint64_t)st.st_size > size) {
         if (ftruncate(r->fd, (off_t)size) != 0)
@@ -223,6 +229,8 @@ static ol_status flush(struct file_route *r, int64_t now_ms, struct ol_error *er
     metric_add(&r->base.metrics->delivered_bytes, r->batch.size - r->batch_events);
     metric_add(&r->base.metrics->delivered_events, r->batch_events);
     route_metrics_delivered_all(r->base.metrics, &r->taken);
+    if (r->base.config->rotate_every_ms > 0 && r->written_size == 0)
+        r->turn = rotate_turn(ol__time_now_ms(), r->base.config->rotate_every_ms);
     r->written_size += r->batch.size;
     if (r->batch.size > 0 && r->commit_at == 0)
         r->commit_at = now_ms + COMMIT_MS;
@@ -234,13 +242,23 @@ static ol_status flush(struct file_route *r, int64_t now_ms, struct ol_error *er
 
 static ol_status rotate(struct file_route *r, struct ol_error *err)
 {
-    char name[600];
-    snprintf(name, sizeof name, "%s.%020" PRIu64, r->name, r->synced_seq);
-    if (renameat(r->dirfd, r->name, r->dirfd, name) != 0)
-        return ol__error_set_errno(err, errno, "'%s': rename to '%s'", r->name, name);
+    size_t removed = 0;
+    struct ol_error trouble;
+    ol_status status = rotate_away(r->dirfd, r->name, r->synced_seq, err);
+    if (status != OL_OK)
+        return status;
     OL_CRASHPOINT("file.rotated");
     forget(r);
-    return ensure_open(r, err);
+    status = ensure_open(r, err);
+    if (status != OL_OK || r->base.config->keep_files == 0)
+        return status;
+    if (rotate_prune(r->dirfd, r->name, (size_t)r->base.config->keep_files, &removed, &trouble) !=
+        OL_OK) /* the next rotation tries again */
+        log_write(LOG_LEVEL_WARNING, r->base.area, "keep_files: %s", trouble.message);
+    if (removed > 0)
+        log_write(LOG_LEVEL_INFO, r->base.area, "keep_files: %zu old file%s removed", removed,
+                  removed == 1 ? "" : "s");
+    return OL_OK;
 }
 
 static ol_status commit(struct file_route *r, struct ol_error *err)
@@ -269,6 +287,34 @@ static ol_status commit(struct file_route *r, struct ol_error *err)
         return ensure_open(r, err);
     }
     return OL_OK;
+}
+
+/* Whether its lines are of an earlier turn (or a later one: the clock was set back). */
+static bool is_old(const struct file_route *r)
+{
+    int64_t every = r->base.config->rotate_every_ms;
+    return every > 0 && !r->is_stdout && r->written_size > 0 &&
+           rotate_turn(ol__time_now_ms(), every) != r->turn;
+}
+
+static ol_status turn_over(struct file_route *r, struct ol_error *err)
+{
+    ol_status status = OL_OK;
+    if (r->commit_at != 0)
+        status = commit(r, err);
+    if (status == OL_OK && r->written_size > 0) /* or its size was enough */
+        status = rotate(r, err);
+    return status;
+}
+
+/* When to look whether it is; monotonic. */
+static int64_t old_at(const struct file_route *r, int64_t now_ms)
+{
+    int64_t every = r->base.config->rotate_every_ms;
+    if (every <= 0 || r->is_stdout || r->written_size == 0)
+        return INT64_MAX;
+    int64_t wall = ol__time_now_ms();
+    return now_ms + OL_MIN((rotate_turn(wall, every) + 1) * every - wall, (int64_t)TURN_LOOK_MS);
 }
 
 /* ---- Reading ---- */
@@ -359,6 +405,8 @@ static ol_status gather_stdout(struct file_route *r, int64_t now_ms, struct ol_e
 static ol_status advance(struct file_route *r, int64_t now_ms, struct ol_error *err)
 {
     ol_status status = ensure_open(r, err);
+    if (status == OL_OK && is_old(r))
+        status = turn_over(r, err);
     while (status == OL_OK) {
         uint64_t first = r->written_seq + 1;
         ol_status got = r->is_stdout ? gather_stdout(r, now_ms, err) : gather(r, now_ms, err);
@@ -398,7 +446,7 @@ static int64_t work(struct route *base, int64_t now_ms)
         r->commit_at = 0;
     if (status == OL_OK) {
         route_set_state(base, ROUTE_OK, NULL);
-        int64_t next = r->paced_at != 0 ? r->paced_at : INT64_MAX;
+        int64_t next = OL_MIN(r->paced_at != 0 ? r->paced_at : INT64_MAX, old_at(r, now_ms));
         return r->commit_at != 0 ? OL_MIN(next, r->commit_at) : next;
     }
     if (!r->is_stdout)

@@ -274,7 +274,7 @@ static int64_t work(struct route *base, int64_t now_ms)
     if (!route_is_empty(base)) /* a new key may end a hold; a token must not end in the middle */
         again = OL_MIN(again, auth);
     if (waits || !request_is_free(r, NULL))
-        return again; /* an answer comes */
+        return again;                               /* an answer comes */
     int64_t paced = pace_wait(&base->pace, now_ms); /* 0, or when the rate lets one more go */
     return OL_MIN(again, OL_MAX(paced, lanes_deadline(r->lanes)));
 }

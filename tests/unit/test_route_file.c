@@ -208,6 +208,122 @@ static void rotates_by_size(void **state)
     fixture_release(&f);
 }
 
+/* How many renamed files there are; *ret_next: the number after the last event in them, which
+ * follow one another from @p next on. */
+static unsigned renamed_files(struct fixture *f, unsigned next, unsigned *ret_next)
+{
+    struct dirent **names;
+    unsigned files = 0;
+    int count = scandir(f->directory, &names, NULL, alphasort);
+    for (int i = 0; i < count; i++) {
+        char path[400];
+        snprintf(path, sizeof path, "%s/%s", f->directory, names[i]->d_name);
+        if (strncmp(names[i]->d_name, "events.jsonl.000000000", 22) == 0 &&
+            strchr(names[i]->d_name + 22, '.') == NULL) {
+            if (ret_next != NULL)
+                next = expect_numbers(path, next);
+            files++;
+        }
+        free(names[i]);
+    }
+    free(names);
+    if (ret_next != NULL)
+        *ret_next = next;
+    return files;
+}
+
+static bool was_renamed(void *arg)
+{
+    return renamed_files(arg, 0, NULL) > 0;
+}
+
+/* A file whose time is over is renamed although nothing comes any more, and by the next start too.
+ */
+static void rotates_by_time(void **state)
+{
+    (void)state;
+    struct fixture f;
+    begin(&f);
+    f.route.rotate_every_ms = 1000;
+    fixture_start(&f);
+    add_numbers(&f, 0, 5);
+    wait_empty(&f);
+    fixture_until(was_renamed, &f, "the file is renamed when its second is over");
+    unsigned next = 0;
+    renamed_files(&f, 0, &next);
+    assert_true(next > 0);
+    fixture_stop(&f, 0);
+    /* lines of long ago, by the file's own time */
+    f.route.rotate_every_ms = INT64_C(86400000);
+    reopen(&f);
+    add_numbers(&f, 5, 7);
+    wait_empty(&f);
+    fixture_stop(&f, 0);
+    const struct timespec old[2] = {{.tv_sec = 1600000000}, {.tv_sec = 1600000000}};
+    assert_int_equal(utimensat(AT_FDCWD, out_path, old, 0), 0);
+    unsigned before = renamed_files(&f, 0, &next);
+    reopen(&f);
+    add_numbers(&f, 7, 9);
+    wait_empty(&f);
+    assert_int_equal(renamed_files(&f, 0, &next), before + 1);
+    assert_int_equal(next, 7);
+    assert_int_equal(expect_numbers(out_path, 7), 9);
+    fixture_release(&f);
+}
+
+/* Promise 4: what has the name already stays; of the renamed ones the oldest go, nothing else does.
+ */
+static void keeps_as_many_as_told(void **state)
+{
+    (void)state;
+    static const char *const others[] = {"events.jsonl.old", "events.jsonl.00000000000000000001.gz",
+                                         "events.jsonl.failed-00000000000000000001",
+                                         "events.jsonl.1"};
+    struct fixture f;
+    char path[160];
+    begin(&f);
+    f.route.rotate_bytes = 1;
+    f.route.keep_files = 3;
+    for (size_t i = 0; i < OL_COUNT(others); i++) {
+        snprintf(path, sizeof path, "%s/%s", f.directory, others[i]);
+        append(path, "mine\n");
+    }
+    fixture_start(&f);
+    for (unsigned n = 0; n < 8; n++) {
+        add_numbers(&f, n, n + 1);
+        wait_empty(&f);
+    }
+    unsigned next = 0;
+    assert_int_equal(renamed_files(&f, 5, &next), 3);
+    assert_int_equal(next, 8);
+    for (size_t i = 0; i < OL_COUNT(others); i++) {
+        snprintf(path, sizeof path, "%s/%s", f.directory, others[i]);
+        assert_int_equal(access(path, F_OK), 0);
+    }
+    fixture_release(&f);
+}
+
+static void replaces_no_renamed_file(void **state)
+{
+    (void)state;
+    struct fixture f;
+    char path[160];
+    size_t size;
+    begin(&f);
+    f.route.rotate_bytes = 1;
+    snprintf(path, sizeof path, "%s.%020d", out_path, 1);
+    append(path, "of another spool\n");
+    fixture_start(&f);
+    add_numbers(&f, 0, 1);
+    wait_empty(&f);
+    char *text = read_all(path, &size);
+    assert_string_equal(text, "of another spool\n");
+    free(text);
+    snprintf(path, sizeof path, "%s.%020d-2", out_path, 1);
+    assert_int_equal(expect_numbers(path, 0), 1);
+    fixture_release(&f);
+}
+
 static void a_log_rotator_may_take_it(void **state)
 {
     (void)state;
@@ -301,10 +417,12 @@ static void to_standard_output(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(once_and_in_order),    cmocka_unit_test(an_unsynced_tail_is_cut),
-        cmocka_unit_test(killed_at_any_moment), cmocka_unit_test(a_line_each),
-        cmocka_unit_test(rotates_by_size),      cmocka_unit_test(a_log_rotator_may_take_it),
-        cmocka_unit_test(fails_and_comes_back), cmocka_unit_test(to_standard_output),
+        cmocka_unit_test(once_and_in_order),         cmocka_unit_test(an_unsynced_tail_is_cut),
+        cmocka_unit_test(killed_at_any_moment),      cmocka_unit_test(a_line_each),
+        cmocka_unit_test(rotates_by_time),           cmocka_unit_test(keeps_as_many_as_told),
+        cmocka_unit_test(replaces_no_renamed_file),  cmocka_unit_test(rotates_by_size),
+        cmocka_unit_test(a_log_rotator_may_take_it), cmocka_unit_test(fails_and_comes_back),
+        cmocka_unit_test(to_standard_output),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
