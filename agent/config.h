@@ -20,6 +20,14 @@ enum route_profile {
     PROFILE_COUNT
 };
 
+/** Conditions on an event, each in several forms of which one has to hold; what is empty asks
+ * nothing. The keys are those of rules. */
+struct route_match {
+    struct ol__text_list job, job_prefix, name_space, namespace_prefix, producer, producer_prefix,
+        event_type, source;
+    char *job_regex, *namespace_regex, *producer_regex;
+};
+
 struct route_config {
     int64_t line; /**< in the file; 0: built in */
     char *name;   /**< [a-z0-9_-], required, unique */
@@ -50,6 +58,7 @@ struct route_config {
     int64_t hold_ms;      /**< between the probes of a held route */
     int64_t poison_tries; /**< tries of an event that keeps drawing 500 while others succeed */
     int64_t dead_letter_bytes;
+    struct route_match only, except; /**< route_filter.h */
     int64_t rate_events, rate_bytes; /**< a second; 0: no limit */
     /* kafka */
     char *brokers;

@@ -3,6 +3,7 @@
  * Defaults that depend on the place (paths, sockets) are put in by config.c and told in the help.
  */
 #include "config.h"
+#include "config_match.h"
 #include "metrics.h"
 
 #define AT(member) offsetof(struct route_config, member)
@@ -226,6 +227,8 @@ const struct ol__setting route_settings[] = {
      .min = 64 * KIB,
      .max = 64 * GIB,
      .help = "Room for the events that this route will not take; at the limit their runs wait."},
+    MATCH_SETTINGS(only, "This route takes only events"),
+    MATCH_SETTINGS(except, "This route leaves out events"),
     {.key = "rate.events",
      .type = OL_SETTING_INT,
      .offset = AT(rate_events),

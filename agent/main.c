@@ -21,6 +21,7 @@
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
+#include "route_filter.h"
 #include "rules.h"
 #include "times.h"
 
@@ -299,8 +300,11 @@ int main(int argc, char **argv)
     }
     struct rules *rules = NULL;
     status = rules_new(&config, &metrics, &rules, &err);
+    if (status == OL_OK)
+        status = route_filter_check(&config, &err);
     if (status != OL_OK) { /* promise 1 */
         fprintf(stderr, "lineaged: %s\n", err.message);
+        rules_free(rules);
         config_release(&config);
         return status == OL_NOMEM ? EXIT_FAILURE : EXIT_USAGE;
     }

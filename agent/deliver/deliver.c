@@ -116,8 +116,9 @@ static int64_t work_all(struct deliver *d, bool is_hurried)
     for (size_t i = 0; i < d->route_count; i++) {
         struct route *route = d->routes[i];
         route->is_hurried = is_hurried;
+        route->is_yielding = false;
         int64_t at = route->ops->work(route, ol__time_monotonic_ms());
-        next = OL_MIN(next, at);
+        next = OL_MIN(next, route->is_yielding ? ol__time_monotonic_ms() : at);
         if (route->cursor != NULL) {
             metric_set(&route->metrics->low, spool_cursor_low(route->cursor));
             metric_set(&route->metrics->done,

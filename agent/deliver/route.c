@@ -32,7 +32,9 @@ ol_status route_init(struct route *route, const struct agent *agent, int index, 
     spool_route_key(config->name, route->key);
     snprintf(route->area, sizeof route->area, "route %s", config->name);
     route_metrics_set_state(route->metrics, ROUTE_STARTING);
-    ol_status status = ol__event_reader_new(&route->events, err);
+    ol_status status = route_filter_new(config, &route->filter, err);
+    if (status == OL_OK)
+        status = ol__event_reader_new(&route->events, err);
     if (status == OL_OK)
         status = ol__json_reader_new(&route->json, err);
     if (status != OL_OK || own_cursor)
@@ -49,6 +51,7 @@ void route_release(struct route *route)
 {
     if (route->cursor != NULL && route->is_dirty)
         OL_IGNORE(!route_sync(route), "it was logged; what is not saved is delivered again");
+    route_filter_free(route->filter);
     spool_reader_close(route->reader);
     spool_cursor_close(route->cursor);
     dead_letters_close(route->letters);
@@ -147,11 +150,22 @@ static ol_status read_one(struct route *route, struct spool_record *ret, struct 
     return OL_OK;
 }
 
+bool route_takes(struct route *route, const struct spool_record *record)
+{
+    if (!spool_record_is_for(record, route->key))
+        return false;
+    if (route_filter_takes(route->filter, record))
+        return true;
+    metric_add(&route->metrics->skipped, 1);
+    return false;
+}
+
 static ol_status read_within(struct route *route, uint64_t ahead, struct spool_record *ret,
                              struct ol_error *err)
 {
-    for (;;) {
-        if (!mark_gap(route))
+    for (unsigned passed = 0;; passed++) {
+        route->is_yielding = passed >= ROUTE_SKIP_MAX;
+        if (route->is_yielding || !mark_gap(route))
             return OL_AGAIN;
         settle_beyond(route);
         uint64_t low = spool_cursor_low(route->cursor);
@@ -165,7 +179,7 @@ static ol_status read_within(struct route *route, uint64_t ahead, struct spool_r
             return status;
         if (ret->seq <= low || spool_cursor_is_done(route->cursor, ret->seq))
             continue;
-        if (ret->type == SPOOL_EVENT && spool_record_is_for(ret, route->key))
+        if (ret->type == SPOOL_EVENT && route_takes(route, ret))
             return OL_OK;
         route_done(route, ret->seq);
     }

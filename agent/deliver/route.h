@@ -10,6 +10,7 @@
 #include "agent.h"
 #include "event_read.h"
 #include "pace.h"
+#include "route_filter.h"
 #include "spool/dead_letters.h"
 
 /** Events sent and answered at most past what the cursor can mark. */
@@ -35,9 +36,10 @@ struct route {
     const struct agent *agent;
     const struct route_config *config;
     struct route_metrics *metrics;
-    char area[80];    /* for the log */
-    uint8_t key[16];  /* spool_route_key() */
-    struct pace pace; /* rate.* of the settings */
+    char area[80];               /* for the log */
+    uint8_t key[16];             /* spool_route_key() */
+    struct route_filter *filter; /* owned; NULL: takes all */
+    struct pace pace;            /* rate.* of the settings */
     struct spool_reader *reader;
     struct spool_cursor *cursor;
     struct dead_letters *letters; /* NULL: this kind parks nothing */
@@ -52,6 +54,7 @@ struct route {
     bool is_dirty;                             /* the cursor moved since it was synced */
     bool is_cursor_failing, is_letter_failing; /* and that was logged */
     bool is_hurried;                           /* someone waits for it to be empty */
+    bool is_yielding;                          /* it could go on at once: others first */
     bool is_stuck;                             /* circuit open, held or failed */
     int poll_fd;                               /* -1: none */
 };
@@ -96,6 +99,10 @@ void route_set_state(struct route *route, enum route_state state, const char *re
 OL_NODISCARD ol_status route_rewind(struct route *route, uint64_t from,
                                     void (*forget)(struct route *route), uint64_t *ret_from,
                                     struct ol_error *err);
+/** How many events that are not for it a route passes over before the others have their turn. */
+#define ROUTE_SKIP_MAX 256
+/** Whether the event goes to this route; one that its filter leaves out is counted. */
+bool route_takes(struct route *route, const struct spool_record *record);
 bool route_is_pinned(const struct agent *agent, int index);
 
 /** One for each kind. The route opened is to be closed by its ops, on failure too if not NULL. */

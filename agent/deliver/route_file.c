@@ -361,6 +361,7 @@ static bool is_paced(struct file_route *r, int64_t now_ms)
 static ol_status gather(struct file_route *r, int64_t now_ms, struct ol_error *err)
 {
     struct spool_record record;
+    unsigned passed = 0;
     while (r->batch.size < BATCH_MAX) {
         if (is_paced(r, now_ms))
             return OL_END;
@@ -373,12 +374,16 @@ static ol_status gather(struct file_route *r, int64_t now_ms, struct ol_error *e
         }
         if (status != OL_OK)
             return status;
-        if (record.type == SPOOL_EVENT && spool_record_is_for(&record, r->base.key) &&
-            add_line(r, record.data) != OL_OK)
+        bool is_taken = record.type == SPOOL_EVENT && route_takes(&r->base, &record);
+        if (is_taken && add_line(r, record.data) != OL_OK)
             return ol__error_set(err, OL_NOMEM, "out of memory for a line");
-        if (record.type == SPOOL_EVENT)
+        if (is_taken)
             taken_times_add(&r->taken, record.time_ms);
         r->batch_seq = record.seq;
+        passed += !is_taken;
+        r->base.is_yielding = passed >= ROUTE_SKIP_MAX;
+        if (r->base.is_yielding)
+            return OL_END;
     }
     return OL_OK;
 }

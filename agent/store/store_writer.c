@@ -20,6 +20,7 @@
 #include <stdio.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
+#include "route_filter.h"
 #include "store.h"
 #include "times.h"
 
@@ -42,7 +43,8 @@ struct store_writer {
     struct store *store;         /* NULL after a failure */
     struct spool_reader *reader; /* NULL after a failure */
     struct spool_cursor *cursor;
-    uint64_t seq; /* of the last record in the store */
+    struct route_filter *filter; /* NULL: takes all */
+    uint64_t seq;                /* of the last record in the store */
     int64_t backoff_ms, expire_at, clock_offset, clock_hold_until;
     bool has_logged_unreadable, is_expiring;
     /* shared */
@@ -145,6 +147,10 @@ static ol_status add_event(struct store_writer *w, const struct spool_record *re
                                 .uid = record->uid,
                                 .is_inferred = record->source == SPOOL_FROM_AGENT,
                                 .data = record->data};
+    if (!route_filter_takes(w->filter, record)) {
+        batch->skipped++;
+        return OL_OK;
+    }
     ol_status status = store_add(w->store, &event, w->config->raw_events, err);
     if (status != OL_INVALID) {
         batch->events += status == OL_OK;
@@ -324,6 +330,8 @@ ol_status store_writer_open(const struct agent *agent, int route_index, struct s
         w->seq = 0;
         status = OL_OK;
     }
+    if (status == OL_OK)
+        status = route_filter_new(w->config, &w->filter, err);
     bool is_pinned = w->config->on_lag == ON_LAG_PIN ||
                      (w->config->on_lag == ON_LAG_DEFAULT && route_index == 0);
     if (status == OL_OK)
@@ -395,6 +403,7 @@ void store_writer_close(struct store_writer *w)
         close(w->wake_fd);
     }
     close_store(w);
+    route_filter_free(w->filter);
     spool_cursor_close(w->cursor);
     pthread_cond_destroy(&w->changed);
     pthread_mutex_destroy(&w->lock);

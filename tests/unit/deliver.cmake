@@ -2,6 +2,7 @@
 ol_unit_test(lanes agent_deliver ol_test_support)
 ol_unit_test(retry agent_deliver)
 ol_unit_test(pace agent_deliver)
+ol_unit_test(route_filter agent_filter)
 ol_unit_test(profile agent_deliver)
 ol_unit_test(cause agent_deliver)
 ol_unit_test(route_http agent_deliver ol_http_script)
