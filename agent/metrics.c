@@ -147,8 +147,18 @@ const char *route_cause_name(enum route_cause cause)
     return names[cause];
 }
 
+uint64_t route_metrics_given_up(struct route_metrics *m, uint64_t total)
+{
+    uint64_t counted = metric_get(&m->dropped_by[DROP_GIVEN_UP]);
+    if (total <= counted)
+        return 0;
+    route_metrics_dropped(m, DROP_GIVEN_UP, total - counted);
+    return total - counted;
+}
+
 const char *route_drop_name(enum route_drop reason)
 {
-    static const char *const names[] = {[DROP_UNREADABLE] = "unreadable", [DROP_COUNT] = "?"};
+    static const char *const names[] = {
+        [DROP_UNREADABLE] = "unreadable", [DROP_GIVEN_UP] = "given_up", [DROP_COUNT] = "?"};
     return names[reason];
 }

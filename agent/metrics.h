@@ -117,6 +117,7 @@ const char *route_cause_name(enum route_cause cause);
 /** Why events were given up by a route. */
 enum route_drop {
     DROP_UNREADABLE, /* gone from the spool, or no longer verifies, before it was sent */
+    DROP_GIVEN_UP,   /* on_lag: detach, at half of the spool */
     DROP_COUNT
 };
 const char *route_drop_name(enum route_drop reason);
@@ -176,6 +177,9 @@ void route_metrics_delivered(struct route_metrics *m, int64_t taken_ms, uint64_t
 /** The same for many; empties @p t. */
 void route_metrics_delivered_all(struct route_metrics *m, struct taken_times *t);
 void route_metrics_dropped(struct route_metrics *m, enum route_drop reason, uint64_t count);
+/** Of a detached route's backlog @p total records were given up since the start. @return how many
+ * of them were not counted yet, for the log. The route's own thread. */
+uint64_t route_metrics_given_up(struct route_metrics *m, uint64_t total);
 void route_metrics_set_state(struct route_metrics *m, enum route_state state);
 const char *route_state_name(enum route_state state);
 #endif

@@ -131,6 +131,7 @@ static void write_route(const struct agent *agent, int i, struct ol__json_writer
     ol__json_member_uint(w, "letters_retried", metric_get(&m->letters_retried));
     ol__json_member_uint(w, "letters_dropped", metric_get(&m->letters_dropped));
     ol__json_member_uint(w, "dropped", metric_get(&m->dropped));
+    ol__json_member_uint(w, "given_up", metric_get(&m->dropped_by[DROP_GIVEN_UP]));
     ol__json_member_uint(w, "skipped", metric_get(&m->skipped));
     member_time_opt(w, "last_success", metric_get(&m->last_success));
     if (metric_get(&m->last_status) != 0)

@@ -110,6 +110,18 @@ static int64_t sync_cursors(struct deliver *d, int64_t now, int64_t *sync_at)
     return now + SYNC_MS; /* those that failed */
 }
 
+static void tell_given_up(struct route *route)
+{
+    uint64_t total;
+    OL_IGNORE(spool_cursor_given_up(route->cursor, &total), "how far is in its mark");
+    uint64_t count = route_metrics_given_up(route->metrics, total);
+    if (count > 0)
+        log_write(LOG_LEVEL_WARNING, route->area,
+                  "on_lag: detach: %llu records were given up at half of the spool (cursor/%s.gaps "
+                  "says which)",
+                  (unsigned long long)count, route->config->name);
+}
+
 static int64_t work_all(struct deliver *d, bool is_hurried)
 {
     int64_t next = INT64_MAX;
@@ -120,6 +132,7 @@ static int64_t work_all(struct deliver *d, bool is_hurried)
         int64_t at = route->ops->work(route, ol__time_monotonic_ms());
         next = OL_MIN(next, route->is_yielding ? ol__time_monotonic_ms() : at);
         if (route->cursor != NULL) {
+            tell_given_up(route);
             metric_set(&route->metrics->low, spool_cursor_low(route->cursor));
             metric_set(&route->metrics->done,
                        spool_cursor_done_count(route->cursor) + route->beyond_count);

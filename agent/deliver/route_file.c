@@ -357,6 +357,15 @@ static bool is_paced(struct file_route *r, int64_t now_ms)
     return r->paced_at != 0;
 }
 
+/* Records that are gone; what the spool gave up is counted as that. */
+static void count_gap(struct file_route *r, uint64_t first, uint64_t last)
+{
+    uint64_t records;
+    uint64_t known = OL_MAX(r->synced_seq, spool_cursor_given_up(r->base.cursor, &records));
+    if (last > known)
+        metric_add(&r->base.metrics->skipped, last - OL_MAX(first - 1, known));
+}
+
 /* Fill a batch. @return OL_OK: full; OL_END: caught up, or the rate is used up. */
 static ol_status gather(struct file_route *r, int64_t now_ms, struct ol_error *err)
 {
@@ -367,8 +376,7 @@ static ol_status gather(struct file_route *r, int64_t now_ms, struct ol_error *e
             return OL_END;
         ol_status status = spool_reader_next(r->base.reader, &record, err);
         if (status == OL_GAP) {
-            if (record.offset > r->synced_seq)
-                metric_add(&r->base.metrics->skipped, record.offset - record.seq + 1);
+            count_gap(r, record.seq, record.offset);
             r->batch_seq = OL_MAX(r->batch_seq, record.offset);
             continue;
         }

@@ -158,6 +158,9 @@ OL_NODISCARD ol_status spool_cursor_open(struct spool *spool, const char *name, 
                                          struct spool_cursor **ret, struct ol_error *err);
 /** All sequences up to this are done. Any thread. */
 uint64_t spool_cursor_low(const struct spool_cursor *cursor);
+/** Of a detached route whose backlog spool_reap() gave up: the newest sequence of that; 0: never.
+ * @param ret_records  how many records so far, since the cursor was opened. Any thread. */
+uint64_t spool_cursor_given_up(const struct spool_cursor *cursor, uint64_t *ret_records);
 /** How many sequences are done: the mark, and those above it. Owner's thread. */
 uint64_t spool_cursor_done_count(const struct spool_cursor *cursor);
 /** Whether @p seq is done. Owner's thread. */

@@ -102,6 +102,12 @@ uint64_t spool_cursor_low(const struct spool_cursor *cursor)
     return spool_cursor_mark(cursor);
 }
 
+uint64_t spool_cursor_given_up(const struct spool_cursor *cursor, uint64_t *ret_records)
+{
+    *ret_records = atomic_load(&cursor->gap_records);
+    return atomic_load(&cursor->give_up);
+}
+
 uint64_t spool_cursor_mark(const struct spool_cursor *cursor)
 {
     uint64_t low = atomic_load(&cursor->low);

@@ -49,10 +49,11 @@ struct spool_cursor {
     struct spool *spool;
     char name[SPOOL_NAME_MAX + 1];
     bool is_pinned, is_external;
-    _Atomic uint64_t low;     /**< what other threads see */
-    _Atomic uint64_t give_up; /**< spool_reap() gave up to here; the owner's thread follows */
-    uint8_t *map;             /**< LIVE_SIZE bytes, shared with the kernel; NULL when external */
-    int saved_fd;             /**< -1: `.saved` is to be written anew */
+    _Atomic uint64_t low;         /**< what other threads see */
+    _Atomic uint64_t give_up;     /**< spool_reap() gave up to here; the owner's thread follows */
+    _Atomic uint64_t gap_records; /**< how many that were, since it was opened */
+    uint8_t *map; /**< LIVE_SIZE bytes, shared with the kernel; NULL when external */
+    int saved_fd; /**< -1: `.saved` is to be written anew */
     uint64_t generation;
     _Atomic uint64_t saved_low; /**< as far as a power loss may take it back */
     uint64_t ahead;             /**< bits set: done above low */

@@ -103,6 +103,7 @@ static ol_status give_up_laggards(struct spool *spool, struct ol_error *err)
         pthread_mutex_lock(&spool->lock);
         spool->gap_records += gap.last - gap.first + 1;
         pthread_mutex_unlock(&spool->lock);
+        atomic_fetch_add(&found->gap_records, gap.last - gap.first + 1);
         atomic_store(&found->give_up, gap.last);
     }
 }

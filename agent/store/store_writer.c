@@ -249,6 +249,18 @@ static ol_status expire(struct store_writer *w, struct ol_error *err)
 
 /* ---- The thread ---- */
 
+static void tell_given_up(struct store_writer *w)
+{
+    uint64_t total;
+    OL_IGNORE(spool_cursor_given_up(w->cursor, &total), "the reader says which are gone");
+    uint64_t count = route_metrics_given_up(w->metrics, total);
+    if (count > 0)
+        log_write(LOG_LEVEL_WARNING, w->area,
+                  "on_lag: detach: %llu records were given up at half of the spool (cursor/%s.gaps "
+                  "says which)",
+                  (unsigned long long)count, w->config->name);
+}
+
 /* Whether to go on: not once stop is asked for and all is done, or its time is over, or it fails.
  */
 static bool goes_on(struct store_writer *w, bool is_at_end, bool is_failing)
@@ -287,6 +299,7 @@ static void *writer_main(void *arg)
             status = run_batch(w, &batch, &err);
         is_at_end = status == OL_OK && batch.is_at_end;
         is_failing = status != OL_OK;
+        tell_given_up(w);
         if (status == OL_OK) {
             succeeded(w);
             publish(w);

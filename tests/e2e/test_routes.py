@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Routes are independent: one that is refused, down or full of poison costs the others nothing."""
 import json
+import sqlite3
+import time
 
 import pytest
 
@@ -159,4 +161,121 @@ def test_kafka_topic_that_is_not_there(runner, built, workdir, kafka_strict, wai
     assert wait_until(held, 60, lambda: str(agent.status())) == {"held"}
     route = agent.status()["routes"][0]
     assert "topic" in route["last_error"] and route["waiting"] == 1, route
+    assert agent.stop() == 0
+
+
+ANSWERS_DOWN = "127.0.0.1:9"  # discard: nobody listens
+
+
+def lagging(kind, workdir, standin):
+    """A detached route that cannot keep up, and what lets it go on."""
+    if kind == "http":
+        standin.script({"answer": 503})
+        return http_route("slow", standin.url, on_lag="detach"), lambda: standin.script(replace=True)
+    if kind == "kafka":
+        return {"name": "slow", "type": "kafka", "brokers": ANSWERS_DOWN, "topic": "t", "on_lag": "detach"}, None
+    return {"name": "slow", "type": "file", "path": str(workdir / "slow.jsonl"), "on_lag": "detach",
+            "rate": {"events": 50}}, None
+
+
+@pytest.mark.parametrize("kind", ["http", "kafka", "file", "store"])
+def test_detached_route_gives_its_backlog_up(runner, built, workdir, start_standin, wait_until, kind):
+    """At half of the spool, whatever the kind: intake goes on and the pinned route gets everything; the gap is on
+    record, counted and shown; what came behind it still arrives, in order."""
+    good, bad = start_standin(), start_standin()
+    database = workdir / "slow.db"
+    if kind == "store":
+        slow, heal = {"name": "slow", "type": "store", "path": str(database), "on_lag": "detach"}, None
+    else:
+        slow, heal = lagging(kind, workdir, bad)
+    agent = Agent(runner, built("lineaged"), workdir / "agent", [http_route("good", good.url), slow],
+                  spool={"max_bytes": "2MiB", "segment_bytes": "128KiB"}).start()
+    if kind == "store":
+        wait_until(database.exists, 30, "the store is made")
+        lock = sqlite3.connect(database, isolation_level=None)
+        lock.execute("PRAGMA busy_timeout=30000")
+        lock.execute("BEGIN EXCLUSIVE")
+        heal = lambda: lock.execute("ROLLBACK")  # noqa: E731
+    bodies = list(numbered.events(160, 5, size=4000))
+
+    def route(name):
+        return {each["name"]: each for each in agent.status()["routes"]}[name]
+    for number, body in enumerate(bodies):
+        while agent.post(body)[0] != 201:  # the good route may be a moment behind too
+            wait_until(lambda: agent.admin("/healthz")[0] == 200, 30, lambda: str(agent.status()))
+        if number % 100 == 99:
+            wait_until(lambda: route("good")["waiting"] == 0, 60, lambda: str(agent.status()))
+    wait_until(lambda: route("slow")["given_up"] > 0, 30, lambda: str(agent.status()))
+    assert numbered.check(good.stored(), dict(enumerate(bodies))).problems() == []
+    assert "given up at half of the spool" in agent.process.err
+    if kind != "kafka":  # there is no broker to come back
+        if heal is not None:
+            heal()
+        wait_until(lambda: route("slow")["waiting"] == 0, 120, lambda: str(route("slow")))
+        wait_until(lambda: route("slow")["state"] == "ok", 60, lambda: str(route("slow")))
+
+    def gaps():
+        return [json.loads(line) for line in (agent.spool / "cursor" / "slow.gaps").read_text().splitlines()]
+
+    def is_told():
+        counted = route("slow")["given_up"]
+        return (sum(gap["last"] - gap["first"] + 1 for gap in gaps()) == counted
+                and agent.status()["spool"]["gap_records"] == counted
+                and b'lineaged_route_dropped_total{route="slow",reason="given_up"} %d\n' % counted
+                in agent.admin("/metrics")[1])
+    wait_until(is_told, 30, lambda: "%s %s" % (gaps(), agent.status()))
+    assert {(gap["route"], gap["why"]) for gap in gaps()} == {("slow", "on_lag: detach")}
+    if kind == "kafka":
+        assert agent.stop() == 0
+        return
+    gone = {seq for gap in gaps() for seq in range(gap["first"], gap["last"] + 1)}
+    assert route("slow")["delivered"] >= len(bodies) - len(gone)
+    arrived = {"http": bad.stored, "file": lambda: (workdir / "slow.jsonl").read_bytes().splitlines(),
+               "store": lambda: []}[kind]()
+    report = numbered.check(arrived, dict(enumerate(bodies)))
+    assert report.order_breaks == [] and report.altered == [] and report.unexpected == []
+    if kind != "store":
+        assert report.unique >= len(bodies) - len(gone)
+    assert agent.stop() == 0
+
+
+def test_each_route_takes_what_it_is_for(runner, built, workdir, start_standin, wait_until):
+    """`only` and `except` at every kind that is here: the rest is counted as skipped, and holds nothing up."""
+    ends, others = start_standin(), start_standin()
+    path = workdir / "some.jsonl"
+    agent = Agent(runner, built("lineaged"), workdir / "agent", [
+        http_route("ends", ends.url, only={"event_type": ["COMPLETE"]}),
+        http_route("others", others.url, **{"except": {"job_regex": r"numbered\.[0-4]"}}),
+        {"name": "some", "type": "file", "path": str(path), "only": {"job": ["numbered.3"], "job_prefix": ["numbered.9"]}},
+        store_route(workdir / "agent" / "lineage.db", only={"source": ["journal"]})]).start()
+    bodies = list(numbered.events(10, 40))
+    assert set(post_all(agent, bodies)) == {201}
+    wait_until(lambda: all(route["waiting"] == 0 for route in agent.status()["routes"]), 60,
+               lambda: str(agent.status()["routes"]))
+    by_run = {}
+    for number, body in enumerate(bodies):
+        by_run.setdefault(numbered.parse(body).run, {})[number] = body
+    last = {number: body for number, body in enumerate(bodies) if number >= 390}
+    assert numbered.check(ends.stored(), last).problems() == []
+    high = {number: body for run in range(5, 10) for number, body in by_run[run].items()}
+    assert numbered.check(others.stored(), high).problems() == []
+    assert numbered.check(path.read_bytes().splitlines(), {**by_run[3], **by_run[9]}).problems() == []
+    skipped = {route["name"]: route["skipped"] for route in agent.status()["routes"]}
+    assert skipped == {"ends": 390, "others": 200, "some": 320, "local": 400}
+    assert agent.stop() == 0
+
+
+def test_rate_holds_one_route_back(runner, built, workdir, start_standin, wait_until):
+    """A route with a rate sends no more than that; what waits for it is in the spool, and the others have all."""
+    slow, fast = start_standin(), start_standin()
+    agent = Agent(runner, built("lineaged"), workdir / "agent", [
+        http_route("slow", slow.url, rate={"events": 20}), http_route("fast", fast.url)]).start()
+    began = time.monotonic()
+    bodies = list(numbered.events(20, 5))
+    assert set(post_all(agent, bodies)) == {201}
+    wait_until(lambda: fast.stats()["stored"] == 100, 60, lambda: str(fast.stats()))
+    wait_until(lambda: slow.stats()["stored"] == 100, 60, lambda: str(slow.stats()))
+    # Never faster than its rate, whatever else this machine does; a tenth of a second's worth goes at once.
+    assert time.monotonic() - began >= (100 - 2 - 1) / 20
+    assert numbered.check(slow.stored(), dict(enumerate(bodies))).problems() == []
     assert agent.stop() == 0
