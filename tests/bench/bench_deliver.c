@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Bar 5: delivery out of a spool to an instant HTTP sink, against a bare libcurl-multi loop that
- * posts the same bytes over as many connections, with runs of 2 and of 100 events. Threads: the
+ * posts the same bytes over as many connections, with runs of 2 and of 100 events, and with one
+ * single run, whose order allows both sides one request at a time. Threads: the
  * delivery thread. */
 #include <curl/curl.h>
 #include <stdio.h>
@@ -22,6 +23,7 @@ struct work {
     char directory[100];
     struct spool *spool;
     unsigned bursts;
+    unsigned connections; /* of the bare loop */
 };
 
 static void figures(int64_t wall_ns, int64_t cpu_ns, struct bench_figures *ret)
@@ -71,7 +73,7 @@ static void burst_bare(void *arg, struct bench_figures *ret)
     unsigned sent = 0, answered = 0;
     if (multi == NULL || headers == NULL)
         bench_die("curl: out of memory");
-    for (; sent < CONNECTIONS; sent++) {
+    for (; sent < w->connections; sent++) {
         easy[sent] = curl_easy_init();
         curl_try(curl_easy_setopt(easy[sent], CURLOPT_URL, w->url));
         curl_try(curl_easy_setopt(easy[sent], CURLOPT_NOSIGNAL, 1L));
@@ -98,7 +100,7 @@ static void burst_bare(void *arg, struct bench_figures *ret)
             curl_multi_poll(multi, NULL, 0, 1000, NULL);
     }
     figures(bench_now_ns() - wall, bench_cpu_ns(CLOCK_PROCESS_CPUTIME_ID) - cpu, ret);
-    for (unsigned i = 0; i < CONNECTIONS; i++)
+    for (unsigned i = 0; i < w->connections; i++)
         curl_easy_cleanup(easy[i]);
     curl_slist_free_all(headers);
     curl_multi_cleanup(multi);
@@ -168,17 +170,20 @@ int main(void)
     memset(w.event, 'x', EVENT_SIZE);
     memcpy(w.event, "{\"text\":\"", 9);
     memcpy(w.event + EVENT_SIZE - 2, "\"}", 2);
-    static const unsigned run_lengths[] = {2, 100};
+    static const unsigned run_lengths[] = {2, 100, EVENTS};
     for (size_t i = 0; i < OL_COUNT(run_lengths); i++) {
         char what[80];
         bench_directory_make(w.directory, sizeof w.directory);
         fill(&w, run_lengths[i]);
+        w.connections = run_lengths[i] == EVENTS ? 1 : CONNECTIONS;
         const struct bench_side sides[] = {{"bare libcurl multi", burst_bare, &w},
                                            {"delivery", burst_deliver, &w}};
         struct bench_set set = {.sides = sides, .side_count = 2};
         bench_run(&set);
-        snprintf(what, sizeof what, "delivery over HTTP, 2 KB, %u connections, runs of %u",
-                 CONNECTIONS, run_lengths[i]);
+        snprintf(what, sizeof what, "delivery over HTTP, 2 KB, %u connection%s, %s%u%s",
+                 w.connections, w.connections == 1 ? "" : "s",
+                 w.connections == 1 ? "one single run of " : "runs of ", run_lengths[i],
+                 w.connections == 1 ? " events" : "");
         bench_at_least(&set, "5", 1, BENCH_WALL, 0.8, what);
         bench_say_sides(&set, what);
         bench_release(&set);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Bar 5: delivery out of a spool to a real broker, against a bare librdkafka producer of the same
- * messages, keys and settings, with runs of 2 and of 100 events. What the broker then has is
+ * messages, keys and settings, with runs of 2, of 100 and of all
+ * events, and beside an HTTP sink that takes 50 events a second. What the broker then has is
  * counted by its offsets, and one burst of delivery is read back: every key and byte, in the
  * spool's order. Threads: the delivery thread, librdkafka's. */
 #include <librdkafka/rdkafka.h>
@@ -14,6 +15,7 @@
 #include "bench.h"
 #include "event_read.h"
 #include "ids.h"
+#include "sink.h"
 
 #define EVENTS 30000u
 #define EVENT_SIZE 2048u
@@ -33,6 +35,7 @@ struct work {
     rd_kafka_t *consumer; /* owned; for offsets and reading back */
     int64_t high;         /* offsets that were counted */
     unsigned bursts;
+    char slow_url[80];
 };
 
 /* ---- The broker ---- */
@@ -246,34 +249,76 @@ static void fill(struct work *w, unsigned run_length)
     }
 }
 
-static void burst_deliver(void *arg, struct bench_figures *ret)
+/* @p slow: the URL of a sink whose route goes beside; NULL: none. */
+static void burst(struct work *w, char *slow, struct bench_figures *ret)
 {
-    struct work *w = arg;
-    char name[40]; /* a cursor of its own: from the oldest event */
-    snprintf(name, sizeof name, "burst%u", w->bursts++);
-    struct route_config route = {.name = name,
-                                 .type = ROUTE_KAFKA,
-                                 .on_lag = ON_LAG_PIN,
-                                 .brokers = w->brokers,
-                                 .topic = (char *)(uintptr_t)TOPIC,
-                                 .timeout_ms = 30000,
-                                 .max_in_flight = 16,
-                                 .retry_max_ms = 60000,
-                                 .poison_tries = 8};
+    char names[2][40]; /* cursors of their own: from the oldest event */
+    snprintf(names[0], sizeof names[0], "burst%u", w->bursts++);
+    snprintf(names[1], sizeof names[1], "slow%u", w->bursts);
+    struct route_config routes[2] = {{.name = names[0],
+                                      .type = ROUTE_KAFKA,
+                                      .on_lag = ON_LAG_PIN,
+                                      .brokers = w->brokers,
+                                      .topic = (char *)(uintptr_t)TOPIC,
+                                      .timeout_ms = 30000,
+                                      .max_in_flight = 16,
+                                      .retry_max_ms = 60000,
+                                      .poison_tries = 8},
+                                     {.name = names[1],
+                                      .type = ROUTE_HTTP,
+                                      .on_lag = ON_LAG_DETACH,
+                                      .url = slow,
+                                      .timeout_ms = 30000,
+                                      .max_in_flight = 16,
+                                      .retry_max_ms = 60000,
+                                      .poison_tries = 8}};
+    int count = slow != NULL ? 2 : 1;
     struct agent_config config = {.spool_directory = w->directory,
-                                  .routes = {.items = &route, .count = 1}};
-    struct agent_metrics metrics = {.route_count = 1, .routes = {{.name = name}}};
+                                  .routes = {.items = routes, .count = (size_t)count}};
+    struct agent_metrics metrics = {.route_count = count,
+                                    .routes = {{.name = names[0]}, {.name = names[1]}}};
     struct agent agent = {.config = &config, .metrics = &metrics, .spool = w->spool};
     struct deliver *deliver;
     struct ol_error err = {0};
     int64_t wall = bench_now_ns(), cpu = bench_cpu_ns(CLOCK_PROCESS_CPUTIME_ID);
     if (deliver_open(&agent, &deliver, &err) != OL_OK || deliver_start(deliver, &err) != OL_OK ||
-        deliver_wait(deliver, NULL, &err) != OL_OK)
+        deliver_wait(deliver, names[0], &err) != OL_OK)
         bench_die("delivery: %s", err.message);
     figures(bench_now_ns() - wall, bench_cpu_ns(CLOCK_PROCESS_CPUTIME_ID) - cpu, ret);
     deliver_stop(deliver, 0, NULL);
     deliver_close(deliver);
     expect_arrived(w);
+}
+
+static void burst_deliver(void *arg, struct bench_figures *ret)
+{
+    burst(arg, NULL, ret);
+}
+
+static void burst_beside(void *arg, struct bench_figures *ret)
+{
+    struct work *w = arg;
+    burst(w, w->slow_url, ret);
+}
+
+/* A destination that takes 50 events a second costs the topic nothing. */
+static void measure_beside(struct work *w)
+{
+    int port;
+    struct sink *sink = sink_start_slow(&port, 50);
+    snprintf(w->slow_url, sizeof w->slow_url, "http://127.0.0.1:%d/api/v1/lineage", port);
+    const struct bench_side sides[] = {{"alone", burst_deliver, w},
+                                       {"beside a slow sink", burst_beside, w}};
+    struct bench_set set = {.sides = sides, .side_count = 2};
+    bench_directory_make(w->directory, sizeof w->directory);
+    fill(w, 100);
+    bench_run(&set);
+    bench_at_least(&set, "isolation", 1, BENCH_WALL, 0.9,
+                   "delivery to Kafka beside an HTTP sink that takes 50 events/s, runs of 100");
+    bench_release(&set);
+    sink_stop(sink);
+    spool_close(w->spool);
+    bench_directory_remove(w->directory);
 }
 
 static void measure(struct work *w, unsigned run_length)
@@ -332,6 +377,8 @@ int main(void)
     make_topic(&w);
     measure(&w, 2);
     measure(&w, 100);
+    measure(&w, EVENTS); /* one single run */
+    measure_beside(&w);
     rd_kafka_consumer_close(w.consumer);
     rd_kafka_destroy(w.consumer);
     free(w.events);

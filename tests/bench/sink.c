@@ -17,6 +17,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 #include "bench.h"
 
@@ -42,8 +43,13 @@ struct conn {
 
 static const char answer[] = "HTTP/1.1 201 Created\r\nContent-Length: 0\r\n\r\n";
 
+/* Of a slow sink: how long a request keeps it busy. */
+static struct timespec busy;
+
 static bool answer_one(struct conn *c, struct counts *counts)
 {
+    if (busy.tv_sec > 0 || busy.tv_nsec > 0)
+        nanosleep(&busy, NULL);
     atomic_fetch_add_explicit(&counts->requests, 1, memory_order_relaxed);
     c->stage = IN_HEAD;
     c->size = 0;
@@ -182,7 +188,7 @@ static void serve(int listener, struct counts *counts)
     }
 }
 
-struct sink *sink_start(int *ret_port)
+static struct sink *start(int *ret_port, struct timespec pause)
 {
     struct sink *sink = bench_alloc(sizeof *sink);
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
@@ -200,11 +206,23 @@ struct sink *sink_start(int *ret_port)
         bench_die("sink: fork: %s", strerror(errno));
     if (sink->pid == 0) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
+        busy = pause;
         serve(fd, sink->counts);
     }
     close(fd);
     *ret_port = ntohs(address.sin_port);
     return sink;
+}
+
+struct sink *sink_start(int *ret_port)
+{
+    return start(ret_port, (struct timespec){0});
+}
+
+struct sink *sink_start_slow(int *ret_port, unsigned per_second)
+{
+    return start(ret_port, (struct timespec){.tv_sec = per_second == 1,
+                                             .tv_nsec = 1000000000 / per_second % 1000000000});
 }
 
 void sink_count(const struct sink *sink, uint64_t *ret_requests, uint64_t *ret_bytes)

@@ -13,6 +13,9 @@ struct sink; /* opaque */
 
 /** Fork it, listening on a free port of 127.0.0.1. Dies on failure. End with sink_stop(). */
 struct sink *sink_start(int *ret_port);
+/** The same, but it takes only so many requests a second, one after the other, over all
+ * connections. */
+struct sink *sink_start_slow(int *ret_port, unsigned per_second);
 /** Requests answered, and bytes of bodies, so far. */
 void sink_count(const struct sink *sink, uint64_t *ret_requests, uint64_t *ret_bytes);
 pid_t sink_pid(const struct sink *sink);
