@@ -168,3 +168,33 @@ def test_store(runner, built, workdir, standin, small_disk, wait_until):
         assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         assert database.execute("SELECT count(*), sum(events) FROM runs").fetchone() == (200, len(sent))
     assert numbered.check(standin.stored(), sent).problems(max_duplicates=agent.max_in_flight) == []
+
+
+def test_file(runner, built, workdir, standin, small_disk, wait_until):
+    """A file route on a full disk says so and waits; the others go on; with room it goes on where it was, each
+    event once, through a kill on the full disk."""
+    home = workdir / "agent"
+    disk = small_disk(workdir / "out", "512k")
+    path = disk.place / "events.jsonl"
+    agent = Agent(runner, built("lineaged"), home, [
+        http_route("marquez", standin.url), {"name": "lines", "type": "file", "path": str(path)}]).start()
+    bodies = list(numbered.events(20, 6, size=2000))
+    for body in bodies[:40]:
+        assert agent.post(body)[0] == 201
+    wait_until(lambda: route(agent, "lines")["waiting"] == 0, 30, lambda: str(agent.status()))
+    disk.fill()
+    for body in bodies[40:]:
+        assert agent.post(body)[0] == 201
+    wait_until(lambda: route(agent, "lines")["state"] == "failed", 30, lambda: str(agent.status()))
+    assert "No space left" in route(agent, "lines")["last_error"]
+    check_stored(standin, dict(enumerate(bodies)), wait_until)
+    assert count(agent, "route lines: failed: .*No space left") == 1, agent.process.err
+    agent.kill()
+    disk.free()
+    agent.start()
+    disk.fill()  # and once more while it may be at work
+    disk.free()
+    wait_until(lambda: route(agent, "lines")["waiting"] == 0, 60, lambda: str(agent.status()))
+    wait_until(lambda: route(agent, "lines")["state"] == "ok", 30, lambda: str(agent.status()))
+    assert numbered.check(path.read_bytes().splitlines(), dict(enumerate(bodies))).problems() == []
+    assert agent.stop() == 0

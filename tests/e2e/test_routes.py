@@ -279,3 +279,29 @@ def test_rate_holds_one_route_back(runner, built, workdir, start_standin, wait_u
     assert time.monotonic() - began >= (100 - 2 - 1) / 20
     assert numbered.check(slow.stored(), dict(enumerate(bodies))).problems() == []
     assert agent.stop() == 0
+
+
+def test_slow_costs_nobody_else(runner, built, workdir, start_standin, wait_until):
+    """Beside a destination that takes 50 events a second an instant one has everything while that one is far from
+    half of it (tests/bench/bench_isolation.c has the figures)."""
+    fast, slow = start_standin(), start_standin()
+    slow.script({"answer": "marquez", "delay_ms": 20})
+    path = workdir / "lines.jsonl"
+    agent = Agent(runner, built("lineaged"), workdir / "agent", [
+        http_route("slow", slow.url, max_in_flight=1), http_route("fast", fast.url),
+        {"name": "lines", "type": "file", "path": str(path)}]).start()
+    bodies = list(numbered.events(100, 20))
+    events_of_run = {}
+    for body in bodies:
+        events_of_run.setdefault(numbered.parse(body).run, []).append(body)
+    senders = Senders(agent, events_of_run, connections=4)
+
+    def all_but_slow():
+        waiting = {each["name"]: each["waiting"] for each in agent.status()["routes"]}
+        return senders.count() == len(bodies) and waiting["fast"] == 0 and waiting["lines"] == 0
+    wait_until(all_but_slow, 120, lambda: str(agent.status()["routes"]), interval=0.02)
+    assert slow.stats()["stored"] < len(bodies) / 2
+    senders.join(10)
+    assert numbered.check(fast.stored(), dict(enumerate(bodies))).problems() == []
+    assert numbered.check(path.read_bytes().splitlines(), dict(enumerate(bodies))).problems() == []
+    assert agent.stop(timeout=90) in (0, 4)

@@ -203,6 +203,44 @@ static void oversize_is_parked(void **state)
     bench_free(b);
 }
 
+static bool has_failed(void *arg)
+{
+    struct bench *b = arg;
+    return metric_get(&b->f.metrics.routes[0].state) == ROUTE_FAILED &&
+           metric_get(&b->f.metrics.routes[0].delivered_events) == 9;
+}
+
+/* No room for a dead letter: the route says so, the event is not passed, those behind it go on, and
+ * a start with room parks it without sending anything again. */
+static void a_letter_without_room_waits(void **state)
+{
+    (void)state;
+    struct bench *b = bench_new();
+    struct seen seen;
+    static char property[] = "message.max.bytes=2000";
+    static char big[5000];
+    b->properties[0] = property;
+    b->f.route.properties.count = 1;
+    b->f.route.dead_letter_bytes = 1;
+    memset(big, ' ', sizeof big - 1);
+    memcpy(big, "{}", 2);
+    fixture_add(&b->f, 2, ol__span_text(big));
+    for (unsigned n = 0; n < 9; n++)
+        fixture_event(&b->f, 1, n);
+    fixture_commit(&b->f);
+    fixture_start(&b->f);
+    fixture_until(has_failed, b, "the route says that a dead letter cannot be written");
+    assert_int_equal(metric_get(&b->f.metrics.routes[0].parked), 0);
+    assert_int_equal(fixture_stop(&b->f, 20000), 1);
+    b->f.route.dead_letter_bytes = 1 << 20;
+    fixture_start(&b->f);
+    wait_empty(b);
+    assert_int_equal(metric_get(&b->f.metrics.routes[0].parked), 1);
+    consume(b, 9, &seen);
+    assert_int_equal(metric_get(&b->f.metrics.routes[0].delivered_events), 9);
+    bench_free(b);
+}
+
 static ol_status count_reasons(void *arg, const struct dead_letter *letter)
 {
     if (strstr(letter->reason, "refused by the broker: Broker: Message size too large") != NULL)
@@ -518,6 +556,7 @@ int main(void)
         cmocka_unit_test(all_in_order_with_keys),
         cmocka_unit_test(injected_errors_are_retried),
         cmocka_unit_test(oversize_is_parked),
+        cmocka_unit_test(a_letter_without_room_waits),
         cmocka_unit_test(refused_by_the_broker_is_parked),
         cmocka_unit_test(what_shares_a_refused_batch_arrives),
         cmocka_unit_test(an_absent_broker_keeps_everything),
