@@ -331,7 +331,8 @@ static void measure(struct work *w, unsigned run_length)
                                        {"delivery", burst_deliver, w}};
     struct bench_set set = {.sides = sides, .side_count = 2};
     bench_run(&set);
-    snprintf(what, sizeof what, "delivery to Kafka, 2 KB, runs of %u", run_length);
+    snprintf(what, sizeof what, "delivery to Kafka, 2 KB, %s%u",
+             run_length == EVENTS ? "one single run of " : "runs of ", run_length);
     bench_at_least(&set, "5", 1, BENCH_WALL, 0.8, what);
     bench_say("5", 1e6 / bench_median(&set, 1, BENCH_WALL), "/s", false, 0, "%s: events", what);
     snprintf(what, sizeof what, "delivery to Kafka, runs of %u: CPU of the process", run_length);
