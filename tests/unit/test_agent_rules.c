@@ -4,6 +4,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include "fail_alloc.h"
 #include "times.h"
 
 #define RUN_ID "0190a1b2-0000-7000-8000-000000000001"
@@ -405,6 +406,53 @@ static void wrong_rules_are_refused_by_place_and_reason(void **state)
     }
 }
 
+/* Any allocation of ours fails once: an error that may be tried again, or nothing lost; never an
+ * event that a rule should have changed and did not. */
+static void out_of_memory_lets_no_secret_pass(void **state)
+{
+    static const char rules[] =
+        "{ name: s, type: redact, builtin: [all], pattern: 'zebra', pointer: '/job' }\n"
+        "{ name: n, type: rename, from_regex: '(prod)', to: '$1-x' }\n"
+        "{ name: t, type: tag, run_tags: [a, 'b:c'] }\n"
+        "{ name: c, type: shed, max_facet: 500, keep: [k] }";
+    const char *event =
+        EVENT(JOB FACETS("\"x\":{\"a\":\"a@b.io zebra\"},\"big\":\"" X1000 "\""), FACETS(""), "");
+    unsigned long n = 1, in_new = 0, in_apply = 0;
+    (void)state;
+    for (;; n++) {
+        struct rules_world w;
+        struct rules *mine = NULL;
+        const struct ol__event *read;
+        struct ol__span left = {NULL, 0};
+        struct ol_error err = {0};
+        rules_world_init(&w, rules); /* the settings */
+        assert_int_equal(
+            ol__event_read(w.reader, ol__span_text(event), OL_EVENT_CORE, NULL, -1, &read, NULL),
+            OL_OK);
+        fail_alloc_at(n);
+        ol_status status = rules_new(&w.config, NULL, &mine, &err);
+        in_new += status == OL_NOMEM;
+        if (status == OL_OK) {
+            status = rules_apply(mine, ol__span_text(event), read, NULL, &left, &err);
+            in_apply += status == OL_NOMEM;
+        }
+        bool failed = fail_alloc_stop();
+        if (status == OL_NOMEM)
+            assert_int_equal(err.status, OL_NOMEM);
+        else {
+            assert_int_equal(status, OL_AGAIN);
+            assert_null(memmem(left.data, left.size, "zebra", 5));
+            assert_null(memmem(left.data, left.size, "a@b", 3));
+            assert_non_null(memmem(left.data, left.size, "lineaged_shed", 13));
+        }
+        rules_free(mine);
+        rules_world_release(&w);
+        if (!failed)
+            break;
+    }
+    assert_true(in_new > 10 && in_apply > 10);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -415,6 +463,7 @@ int main(void)
         cmocka_unit_test(facets_that_are_too_large_are_left_out_and_listed),
         cmocka_unit_test(what_was_done_is_told_and_counted),
         cmocka_unit_test(a_catastrophic_pattern_takes_the_text_whole_and_stalls_nobody),
+        cmocka_unit_test(out_of_memory_lets_no_secret_pass),
         cmocka_unit_test(wrong_rules_are_refused_by_place_and_reason),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -6,9 +6,16 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <sys/prctl.h>
 #include "expression.h"
 #include "times.h"
+
+#ifndef PR_SET_MDWE /* Linux 6.3 */
+#define PR_SET_MDWE 65
+#define PR_MDWE_REFUSE_EXEC_GAIN 1
+#endif
 
 static struct ol__expression *compile(const char *text, bool is_whole)
 {
@@ -178,5 +185,17 @@ int main(void)
         cmocka_unit_test(a_catastrophic_expression_ends_at_its_budget),
         cmocka_unit_test(past_the_budget_everything_is_a_limit),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    int failed = cmocka_run_group_tests(tests, NULL, NULL);
+    /* And where no memory may be both written and run: by the interpreter. */
+    struct ol__expression *x = compile("a", false);
+    bool was_compiled = ol__expression_is_compiled(x);
+    ol__expression_free(x);
+    if (!was_compiled || prctl(PR_SET_MDWE, PR_MDWE_REFUSE_EXEC_GAIN, 0, 0, 0) != 0) {
+        puts("machine code cannot be refused here: the interpreter was not tried");
+        return failed;
+    }
+    x = compile("a", false);
+    failed += ol__expression_is_compiled(x);
+    ol__expression_free(x);
+    return failed + cmocka_run_group_tests(tests, NULL, NULL);
 }
