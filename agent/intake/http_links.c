@@ -221,6 +221,7 @@ void http_links_look(struct http_listener *l)
         l->look_after_ms = now_ms;
     l->is_crowded = crowded;
     l->is_stale = l->link_count > 0;
+    l->is_watching = l->is_watching && l->is_stale; /* else: of a link that has gone since */
     if (!l->is_stale || now_ms < l->look_after_ms)
         return;
     l->look_after_ms = now_ms + pause_ms;
