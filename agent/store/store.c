@@ -7,6 +7,7 @@
  * read. */
 #include "db.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include "times.h"
@@ -42,6 +43,10 @@ ol_status store_db_error(struct store *store, int code, const char *what, struct
     }
     if (code == SQLITE_IOERR_NOMEM)
         status = OL_NOMEM;
+    /* Of the index of the log it says no more than "I/O error". */
+    if ((code & 0xff) == SQLITE_IOERR && store->db != NULL &&
+        sqlite3_system_errno(store->db) == ENOSPC)
+        status = OL_FULL;
     ol__error_set(err, status, "store '%s': %s: %s (SQLite %d)", store->path, what,
                   store->db != NULL ? sqlite3_errmsg(store->db) : sqlite3_errstr(code), code);
     if (err != NULL && store->db != NULL)
