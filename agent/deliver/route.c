@@ -47,6 +47,18 @@ ol_status route_init(struct route *route, const struct agent *agent, int index, 
     return spool_reader_open(agent->spool, route->read_seq, &route->reader, err);
 }
 
+ol_status route_open_letters(struct route *route, struct ol_error *err)
+{
+    ol_status status =
+        dead_letters_open(route->agent->config->spool_directory, route->config->name,
+                          route->config->dead_letter_bytes, NULL, &route->letters, err);
+    if (status == OL_OK && dead_letters_unreadable(route->letters) > 0)
+        log_write(LOG_LEVEL_ERROR, route->area,
+                  "%" PRIu64 " lines among the dead letters do not verify; they stay in the file",
+                  dead_letters_unreadable(route->letters));
+    return status;
+}
+
 void route_release(struct route *route)
 {
     if (route->cursor != NULL && route->is_dirty)

@@ -64,6 +64,8 @@ struct route {
  *  @return OL_OK, OL_IO, OL_FULL, OL_NOMEM...; the route may be closed in any case. */
 OL_NODISCARD ol_status route_init(struct route *route, const struct agent *agent, int index,
                                   bool own_cursor, struct ol_error *err);
+/** Open `letters`, and tell of lines there that do not verify. */
+OL_NODISCARD ol_status route_open_letters(struct route *route, struct ol_error *err);
 void route_release(struct route *route);
 
 /** Next event that this route has not done; positions, gaps and what is done already are passed

@@ -418,8 +418,7 @@ ol_status route_http_open(const struct agent *agent, int index, CURLM *multi, st
         status = link_open(&r->link, config, r->base.metrics, multi, err);
     transfer_init(&r->health_transfer, &r->link, health_finished, r);
     if (status == OL_OK)
-        status = dead_letters_open(agent->config->spool_directory, config->name,
-                                   config->dead_letter_bytes, NULL, &r->base.letters, err);
+        status = route_open_letters(&r->base, err);
     if (status == OL_OK)
         status = open_urls(r, err);
     if (status == OL_OK)

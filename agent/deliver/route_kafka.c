@@ -538,8 +538,7 @@ ol_status route_kafka_open(const struct agent *agent, int index, struct route **
     if (status == OL_OK)
         status = kafka_keys_new(config->key == 1, &r->keys, err);
     if (status == OL_OK)
-        status = dead_letters_open(agent->config->spool_directory, config->name,
-                                   config->dead_letter_bytes, NULL, &r->base.letters, err);
+        status = route_open_letters(&r->base, err);
     if (status != OL_OK)
         return status;
     r->base.poll_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);

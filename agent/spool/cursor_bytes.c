@@ -35,6 +35,14 @@ void cursor_fill_live(const struct ol__uuid *spool, const uint8_t boot[16], uint
     memcpy(map + 16, spool->bytes, 16);
     memcpy(map + 32, boot, 16);
     ol__put_le64(map + CURSOR_LOW_AT, low);
+    ol__put_le64(map + CURSOR_LOW_AGAIN_AT, ~low);
+}
+
+uint64_t cursor_low(const uint8_t *map)
+{
+    uint64_t low = ol__get_le64(map + CURSOR_LOW_AT);
+    uint64_t again = ol__get_le64(map + CURSOR_LOW_AGAIN_AT);
+    return again == 0 ? low : OL_MIN(low, ~again);
 }
 
 bool cursor_is_believed(const struct ol__uuid *spool, const uint8_t *map, size_t size,

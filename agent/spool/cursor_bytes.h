@@ -10,6 +10,7 @@
 #define CURSOR_RING_AT 4096u
 #define CURSOR_LIVE_SIZE (CURSOR_RING_AT + CURSOR_WINDOW / 8)
 #define CURSOR_LOW_AT 48u
+#define CURSOR_LOW_AGAIN_AT 56u /* its complement, stored after it; 0: none */
 
 #define CURSOR_SLOT_BITS_AT 32u
 #define CURSOR_SLOT_SUM_AT (CURSOR_SLOT_BITS_AT + SPOOL_CURSOR_AHEAD / 8)
@@ -32,6 +33,9 @@ bool cursor_read_boot_id(uint8_t out[16]);
 /** The head of a live file; the ring is the caller's. */
 void cursor_fill_live(const struct ol__uuid *spool, const uint8_t boot[16], uint64_t low,
                       uint8_t *map);
+/** The low-water mark. A kill between its two stores, or a bit that flipped in one: the lower
+ * counts, with its bits still set in the first case. Doubled at most, never lost. */
+uint64_t cursor_low(const uint8_t *map);
 /** Whether @p map, @p size bytes, is a live file of this spool and boot. */
 bool cursor_is_believed(const struct ol__uuid *spool, const uint8_t *map, size_t size,
                         const uint8_t boot[16]);

@@ -33,8 +33,9 @@ struct dead_letters {
     uint64_t *open_seqs; /* owned, in the order they came; of letters that have not ended */
     size_t cap;
     _Atomic uint64_t count;
-    bool has_waste;    /* the file holds ended letters: writing it anew makes room */
-    bool is_replacing; /* the file on disk is to be replaced, not created */
+    uint64_t unreadable; /* lines that are no letters, or not any more */
+    bool has_waste;      /* the file holds ended letters: writing it anew makes room */
+    bool is_replacing;   /* the file on disk is to be replaced, not created */
 };
 
 /* ---- which letters are open ---- */
@@ -67,6 +68,11 @@ uint64_t dead_letters_count(const struct dead_letters *letters)
     return atomic_load(&letters->count);
 }
 
+uint64_t dead_letters_unreadable(const struct dead_letters *letters)
+{
+    return letters->unreadable;
+}
+
 static void push_seq(struct dead_letters *l, uint64_t seq)
 {
     uint64_t count = atomic_load(&l->count);
@@ -93,6 +99,7 @@ static ol_status take_line(void *arg, struct ol__span line, const struct dead_li
     struct dead_letters *l = arg;
     l->last_line = l->next_line;
     l->next_line += line.size;
+    l->unreadable += what->kind == DEAD_LINE_OTHER;
     if (what->kind == DEAD_LINE_END) {
         drop_seq(l, what->seq);
         l->has_waste = true;
@@ -296,7 +303,7 @@ static void write_letter(struct ol__buf *out, const char *route, const struct de
     ol__json_member_uint(&w, "uid", letter->uid);
     ol__json_member_span(&w, "event", letter->event);
     ol__json_end_object(&w);
-    OL_IGNORE(ol__buf_add_char(out, '\n'), "failures stick in the buffer");
+    dead_line_seal(out, 0);
 }
 
 static ol_status buffer_failed(const struct dead_letters *l, ol_status status, struct ol_error *err)
@@ -342,12 +349,13 @@ static size_t write_ends(const struct dead_letters *l, const uint64_t *seqs, siz
             continue;
         ended++;
         snprintf(id, sizeof id, "%s-%" PRIu64, l->route, seqs[i]);
+        size_t start = out->size;
         ol__json_writer_init(&w, out);
         ol__json_begin_object(&w);
         ol__json_member_text(&w, "done", id);
         ol__json_member_text(&w, "how", how);
         ol__json_end_object(&w);
-        OL_IGNORE(ol__buf_add_char(out, '\n'), "failures stick in the buffer");
+        dead_line_seal(out, start);
     }
     return ended;
 }

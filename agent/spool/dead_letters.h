@@ -50,6 +50,9 @@ OL_NODISCARD ol_status dead_letters_end_many(struct dead_letters *letters, const
 /** Whether a letter for @p seq is there already (a kill between letter and cursor). */
 bool dead_letters_has(const struct dead_letters *letters, uint64_t seq);
 uint64_t dead_letters_count(const struct dead_letters *letters); /* any thread */
+/** Lines that were found at the open and are no letters: bits that flipped, as a rule. They stay in
+ * the file. */
+uint64_t dead_letters_unreadable(const struct dead_letters *letters);
 
 /** Call @p each for each open letter of @p route (NULL: of every route), oldest first, until it
  * returns other than OL_OK, which is returned. Opens the files anew; usable while the agent runs

@@ -8,9 +8,11 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
+#include <xxhash.h>
 #include "json_read.h"
 #include "times.h"
 
@@ -112,6 +114,40 @@ bool dead_id_parse(const char *route, struct ol__span id, uint64_t *ret_seq)
     return true;
 }
 
+#define SUM_KEY ",\"sum\":\""
+#define SUM_TAIL (sizeof SUM_KEY - 1 + 16 + 3) /* with the quote, the brace, the newline */
+
+static void format_sum(struct ol__span text, char out[17])
+{
+    snprintf(out, 17, "%016" PRIx64, (uint64_t)XXH3_64bits(text.data, text.size));
+}
+
+void dead_line_seal(struct ol__buf *line, size_t start)
+{
+    if (line->status != OL_OK || line->size <= start)
+        return;
+    char sum[17];
+    ol__buf_truncate(line, line->size - 1); /* the brace */
+    format_sum((struct ol__span){.data = line->data + start, .size = line->size - start}, sum);
+    OL_IGNORE(ol__buf_add_text(line, SUM_KEY), "failures stick in the buffer");
+    OL_IGNORE(ol__buf_add_text(line, sum), "as above");
+    OL_IGNORE(ol__buf_add_text(line, "\"}\n"), "as above");
+}
+
+/* Whether no bit of @p line changed since it was written. Lines from before there were sums have
+ * none, and are believed. */
+static bool sum_holds(struct ol__span line)
+{
+    char sum[17];
+    if (line.size < SUM_TAIL)
+        return true;
+    const char *tail = line.data + line.size - SUM_TAIL;
+    if (memcmp(tail, SUM_KEY, sizeof SUM_KEY - 1) != 0)
+        return true;
+    format_sum((struct ol__span){.data = line.data, .size = line.size - SUM_TAIL}, sum);
+    return memcmp(tail + sizeof SUM_KEY - 1, sum, 16) == 0;
+}
+
 static ol_status parse_line(struct parser *p, const char *route, struct ol__span line,
                             struct dead_line *ret, struct ol_error *err)
 {
@@ -119,6 +155,8 @@ static ol_status parse_line(struct parser *p, const char *route, struct ol__span
     memset(p->has_part, 0, sizeof p->has_part);
     p->letter = (struct dead_letter){.uid = UINT32_MAX};
     *ret = (struct dead_line){.kind = DEAD_LINE_OTHER};
+    if (!sum_holds(line))
+        return OL_OK;
     ol_status status = ol__json_read(p->reader, line, NULL, take_value, p, err);
     if (status == OL_NOMEM)
         return status;

@@ -5,6 +5,7 @@
  * Threads: any. */
 #include "dead_letters.h"
 
+/** OTHER: no letter of this route, or one whose sum does not hold. */
 enum dead_line_kind { DEAD_LINE_OTHER, DEAD_LINE_LETTER, DEAD_LINE_END };
 
 /** What a line says. */
@@ -25,6 +26,10 @@ typedef ol_status dead_line_handler(void *arg, struct ol__span line, const struc
 OL_NODISCARD ol_status dead_file_read(const struct ol__fs *fs, int fd, const char *route,
                                       dead_line_handler *each, void *arg, uint64_t *ret_whole,
                                       uint64_t *ret_size, struct ol_error *err);
+/** Put the sum behind what stands in @p line from @p start on, one JSON object, and end it:
+ * `,"sum":"16HEX"}` and a newline, XXH3-64 of the bytes before the comma. A failure sticks in the
+ * buffer. */
+void dead_line_seal(struct ol__buf *line, size_t start);
 /** "ROUTE-SEQ". @return whether it is one of @p route. */
 bool dead_id_parse(const char *route, struct ol__span id, uint64_t *ret_seq);
 /** Open `dead/` under the spool's directory; @p make: create it. */

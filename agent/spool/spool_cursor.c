@@ -31,18 +31,24 @@ static void clear_bit(uint8_t *map, uint64_t seq)
     map[CURSOR_RING_AT + seq % CURSOR_WINDOW / 8] &= (uint8_t) ~(1u << (seq % 8));
 }
 
-/* One store: a kill leaves the old mark or the new one. The mapping has one writer and a kill is no
- * power loss, so what counts is the order of this thread's own instructions: nothing is moved over
- * it either way. */
-static void store_low(uint8_t *map, uint64_t low)
+/* Each is one store: a kill leaves the old mark or the new one. The mapping has one writer and a
+ * kill is no power loss, so what counts is the order of this thread's own instructions: nothing is
+ * moved over it either way. */
+static void store_mark(uint8_t *at, uint64_t mark)
 {
     uint8_t bytes[8];
     uint64_t value;
-    ol__put_le64(bytes, low);
+    ol__put_le64(bytes, mark);
     memcpy(&value, bytes, sizeof value);
     atomic_signal_fence(memory_order_seq_cst);
-    __atomic_store_n((uint64_t *)(void *)(map + CURSOR_LOW_AT), value, __ATOMIC_SEQ_CST);
+    __atomic_store_n((uint64_t *)(void *)at, value, __ATOMIC_SEQ_CST);
     atomic_signal_fence(memory_order_seq_cst);
+}
+
+static void store_low(uint8_t *map, uint64_t low)
+{
+    store_mark(map + CURSOR_LOW_AT, low);
+    store_mark(map + CURSOR_LOW_AGAIN_AT, ~low);
 }
 
 /* Only sequences in (low, low + window / 2], and of those the ones that exist, can be done (S17).
@@ -403,7 +409,7 @@ static ol_status load(struct spool_cursor *c, struct ol_error *err)
         status = load_saved(c, image, &saved_low, &has_saved, err);
     if (status == OL_OK) {
         if (has_live)
-            low = ol__get_le64(c->map + CURSOR_LOW_AT);
+            low = cursor_low(c->map);
         else
             low = has_saved ? saved_low : spool_oldest(c->spool) - 1;
         if (low > synced) { /* records of the log's end were lost; their numbers are given anew */

@@ -49,7 +49,7 @@ static ol_status read_live(const struct spool_look *look, int dirfd, struct look
     }
     c->is_live = status == OL_OK && cursor_is_believed(spool_look_uuid(look), image, got, boot);
     if (c->is_live)
-        c->low = ol__get_le64(image + CURSOR_LOW_AT);
+        c->low = cursor_low(image);
     return status;
 }
 
