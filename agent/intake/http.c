@@ -345,6 +345,9 @@ static ol_status open_dedup(struct http_door *door, struct ol_error *err)
     struct refill f = {.dedup = door->dedup,
                        .wall_ms = ol__time_now_ms(),
                        .monotonic_ms = ol__time_monotonic_ms()};
+    /* The clock may have been set while no agent ran: what came last is as fresh as ever. */
+    if (spool_clock_is_doubtful(door->agent->spool, f.wall_ms))
+        f.wall_ms = spool_last_time_ms(door->agent->spool);
     status = spool_recent_keys(door->agent->spool, f.wall_ms - DEDUP_WINDOW_MS, DEDUP_KEYS_MAX,
                                refill_key, &f, err);
     dedup_commit(door->dedup);

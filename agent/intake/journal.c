@@ -159,6 +159,8 @@ ol_status journal_intake_open(const struct agent *agent, struct intake_taker *ta
     ji->orphan_after_ms = config->journal_orphan_after_ms;
     ji->clock_offset = ol__time_now_ms() - boot_clock_ms();
     ji->stepped_ms = INT64_MIN / 2; /* never */
+    if (spool_clock_is_doubtful(agent->spool, ol__time_now_ms()))
+        ji->stepped_ms = boot_clock_ms(); /* it may have been set while no agent ran */
     ol__buf_init(&ji->lines, JOURNAL_LINE_MAX + (1u << 20));
     read_host(ji);
     ji->inotify = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);

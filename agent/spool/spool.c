@@ -15,6 +15,8 @@
 #include "spool_about.h"
 #include "times.h"
 
+#define CLOCK_SLACK_MS INT64_C(60000)
+#define CLOCK_GAP_MS INT64_C(86400000)
 #define MAX_BYTES_DEFAULT (2ull * 1024 * 1024 * 1024)
 #define SEGMENT_BYTES_DEFAULT (64ull * 1024 * 1024)
 #define SEGMENT_BYTES_MIN (64ull * 1024)
@@ -253,6 +255,17 @@ bool spool_record_is_for(const struct spool_record *record, const uint8_t key[16
 }
 
 /* ---- following ---- */
+
+int64_t spool_last_time_ms(const struct spool *spool)
+{
+    return spool->last_time_ms;
+}
+
+bool spool_clock_is_doubtful(const struct spool *spool, int64_t wall_ms)
+{
+    int64_t last = spool->last_time_ms;
+    return last != 0 && (wall_ms < last - CLOCK_SLACK_MS || wall_ms > last + CLOCK_GAP_MS);
+}
 
 uint64_t spool_synced(const struct spool *spool)
 {

@@ -118,6 +118,12 @@ OL_NODISCARD ol_status spool_recent_keys(struct spool *spool, int64_t since_ms, 
 
 /** Newest synced sequence; 0: none yet. Any thread. */
 uint64_t spool_synced(const struct spool *spool);
+/** Whether @p wall_ms, the clock as it is at a start, can be told from the time of the newest
+ * record to have been set: before it, or more than a day behind it. (A day without any event looks
+ * the same; what is doubted must cost no more than waiting.) */
+bool spool_clock_is_doubtful(const struct spool *spool, int64_t wall_ms);
+/** When the newest record that was found at the open was taken; 0: there is none. */
+int64_t spool_last_time_ms(const struct spool *spool);
 /** Oldest sequence still on disk (synced + 1 if none). Any thread. */
 uint64_t spool_oldest(const struct spool *spool);
 /** Write 1 to @p event_fd (an eventfd, borrowed) after each commit. @return OL_OK, OL_NOMEM. */

@@ -96,6 +96,7 @@ struct spool {
     } * noted; /**< owned: bad places already counted */
     size_t noted_count;
     uint64_t quarantine_bytes; /**< files in quarantine/ */
+    int64_t last_time_ms;      /* of the newest record, as the open found it; 0: none */
     uint64_t quarantined_records, quarantined_bytes, torn_bytes, gap_records;
     pthread_cond_t prepare_wake;
     bool prepare_stop;

@@ -192,6 +192,8 @@ static ol_status find_end(struct spool *spool, struct spool_segment *segment, st
     while (status == OL_OK || status == OL_GAP) {
         struct spool_record record;
         status = segment_walk_next(&walk, &record, err);
+        if (status == OL_OK)
+            spool->last_time_ms = record.time_ms;
         if (status == OL_OK && (walk.record_flags & SEGMENT_STARTS_GROUP) != 0)
             last_group = walk.record_offset;
     }

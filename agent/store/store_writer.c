@@ -10,7 +10,8 @@
  * moment ago.
  *  4. A start on a full disk is one: the thread tries again, and until it has read the store's
  * cursor the spool keeps everything for it.
- *  5. Nothing expires for a day after the wall clock was set by more than an hour. */
+ *  5. Nothing expires for a day after the wall clock was set by more than an hour, or after a start
+ * at which it may have been: more than a day from the newest record. */
 #include "agent.h"
 
 #include <errno.h>
@@ -335,6 +336,8 @@ ol_status store_writer_open(const struct agent *agent, int route_index, struct s
     w->metrics = &agent->metrics->routes[route_index];
     OL_IGNORE(snprintf(w->area, sizeof w->area, "route %s", w->config->name) < 0, "a log's area");
     w->clock_offset = ol__time_now_ms() - ol__time_monotonic_ms();
+    if (spool_clock_is_doubtful(agent->spool, ol__time_now_ms())) /* promise 5 */
+        w->clock_hold_until = ol__time_monotonic_ms() + CLOCK_HOLD_MS;
     w->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     ol_status status = w->wake_fd < 0 ? ol__error_set_errno(err, errno, "store route: eventfd")
                                       : open_store(w, err);
