@@ -3,11 +3,14 @@
  * groups, rolls, positions, a cursor with holes, a route that is given up, dead letters, a start
  * with other limits. What each cut leaves is drawn several times: all that was not synced is lost,
  * nothing is, or any mixture of sectors and names. Then P1 to P4 must hold, for cursors, positions
- * and letters likewise. SPOOL_POWER_SEEDS: mixtures a call (default 1); SPOOL_POWER_CALL=N and
- * SPOOL_POWER_SEED=N repeat one. */
+ * and letters likewise. After that, lives whose steps are drawn, cut at a call that is drawn.
+ *
+ * SPOOL_POWER_SEEDS: mixtures a call (default 1); SPOOL_POWER_LIVES: drawn lives at most, for
+ * SPOOL_POWER_SECONDS at most (default 3). SPOOL_POWER_ONE=LIFE:CALL:SEED repeats one. */
 #include "spool_support.h"
 
 #include "dead_letters.h"
+#include "times.h"
 
 #define SEQS 1200u
 #define STEPS 70
@@ -19,7 +22,7 @@ struct world {
     struct spool *spool;
     struct spool_cursor *cursor, *late;
     struct dead_letters *letters;
-    bool has_segments_of_128k;
+    int64_t segment_bytes, max_bytes;
     uint8_t event[SEQS]; /* enum fate; the number of an event is its sequence */
     bool is_done[SEQS];  /* marked */
     bool is_saved[SEQS]; /* marked before a save that succeeded */
@@ -29,12 +32,27 @@ struct world {
 };
 
 static struct world w;
-static unsigned long at_call, cut_seed;
+static unsigned long life, at_call, cut_seed; /* life 0: the one whose steps are fixed */
+static uint64_t random_state;
+
+static uint64_t draw(uint64_t below)
+{
+    random_state += UINT64_C(0x9e3779b97f4a7c15);
+    uint64_t z = (random_state ^ random_state >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+    z = (z ^ z >> 27) * UINT64_C(0x94d049bb133111eb);
+    return (z ^ z >> 31) % below;
+}
+
+/* Every so many steps; in a drawn life as often, but nobody knows when. */
+static bool is_due(int step, int every, int at)
+{
+    return life == 0 ? step % every == at : draw((uint64_t)every) == 0;
+}
 
 #define check(condition, ...)                                                                      \
     do {                                                                                           \
         if (!(condition)) {                                                                        \
-            fprintf(stderr, "SPOOL_POWER_CALL=%lu SPOOL_POWER_SEED=%lu: ", at_call, cut_seed);     \
+            fprintf(stderr, "SPOOL_POWER_ONE=%lu:%lu:%lu: ", life, at_call, cut_seed);             \
             fail_msg(__VA_ARGS__);                                                                 \
         }                                                                                          \
     } while (0)
@@ -44,8 +62,8 @@ static unsigned long at_call, cut_seed;
 static ol_status begin(void)
 {
     struct spool_options options = small_options();
-    options.max_bytes = 14 * 64 * 1024;
-    options.segment_bytes = w.has_segments_of_128k ? 128 * 1024 : 64 * 1024;
+    options.max_bytes = w.max_bytes;
+    options.segment_bytes = w.segment_bytes;
     ol_status status = spool_open(&options, &w.spool, NULL);
     if (status == OL_OK)
         status = spool_cursor_open(w.spool, "route", true, &w.cursor, NULL);
@@ -129,19 +147,20 @@ static void end_letter(uint64_t seq)
 static void step(int number)
 {
     append(number);
-    if (number % 3 != 0)
+    if (!is_due(number, 3, 0))
         deliver();
-    if (number % 4 == 1 && spool_cursor_sync(w.cursor, NULL) == OL_OK)
+    if (is_due(number, 4, 1) && spool_cursor_sync(w.cursor, NULL) == OL_OK)
         memcpy(w.is_saved, w.is_done, sizeof w.is_saved);
-    if (number % 5 == 2)
+    if (is_due(number, 5, 2))
         OL_IGNORE(spool_cursor_sync(w.late, NULL), "it is behind anyway");
-    if (number % 6 == 5)
+    if (is_due(number, 6, 5))
         OL_IGNORE(spool_reap(w.spool, NULL), "tried again");
-    if (number % 11 == 10)
+    if (is_due(number, 11, 10))
         end_letter(9 * (uint64_t)(1 + number / 11));
-    if (number == STEPS / 2) { /* a start with other limits */
+    if (life == 0 ? number == STEPS / 2 : draw(30) == 0) { /* a start with other limits */
         end();
-        w.has_segments_of_128k = true;
+        w.segment_bytes = life == 0 || draw(2) == 0 ? 128 * 1024 : 64 * 1024;
+        w.max_bytes = life == 0 ? w.max_bytes : (int64_t)(8 + draw(20)) * 64 * 1024;
         OL_IGNORE(begin(), "looked at by the caller");
     }
 }
@@ -151,6 +170,9 @@ static void step(int number)
 static bool live(unsigned long n)
 {
     memset(&w, 0, sizeof w);
+    w.segment_bytes = 64 * 1024;
+    w.max_bytes = 14 * 64 * 1024;
+    random_state = life;
     fault_fs_reset();
     remove_dir();
     assert_int_equal(begin(), OL_OK); /* the directory itself is there: power is lost later */
@@ -225,6 +247,7 @@ static void look_at_log(void)
 static void look(void)
 {
     bool letters[SEQS] = {false};
+    w.max_bytes = 256 * 1024 * 1024; /* there is room for what comes next */
     ol_status status = begin();
     check(status == OL_OK, "P3: %s", ol__status_name(status));
     look_at_log();
@@ -274,17 +297,33 @@ static bool try_call(unsigned long call, unsigned long seed)
     return struck;
 }
 
+static unsigned long setting(const char *name, unsigned long unset)
+{
+    const char *text = getenv(name);
+    return text != NULL ? strtoul(text, NULL, 10) : unset;
+}
+
+static bool is_one_asked_for(void)
+{
+    const char *one = getenv("SPOOL_POWER_ONE");
+    unsigned long call = 0, seed = 0;
+    char *at = NULL;
+    if (one == NULL)
+        return false;
+    life = strtoul(one, &at, 10);
+    call = strtoul(at + (*at == ':'), &at, 10);
+    seed = strtoul(at + (*at == ':'), &at, 10);
+    try_call(call, seed);
+    return true;
+}
+
 static void test_every_call(void **state)
 {
     (void)state;
-    const char *call = getenv("SPOOL_POWER_CALL"), *seed = getenv("SPOOL_POWER_SEED");
-    const char *seeds = getenv("SPOOL_POWER_SEEDS");
-    unsigned long mixtures = seeds != NULL ? strtoul(seeds, NULL, 10) : 1;
-    if (call != NULL && seed != NULL) {
-        try_call(strtoul(call, NULL, 10), strtoul(seed, NULL, 10));
+    unsigned long mixtures = setting("SPOOL_POWER_SEEDS", 1), n = 1;
+    if (is_one_asked_for())
         return;
-    }
-    unsigned long n = 1;
+    life = 0;
     for (bool struck = true; struck; n++) {
         struck = try_call(n, 0);
         for (unsigned long i = 0; i < mixtures; i++)
@@ -294,10 +333,25 @@ static void test_every_call(void **state)
     assert_true(n > 200);
 }
 
+static void test_drawn_lives(void **state)
+{
+    (void)state;
+    unsigned long lives = setting("SPOOL_POWER_LIVES", 400);
+    int64_t until = ol__time_monotonic_ms() + 1000 * (int64_t)setting("SPOOL_POWER_SECONDS", 3);
+    if (getenv("SPOOL_POWER_ONE") != NULL)
+        return;
+    for (life = 1; life <= lives && ol__time_monotonic_ms() < until; life++) {
+        random_state = life * 31;
+        try_call(1 + draw(380), draw(8) == 0 ? 0 : 2 + draw(1000000));
+    }
+    printf("%lu lives\n", life - 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_every_call, make_dir, drop_dir),
+        cmocka_unit_test_setup_teardown(test_drawn_lives, make_dir, drop_dir),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
