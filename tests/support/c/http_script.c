@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <strings.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -41,6 +42,16 @@ static size_t body_size(const char *head)
     return 0;
 }
 
+static bool send_reply(int fd, const struct script_reply *reply, const char *body)
+{
+    char head[1000];
+    int size = snprintf(head, sizeof head, "HTTP/1.1 %d X\r\nContent-Length: %zu\r\n%s\r\n",
+                        reply->status, strlen(body), reply->headers != NULL ? reply->headers : "");
+    size_t more = strlen(body);
+    return send(fd, head, (size_t)size, MSG_NOSIGNAL | (more > 0 ? MSG_MORE : 0)) == size &&
+           (more == 0 || send(fd, body, more, MSG_NOSIGNAL) == (ssize_t)more);
+}
+
 /* @return whether the connection goes on. */
 static bool reply_to(struct connection *c, const struct script_request *request)
 {
@@ -51,24 +62,20 @@ static bool reply_to(struct connection *c, const struct script_request *request)
     numbered.number = ++server->requests;
     numbered.connection = c->number;
     server->handler(server->arg, &numbered, &reply);
+    /* The next call may write the handler's buffer anew. */
+    char *body = strdup(reply.body != NULL ? reply.body : "");
     pthread_mutex_unlock(&server->lock);
+    if (body == NULL)
+        return false;
     if (reply.is_hanging) {
         char byte;
         while (read(c->fd, &byte, 1) > 0) /* until the client, or stop, ends it */
             continue;
-        return false;
     }
-    if (reply.is_dropped)
-        return false;
-    const char *body = reply.body != NULL ? reply.body : "";
-    char head[1000];
-    int size = snprintf(head, sizeof head, "HTTP/1.1 %d X\r\nContent-Length: %zu\r\n%s\r\n",
-                        reply.status, strlen(body), reply.headers != NULL ? reply.headers : "");
-    size_t more = strlen(body);
-    if (send(c->fd, head, (size_t)size, MSG_NOSIGNAL | (more > 0 ? MSG_MORE : 0)) != size ||
-        (more > 0 && send(c->fd, body, more, MSG_NOSIGNAL) != (ssize_t)more))
-        return false;
-    return !reply.closes_after;
+    bool goes_on = !reply.is_hanging && !reply.is_dropped && send_reply(c->fd, &reply, body) &&
+                   !reply.closes_after;
+    free(body);
+    return goes_on;
 }
 
 static void *serve(void *arg)
