@@ -141,6 +141,8 @@ static void handle(void *arg, const struct script_request *request, struct scrip
         reply->status = 400;
     else if (mode == REFUSES_BATCH && items[0].run == 3)
         reply->status = 400;
+    else if (mode == TAKES_PART && !is_batch && items[0].run % 10 == 3)
+        reply->status = 400; /* the last one left, no batch any more */
     else if (mode == FAILS_ON_ONE && has_run(items, count, 3))
         reply->status = 500;
     else if (is_batch && mode == TAKES_PART) {
