@@ -52,7 +52,8 @@ POINTS = [
 ]
 ELSEWHERE = {"dead.retry.spooled": "tests/e2e/test_deadletter.py",  # points that a test of their own passes
              "cursor.rewound": "tests/e2e/test_spool_tools.py", "repair.written": "tests/e2e/test_spool_tools.py",
-             "repair.renamed": "tests/e2e/test_spool_tools.py"}
+             "repair.renamed": "tests/e2e/test_spool_tools.py",
+             "journal.abort_taken": "tests/e2e/test_abort.py", "journal.kept": "tests/e2e/test_abort.py"}
 SINKS = {
     "up": [],
     "down": [],
