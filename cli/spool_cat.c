@@ -131,6 +131,8 @@ static ol_status prepare(struct chooser *c, struct place *place, struct ol_error
         st = spool_look_open(c->directory, &c->look, err);
     if (st == OL_OK)
         st = spool_line_new(&c->line, err);
+    if (st == OL_OK)
+        spool_line_look_up_senders(c->line, c->directory);
     if (st != OL_OK || !set_lane(c, w->run, w->lane) || w->route == NULL)
         return st;
     spool_route_key(w->route, c->route_key);

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include "json_write.h"
+#include "senders.h"
 #include "spool_verb.h"
 #include "times.h"
 
@@ -10,6 +11,9 @@ struct spool_line {
     struct ol__event_reader *events;
     struct ol__json_reader *json;
     struct ol__buf out, text;
+    const char *directory; /* borrowed; NULL: names of senders are not known */
+    uint32_t sender_uid;   /* whose name `sender` is; 0: nobody's */
+    char sender[SENDERS_NAME_MAX + 1];
 };
 
 ol_status spool_line_new(struct spool_line **ret, struct ol_error *err)
@@ -28,6 +32,12 @@ ol_status spool_line_new(struct spool_line **ret, struct ol_error *err)
     }
     *ret = l;
     return OL_OK;
+}
+
+void spool_line_look_up_senders(struct spool_line *l, const char *directory)
+{
+    l->directory = directory;
+    l->sender_uid = 0;
 }
 
 void spool_line_free(struct spool_line *l)
@@ -58,6 +68,20 @@ static void write_bare(struct spool_line *l, struct ol__span event, bool is_brok
     }
 }
 
+/* A user by number, a key or a certificate by its name. */
+static void write_sender(struct spool_line *l, struct ol__json_writer *w, uint32_t uid)
+{
+    if (uid == SPOOL_UID_UNKNOWN)
+        return;
+    if (senders_has(uid) && l->directory != NULL && l->sender_uid != uid &&
+        senders_name(l->directory, uid, l->sender, NULL) == OL_OK)
+        l->sender_uid = uid;
+    if (l->sender_uid == uid && senders_has(uid))
+        ol__json_member_text(w, "sender", l->sender);
+    else
+        ol__json_member_uint(w, "uid", uid);
+}
+
 static void write_wrapped(struct spool_line *l, const struct spool_record *record, bool is_broken)
 {
     struct ol__json_writer w;
@@ -72,8 +96,7 @@ static void write_wrapped(struct spool_line *l, const struct spool_record *recor
     ol__json_member_uint(&w, "seq", record->seq);
     ol__json_member_text(&w, "time", time);
     ol__json_member_text(&w, "source", spool_source_name(record->source));
-    if (record->uid != SPOOL_UID_UNKNOWN)
-        ol__json_member_uint(&w, "uid", record->uid);
+    write_sender(l, &w, record->uid);
     ol__json_member_span(&w, "lane", (struct ol__span){.data = l->text.data, .size = l->text.size});
     if (is_broken) {
         ol__json_member_span(&w, "event", record->data);

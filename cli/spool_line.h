@@ -15,6 +15,9 @@
 struct spool_line; /* opaque */
 OL_NODISCARD ol_status spool_line_new(struct spool_line **ret, struct ol_error *err);
 void spool_line_free(struct spool_line *line);
+/** Wrapped lines name keys and certificates ("sender" in place of "uid") from the spool in
+ * @p directory, which is borrowed. */
+void spool_line_look_up_senders(struct spool_line *line, const char *directory);
 
 /** @p record as a line with its newline: bare, its bytes as they came (white space between tokens
  * goes if they hold a newline); or wrapped. @return OL_OK: *ret is borrowed until the next call;

@@ -150,6 +150,9 @@ def test_keys_over_tls(runner, built, workdir, standin, certificates, wait_until
     assert sorted(standin.stored()) == sorted(bodies + more + [large])
     assert metric(agent, 'http_client_events_total{client="ci"}') == total
     assert metric(agent, 'http_refused_total{reason="unauthorized"}') == 8
+    shown = subprocess.run([built("lineage"), "spool", "cat", "--meta", "--directory", agent.spool], check=True,
+                           capture_output=True, timeout=60).stdout.splitlines()
+    assert [json.loads(line).get("sender") for line in shown] == ["key ci"] * total
     assert key_of("ci") not in agent.process.err and key_of("nobody") not in agent.process.err
     assert "the API key is not known" in agent.process.err
     assert agent.stop() == 0
