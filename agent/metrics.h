@@ -163,7 +163,6 @@ struct agent_metrics {
     struct route_metrics routes[ROUTES_MAX];
     int route_count;
     int64_t started_ms;
-    metric spool_free_bytes;          /* of its filesystem */
     metric full_since, failing_since; /* Unix ms: of the spool; 0: it is not */
 };
 

@@ -248,8 +248,6 @@ static void add_spool(struct exposition *x, const struct agent *agent)
          EXPOSE_GAUGE, s.free_bytes},
         {"spool_min_free_bytes", "Bytes that must stay free there.", EXPOSE_GAUGE,
          s.min_free_bytes},
-        {"spool_free_bytes", "Free on the spool's filesystem.", EXPOSE_GAUGE,
-         metric_get(&agent->metrics->spool_free_bytes)},
         {"spool_segments", "Segments of the log.", EXPOSE_GAUGE, s.segments},
         {"spool_full", "1 while events are refused for lack of room.", EXPOSE_GAUGE, s.is_full},
         {"spool_failing", "1 while the spool cannot be written.", EXPOSE_GAUGE, s.is_failing},

@@ -8,7 +8,6 @@
  *  2. A change is logged once, with what it waits for. */
 #include "admin_impl.h"
 
-#include <sys/statvfs.h>
 #include "times.h"
 
 uint64_t admin_age_ms(uint64_t unix_ms)
@@ -74,9 +73,6 @@ static void look_at_spool(const struct agent *agent)
 {
     struct agent_metrics *m = agent->metrics;
     struct spool_stats stats;
-    struct statvfs fs;
-    if (statvfs(agent->config->spool_directory, &fs) == 0)
-        metric_set(&m->spool_free_bytes, (uint64_t)fs.f_bavail * fs.f_frsize);
     spool_stats_get(agent->spool, &stats);
     note(&m->failing_since, stats.is_failing); /* the intake says why */
     if (!note(&m->full_since, stats.is_full))

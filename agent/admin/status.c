@@ -155,7 +155,6 @@ static void write_spool(const struct agent *agent, const struct spool_stats *s,
     ol__json_member_uint(w, "free_bytes", s->free_bytes);
     ol__json_member_uint(w, "min_free_bytes", s->min_free_bytes);
     ol__json_member_uint(w, "segments", s->segments);
-    ol__json_member_uint(w, "free_bytes", metric_get(&agent->metrics->spool_free_bytes));
     ol__json_member_bool(w, "full", s->is_full);
     member_time_opt(w, "full_since", s->is_full ? metric_get(&agent->metrics->full_since) : 0);
     ol__json_member_bool(w, "failing", s->is_failing);
