@@ -4,6 +4,7 @@
 /** @file The settings of a struct route_match, as rows of config_table.c: a section of a route. */
 #include "config.h"
 
+/* NOLINTBEGIN(bugprone-macro-parentheses): a member has none */
 #define MATCH_LIST(section, member, name, text)                                                    \
     {                                                                                              \
         .key = #section "." name, .type = OL_SETTING_TEXT_LIST,                                    \
@@ -14,6 +15,7 @@
         .key = #section "." name, .type = OL_SETTING_TEXT,                                         \
         .offset = offsetof(struct route_config, section.member), .help = (text)                    \
     }
+/* NOLINTEND(bugprone-macro-parentheses) */
 #define MATCH_SETTINGS(section, which)                                                             \
     MATCH_LIST(section, name_space, "namespace",                                                   \
                which " of a job in one of these namespaces; of a DatasetEvent, its dataset's. "    \
