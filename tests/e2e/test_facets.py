@@ -15,6 +15,7 @@ CORE = "https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/"
 # of those openlineage-python has no classes
 NOT_IN_PYTHON = {"run.gcp_composer_run", "run.gcp_dataproc", "job.gcp_composer_job", "job.gcp_lineage",
                  "input.icebergScanReport", "output.icebergCommitReport", "run.lineaged_run", "run.lineaged_context",
+                 "run.lineaged_inferred",
                  "run.lineaged_shed", "job.lineaged_shed", "dataset.lineaged_shed"}
 BY_LIBRARY = {"processing_engine"}  # stands in every run
 
