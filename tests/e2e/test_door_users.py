@@ -32,7 +32,7 @@ print(answer.read().decode())
 def folder(tmp_path_factory):
     """One that other users can enter, with a short name."""
     need_root()
-    base = pathlib.Path("/tmp/lineaged-door-%d" % id(tmp_path_factory))
+    base = pathlib.Path("/tmp/lineaged-door-%d" % os.getpid())
     base.mkdir(mode=0o755)
     yield base
     shutil.rmtree(base)
