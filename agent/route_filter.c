@@ -2,8 +2,7 @@
 #include "route_filter.h"
 
 #include <stdlib.h>
-#include "event_read.h"
-#include "expression.h"
+#include "conditions.h"
 
 #define BUDGET_US 5000 /* of all expressions on one event */
 
@@ -139,60 +138,12 @@ ol_status route_filter_check(const struct agent_config *config, struct ol_error 
 
 /* ---- Asking ---- */
 
-static bool is_in(const struct ol__text_list *list, struct ol__span text)
-{
-    for (size_t i = 0; i < list->count; i++)
-        if (ol__span_equal(text, ol__span_text(list->items[i])))
-            return true;
-    return false;
-}
-
-static bool begins_with_one(const struct ol__text_list *list, struct ol__span text)
-{
-    for (size_t i = 0; i < list->count; i++) {
-        size_t size = strlen(list->items[i]);
-        if (text.size >= size && memcmp(list->items[i], text.data, size) == 0)
-            return true;
-    }
-    return false;
-}
-
-/* One condition in its three forms. An expression that reaches its limit says @p in_doubt. */
-static bool fits(const struct route_filter *f, const struct ol__text_list *exact,
-                 const struct ol__text_list *prefixes, const struct ol__expression *expression,
-                 struct ol__span text, bool in_doubt)
-{
-    struct ol__match match[OL_EXPRESSION_GROUPS];
-    if (exact->count == 0 && prefixes->count == 0 && expression == NULL)
-        return true;
-    if (text.size == 0)
-        return false;
-    if (is_in(exact, text) || begins_with_one(prefixes, text))
-        return true;
-    if (expression == NULL)
-        return false;
-    enum ol__found found = ol__expression_find(expression, f->matcher, text, 0, match);
-    return found == OL_FOUND || (found == OL_FOUND_LIMIT && in_doubt);
-}
-
-static bool is_of_type(const struct ol__text_list *types, const struct ol__event *event)
-{
-    struct ol__span name = event->event_type;
-    if (types->count == 0)
-        return true;
-    if (event->kind != OL_EVENT_RUN)
-        name = event->kind == OL_EVENT_JOB ? OL_SPAN_LIT("JOB") : OL_SPAN_LIT("DATASET");
-    else if (event->type == OL_TYPE_ABSENT)
-        name = OL_SPAN_LIT("none");
-    return is_in(types, name);
-}
-
 static bool is_from(const struct ol__text_list *sources, enum spool_source source)
 {
     if (sources->count == 0)
         return true;
     return (size_t)source < OL_COUNT(source_names) && source_names[source] != NULL &&
-           is_in(sources, ol__span_text(source_names[source]));
+           conditions_list_has(sources, ol__span_text(source_names[source]));
 }
 
 /* @p event NULL: it was not read, or cannot be. */
@@ -208,13 +159,17 @@ static bool holds(const struct route_filter *f, enum side side, enum spool_sourc
         return true;
     if (event == NULL)
         return in_doubt;
-    bool is_dataset = event->kind == OL_EVENT_DATASET;
-    return is_of_type(&m->event_type, event) &&
-           fits(f, &m->name_space, &m->namespace_prefix, e->name_space,
-                is_dataset ? event->dataset_namespace : event->job_namespace, in_doubt) &&
-           fits(f, &m->job, &m->job_prefix, e->job,
-                is_dataset ? (struct ol__span){NULL, 0} : event->job_name, in_doubt) &&
-           fits(f, &m->producer, &m->producer_prefix, e->producer, event->producer, in_doubt);
+    const struct conditions conditions = {.event_type = &m->event_type,
+                                          .job = &m->job,
+                                          .job_prefix = &m->job_prefix,
+                                          .name_space = &m->name_space,
+                                          .namespace_prefix = &m->namespace_prefix,
+                                          .producer = &m->producer,
+                                          .producer_prefix = &m->producer_prefix,
+                                          .job_expression = e->job,
+                                          .namespace_expression = e->name_space,
+                                          .producer_expression = e->producer};
+    return conditions_hold(&conditions, f->matcher, event, in_doubt);
 }
 
 bool route_filter_takes(struct route_filter *f, const struct spool_record *record)

@@ -91,6 +91,12 @@ bool place_is_ours(const struct place *place);
 int cli_fail(const struct place *place, ol_status status, const struct ol_error *err);
 /** The message in an answer of the agent that is no document, or @p fallback; owned. */
 char *cli_answer_message(struct ol__span body, const char *fallback);
+struct json_doc;
+/** The document in an answer of the agent with HTTP status @p status. @return OL_OK: end it with
+ * json_doc_release(); OL_NOT_FOUND (404), OL_DENIED (403), OL_INVALID (400, or no JSON), OL_IO,
+ * with the agent's own message in err; OL_NOMEM. */
+OL_NODISCARD ol_status cli_answer_read(int status, struct ol__span body, struct json_doc *ret,
+                                       struct ol_error *err);
 
 /* ---- offline.c: without an agent ---- */
 struct store_question;

@@ -46,19 +46,9 @@ static ol_status take_answer(int status, struct ol__span body, enum letter_verb 
                              size_t size, struct totals *totals, struct ol_error *err)
 {
     struct json_doc doc;
-    if (status != 200) {
-        char *message = cli_answer_message(body, "the agent answers with an error");
-        ol_status st = ol__error_set(err,
-                                     status == 404   ? OL_NOT_FOUND
-                                     : status == 403 ? OL_DENIED
-                                                     : OL_IO,
-                                     "%s", message != NULL ? message : "out of memory");
-        free(message);
-        return st;
-    }
-    ol_status st = json_doc_read(&doc, body, err);
+    ol_status st = cli_answer_read(status, body, &doc, err);
     if (st != OL_OK)
-        return ol__error_prefix(err, st, "the agent's answer");
+        return st;
     const char *last = json_get_text(doc.root, "up_to");
     snprintf(up_to, size, "%s", last != NULL ? last : "");
     totals->count +=

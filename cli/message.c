@@ -58,3 +58,21 @@ char *cli_answer_message(struct ol__span body, const char *fallback)
         json_doc_release(&doc);
     return out;
 }
+
+ol_status cli_answer_read(int status, struct ol__span body, struct json_doc *ret,
+                          struct ol_error *err)
+{
+    if (status == 200) {
+        ol_status st = json_doc_read(ret, body, err);
+        return st == OL_OK ? OL_OK : ol__error_prefix(err, st, "the agent's answer");
+    }
+    char *message = cli_answer_message(body, "the agent answers with an error");
+    ol_status st = ol__error_set(err,
+                                 status == 404   ? OL_NOT_FOUND
+                                 : status == 403 ? OL_DENIED
+                                 : status == 400 ? OL_INVALID
+                                                 : OL_IO,
+                                 "%s", message != NULL ? message : "out of memory");
+    free(message);
+    return st;
+}

@@ -101,17 +101,7 @@ static ol_status read_answer(int status, struct ol__span body, uint64_t *ret_fro
                              struct ol_error *err)
 {
     struct json_doc doc;
-    if (status != 200) {
-        char *message = cli_answer_message(body, "the agent answers with an error");
-        ol_status st = ol__error_set(err,
-                                     status == 404   ? OL_NOT_FOUND
-                                     : status == 400 ? OL_INVALID
-                                                     : OL_IO,
-                                     "%s", message != NULL ? message : "out of memory");
-        free(message);
-        return st;
-    }
-    ol_status st = json_doc_read(&doc, body, err);
+    ol_status st = cli_answer_read(status, body, &doc, err);
     if (st != OL_OK)
         return st;
     *ret_from = (uint64_t)json_get_int(doc.root, "from", 0);
@@ -161,6 +151,10 @@ int spool_replay(struct place *place, const struct spool_words *w)
         st = ask_agent(place, w, from, &begun, &to, &is_there, &err);
     if (!is_there)
         st = move_mark(place, w, from, &begun, &to, &err);
+    if (st == OL_DENIED && is_there) {
+        cli_say("%s", err.message);
+        return CLI_NO;
+    }
     if (st != OL_OK)
         return cli_fail(place, st, &err);
     if (begun > from && w->has_from)

@@ -2,6 +2,7 @@
 /* Other names for namespaces: of jobs, of datasets, and in the facets of the spec that name jobs or
  * datasets, so that an event still means one thing by one name. */
 #include <strings.h>
+#include "conditions.h"
 #include "rules_impl.h"
 
 /* Facets that name others by `namespace`; `lineage` names both, it goes with the datasets. */
@@ -86,14 +87,6 @@ static bool find_hosts(const struct ol__text_list *hosts, struct ol__span name,
 
 /* ---- names ---- */
 
-static bool is_in(const struct ol__text_list *list, struct ol__span name)
-{
-    for (size_t i = 0; i < list->count; i++)
-        if (ol__span_equal(name, ol__span_text(list->items[i])))
-            return true;
-    return false;
-}
-
 /* $1 to $9 are groups, $0 the whole; $$ is one dollar. */
 static void add_template(const char *to, struct ol__span name, const struct ol__match *groups,
                          struct ol__buf *out)
@@ -118,7 +111,7 @@ bool rename_apply(const struct rules *r, const struct rule *rule, struct ol__spa
     const struct rule_config *c = rule->config;
     struct ol__match match[OL_EXPRESSION_GROUPS];
     size_t prefix = c->from_prefix != NULL ? strlen(c->from_prefix) : 0, before = out->size;
-    if (is_in(&c->from, name)) {
+    if (conditions_list_has(&c->from, name)) {
         ol__buf_add_text(out, c->to);
     } else if (c->from_prefix != NULL && name.size >= prefix &&
                memcmp(name.data, c->from_prefix, prefix) == 0) {

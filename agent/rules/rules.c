@@ -4,6 +4,7 @@
  *  2. An event that no rule changes keeps its bytes: they are not even copied. Of one that is
  * changed nothing changes but what a rule says; the rest is copied byte for byte.
  *  3. Memory for an event is given back, but for a little that is kept for the next. */
+#include "conditions.h"
 #include "rules_impl.h"
 #include "utf8.h"
 
@@ -20,68 +21,22 @@ const char *rules_builtin_help(size_t index)
     return index < builtin_count ? builtins[index].help : NULL;
 }
 
-/* ---- conditions ---- */
-
-static bool is_in(const struct ol__text_list *list, struct ol__span text)
-{
-    for (size_t i = 0; i < list->count; i++)
-        if (ol__span_equal(text, ol__span_text(list->items[i])))
-            return true;
-    return false;
-}
-
-static bool begins_with_one(const struct ol__text_list *list, struct ol__span text)
-{
-    for (size_t i = 0; i < list->count; i++) {
-        size_t size = strlen(list->items[i]);
-        if (text.size >= size && memcmp(list->items[i], text.data, size) == 0)
-            return true;
-    }
-    return false;
-}
-
-/* One condition in its three forms. An expression that reaches its limit says @p at_limit. */
-static bool fits(const struct rules *r, const struct ol__text_list *exact,
-                 const struct ol__text_list *prefixes, const struct ol__expression *expression,
-                 struct ol__span text, bool at_limit)
-{
-    struct ol__match match[OL_EXPRESSION_GROUPS];
-    if (exact->count == 0 && prefixes->count == 0 && expression == NULL)
-        return true;
-    if (text.size > 0 && (is_in(exact, text) || begins_with_one(prefixes, text)))
-        return true;
-    if (expression == NULL || text.size == 0)
-        return false;
-    enum ol__found found = ol__expression_find(expression, r->matcher, text, 0, match);
-    return found == OL_FOUND || (found == OL_FOUND_LIMIT && at_limit);
-}
-
-static bool is_of_type(const struct ol__text_list *types, const struct ol__event *event)
-{
-    struct ol__span name = event->event_type;
-    if (types->count == 0)
-        return true;
-    if (event->kind != OL_EVENT_RUN)
-        name = event->kind == OL_EVENT_JOB ? OL_SPAN_LIT("JOB") : OL_SPAN_LIT("DATASET");
-    else if (event->type == OL_TYPE_ABSENT)
-        name = OL_SPAN_LIT("none");
-    return is_in(types, name);
-}
-
 /* What takes secrets out applies when in doubt, what takes events out does not. */
 static bool holds(const struct rules *r, const struct rule *rule, const struct ol__event *event)
 {
     const struct rule_config *c = rule->config;
-    if (!rule->has_conditions)
-        return true;
-    bool in_doubt = c->type == RULE_REDACT;
-    bool is_dataset = event->kind == OL_EVENT_DATASET;
-    return is_of_type(&c->event_type, event) &&
-           fits(r, &c->name_space, &c->namespace_prefix, rule->name_space,
-                is_dataset ? event->dataset_namespace : event->job_namespace, in_doubt) &&
-           fits(r, &c->job, &c->job_prefix, rule->job,
-                is_dataset ? (struct ol__span){NULL, 0} : event->job_name, in_doubt) &&
-           fits(r, &c->producer, &c->producer_prefix, rule->producer, event->producer, in_doubt);
+    const struct conditions conditions = {.event_type = &c->event_type,
+                                          .job = &c->job,
+                                          .job_prefix = &c->job_prefix,
+                                          .name_space = &c->name_space,
+                                          .namespace_prefix = &c->namespace_prefix,
+                                          .producer = &c->producer,
+                                          .producer_prefix = &c->producer_prefix,
+                                          .job_expression = rule->job,
+                                          .namespace_expression = rule->name_space,
+                                          .producer_expression = rule->producer};
+    return !rule->has_conditions ||
+           conditions_hold(&conditions, r->matcher, event, c->type == RULE_REDACT);
 }
 
 /* ---- stages ---- */
@@ -134,6 +89,7 @@ ol_status rules_apply(struct rules *r, struct ol__span text, const struct ol__ev
                       const struct rules_watch *watch, struct ol__span *ret, struct ol_error *err)
 {
     const struct ol__event_limits limits = {.size_max = SIZE_MAX};
+    const enum ol__event_kind kind = event->kind;
     const struct ol__event *now = event; /* NULL: changed since it was read */
     bool is_changed = false;
     ol_status status = OL_OK;
@@ -155,7 +111,7 @@ ol_status rules_apply(struct rules *r, struct ol__span text, const struct ol__ev
             return OL_END;
         }
         edits_reset(&r->edits);
-        status = run_stage(r, i, is_held, event->kind, text, err);
+        status = run_stage(r, i, is_held, kind, text, err);
         if (status == OL_OK)
             continue;
         if (status != OL_AGAIN || (status = change(r, &text, err)) != OL_OK)

@@ -5,6 +5,9 @@
  *  2. The sum covers everything but itself and the padding, the sequence above all. */
 #include "segment.h"
 
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <xxhash.h>
@@ -145,4 +148,35 @@ void segment_record_decode(const uint8_t *record, struct spool_record *ret)
     };
     memcpy(ret->lane, record + 32, 16);
     memcpy(ret->source_id, record + 48, 16);
+}
+
+ol_status segment_files_each(const struct ol__fs *fs, int dirfd, const char *directory,
+                             segment_file_handler *handler, void *arg, struct ol_error *err)
+{
+    int fd = fs->openat(dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
+    DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
+    if (dir == NULL) {
+        ol_status status = ol__error_set_errno(err, errno, "spool '%s': list", directory);
+        if (fd >= 0)
+            OL_IGNORE(fs->close(fd), "read only");
+        return status;
+    }
+    ol_status status = OL_OK;
+    while (status == OL_OK) {
+        errno = 0;
+        const struct dirent *entry = readdir(dir);
+        if (entry == NULL) {
+            if (errno != 0)
+                status = ol__error_set_errno(err, errno, "spool '%s': list", directory);
+            break;
+        }
+        uint64_t number = 0;
+        bool is_free = false;
+        struct stat st;
+        if (segment_name_parse(entry->d_name, &number, &is_free) &&
+            fstatat(fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode))
+            status = handler(arg, number, is_free, (uint64_t)st.st_size, err);
+    }
+    closedir(dir);
+    return status;
 }

@@ -38,6 +38,14 @@ OL_NODISCARD ol_status segment_header_decode(const uint8_t *data, size_t size,
 void segment_name(uint64_t number, bool is_free, char out[SEGMENT_NAME_SIZE]);
 /** @return whether @p name is one of the two. */
 bool segment_name_parse(const char *name, uint64_t *ret_number, bool *ret_is_free);
+/** Told of one file of the spool's directory that has such a name; not OL_OK ends the listing. */
+typedef ol_status segment_file_handler(void *arg, uint64_t number, bool is_free, uint64_t size,
+                                       struct ol_error *err);
+/** List them, in no order. @param directory its name, for errors. @return OL_OK, what the handler
+ * returned, or as ol__error_set_errno(). */
+OL_NODISCARD ol_status segment_files_each(const struct ol__fs *fs, int dirfd, const char *directory,
+                                          segment_file_handler *handler, void *arg,
+                                          struct ol_error *err);
 
 /** Bytes a record with this payload takes. */
 static inline size_t segment_record_size(size_t payload)

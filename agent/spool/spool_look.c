@@ -12,7 +12,6 @@
  *  5. What is given of the newest segment may include the group whose sync is under way. */
 #include "spool_look.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -124,9 +123,9 @@ static ol_status read_header(struct spool_look *l, uint64_t number, struct segme
     return status;
 }
 
-static ol_status add(struct spool_look *l, uint64_t number, bool is_free, uint64_t size,
-                     struct ol_error *err)
+static ol_status add(void *arg, uint64_t number, bool is_free, uint64_t size, struct ol_error *err)
 {
+    struct spool_look *l = arg;
     bool is_good = true, is_gone = false;
     ol_status status = grow(l, err);
     if (status != OL_OK)
@@ -160,37 +159,6 @@ static ol_status add(struct spool_look *l, uint64_t number, bool is_free, uint64
     return ol__error_set(err, OL_CORRUPT,
                          "segment '%s/%016" PRIx64 ".seg' belongs to spool %s: move it away (S14)",
                          l->directory, number, text);
-}
-
-static ol_status list(struct spool_look *l, struct ol_error *err)
-{
-    int fd = openat(l->dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
-    ol_status status = OL_OK;
-    if (dir == NULL) {
-        status = ol__error_set_errno(err, errno, "spool '%s': list", l->directory);
-        if (fd >= 0)
-            close(fd);
-        return status;
-    }
-    while (status == OL_OK) {
-        errno = 0;
-        const struct dirent *entry = readdir(dir);
-        if (entry == NULL) {
-            if (errno != 0)
-                status = ol__error_set_errno(err, errno, "spool '%s': list", l->directory);
-            break;
-        }
-        uint64_t number = 0;
-        bool is_free = false;
-        struct stat st;
-        if (!segment_name_parse(entry->d_name, &number, &is_free) ||
-            fstatat(fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG(st.st_mode))
-            continue;
-        status = add(l, number, is_free, (uint64_t)st.st_size, err);
-    }
-    closedir(dir);
-    return status;
 }
 
 /* ---- The chain (S9) ---- */
@@ -262,7 +230,7 @@ ol_status spool_look_open(const char *directory, struct spool_look **ret, struct
         l->has_uuid = true;
     }
     if (status == OL_OK)
-        status = list(l, err);
+        status = segment_files_each(&ol__fs_real, l->dirfd, l->directory, add, l, err);
     if (status != OL_OK) {
         spool_look_close(l);
         return status;

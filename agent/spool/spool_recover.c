@@ -18,7 +18,6 @@
 #include "spool_about.h"
 #include "spool_internal.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -46,9 +45,10 @@ static int by_number(const void *a, const void *b)
     return x->number < y->number ? -1 : x->number > y->number;
 }
 
-static ol_status add_file(struct listing *list, uint64_t number, bool is_free, uint64_t size,
+static ol_status add_file(void *arg, uint64_t number, bool is_free, uint64_t size,
                           struct ol_error *err)
 {
+    struct listing *list = arg;
     if (list->count == FILES_MAX)
         return ol__error_set(err, OL_TOO_LARGE, "spool: more than %u files", FILES_MAX);
     if (list->count == list->cap) {
@@ -65,35 +65,8 @@ static ol_status add_file(struct listing *list, uint64_t number, bool is_free, u
 
 static ol_status list_files(const struct spool *spool, struct listing *list, struct ol_error *err)
 {
-    int fd = spool->fs->openat(spool->dirfd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0);
-    if (fd < 0)
-        return ol__error_set_errno(err, errno, "spool '%s': list", spool->directory);
-    DIR *dir = fdopendir(fd);
-    if (dir == NULL) {
-        ol_status status = ol__error_set_errno(err, errno, "spool '%s': list", spool->directory);
-        OL_IGNORE(spool->fs->close(fd), "read only");
-        return status;
-    }
-    ol_status status = OL_OK;
-    for (;;) {
-        errno = 0;
-        const struct dirent *entry = readdir(dir);
-        if (entry == NULL) {
-            if (errno != 0)
-                status = ol__error_set_errno(err, errno, "spool '%s': list", spool->directory);
-            break;
-        }
-        uint64_t number = 0;
-        bool is_free = false;
-        struct stat st;
-        if (!segment_name_parse(entry->d_name, &number, &is_free) ||
-            fstatat(fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0 || !S_ISREG(st.st_mode))
-            continue;
-        status = add_file(list, number, is_free, (uint64_t)st.st_size, err);
-        if (status != OL_OK)
-            break;
-    }
-    closedir(dir);
+    ol_status status =
+        segment_files_each(spool->fs, spool->dirfd, spool->directory, add_file, list, err);
     if (status == OL_OK && list->count > 0)
         qsort(list->files, list->count, sizeof *list->files, by_number);
     return status;
