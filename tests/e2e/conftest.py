@@ -6,6 +6,7 @@ LINEAGED_TESTS_REQUIRE  what must not be skipped: any of kafka,python,schema,jav
 """
 import os
 import pathlib
+import signal
 import sys
 
 import pytest
@@ -23,6 +24,10 @@ import standin_control  # noqa: E402
 
 
 def pytest_configure(config):
+    # Whoever starts us in the background of a script has these ignored; our children must not inherit that.
+    for number in (signal.SIGINT, signal.SIGQUIT):
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
     config.addinivalue_line("markers", "slow: takes more than a few seconds; run by `make test-slow`")
     for name in ("airflow", "spark"):
         config.addinivalue_line("markers", "%s: installs and runs a real one; run by `make test-%s`"

@@ -86,7 +86,8 @@ def test_full_spool(runner, built, workdir, standin, wait_until):
     # Clients that keep asking are answered, and cost no memory.
     for n in range(300):
         assert agent.post(numbered.event(run, run, 0, size=20000, seed=str(n)))[0] == 503
-    assert resident_mib(agent.process.pid) < start_mib + MEMORY_MIB
+    if not procs.sanitizers():  # whose own memory is counted too
+        assert resident_mib(agent.process.pid) < start_mib + MEMORY_MIB
     assert list(agent.journal.glob("*.jsonl")), "journals wait on disk"
     standin.script(replace=True)
     wait_until(lambda: not list(agent.journal.glob("*.jsonl")), 90, lambda: str(agent.status()))
