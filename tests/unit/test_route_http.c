@@ -538,7 +538,10 @@ static bool is_bad_for_the_phase(void *arg)
     static const uint64_t statuses[] = {500, 400, 404};
     static const uint64_t states[] = {ROUTE_CIRCUIT_OPEN, ROUTE_HELD, ROUTE_HELD};
     struct route_metrics *m = &b->f.metrics.routes[0];
-    fixture_event(&b->f, 100 + b->sink.count % 50, b->sink.count); /* and more keep coming */
+    pthread_mutex_lock(&b->sink.lock);
+    unsigned count = b->sink.count;
+    pthread_mutex_unlock(&b->sink.lock);
+    fixture_event(&b->f, 100 + count % 50, count); /* and more keep coming */
     fixture_commit(&b->f);
     return metric_get(&m->last_status) == statuses[b->sink.phase] &&
            metric_get(&m->state) == states[b->sink.phase];
