@@ -40,7 +40,8 @@ int journal_set_up(void **state)
     struct place *p = calloc(1, sizeof *p);
     /* In memory where there is room: nothing here depends on the disk, and syncs are slow. */
     struct statvfs space;
-    bool is_roomy = statvfs("/dev/shm", &space) == 0 && access("/dev/shm", W_OK) == 0 &&
+    bool is_roomy = statvfs("/dev/shm", &space) == 0 &&
+                    faccessat(AT_FDCWD, "/dev/shm", W_OK, AT_EACCESS) == 0 &&
                     (uint64_t)space.f_bavail * space.f_frsize > (256u << 20);
     snprintf(p->root, sizeof p->root, "%s/ol-journal-XXXXXX", is_roomy ? "/dev/shm" : "/tmp");
     assert_non_null(mkdtemp(p->root));
