@@ -67,6 +67,9 @@ OL_NODISCARD ol_status place_find(struct place *place, struct ol_error *err);
 void place_release(struct place *place);
 /** Read the place's configuration, once. @return as config_load(). */
 OL_NODISCARD ol_status place_configure(struct place *place, struct ol_error *err);
+/** The configured route of that name, or NULL. The place is configured. */
+struct route_config;
+const struct route_config *place_route(const struct place *place, const char *name);
 /** client_get() at this place; where nobody listens at the usual socket, at the configured one. */
 OL_NODISCARD ol_status place_get(struct place *place, const char *target, int *ret_status,
                                  struct ol__buf *body, struct ol_error *err);

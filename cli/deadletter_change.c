@@ -93,20 +93,11 @@ struct owner {
     char route[96];
 };
 
-static const struct route_config *find_route(const struct place *place, const char *name)
-{
-    const struct route_config *routes = place->config->routes.items;
-    for (size_t i = 0; i < place->config->routes.count; i++)
-        if (strcmp(routes[i].name, name) == 0)
-            return &routes[i];
-    return NULL;
-}
-
 /* To be sent again a route must be there; to forget what it left, it need not. */
 static bool knows(void *arg, const char *route)
 {
     const struct owner *owner = arg;
-    return owner->verb == LETTER_DROP || find_route(owner->place, route) != NULL;
+    return owner->verb == LETTER_DROP || place_route(owner->place, route) != NULL;
 }
 
 static ol_status put(void *arg, struct spool_record *records, size_t count, size_t *ret_count,
@@ -130,7 +121,7 @@ static ol_status end(void *arg, const char *route, const uint64_t *seqs, size_t 
                      const char *how, size_t *ret_ended, struct ol_error *err)
 {
     struct owner *owner = arg;
-    const struct route_config *config = find_route(owner->place, route);
+    const struct route_config *config = place_route(owner->place, route);
     if (owner->letters == NULL || strcmp(owner->route, route) != 0) {
         dead_letters_close(owner->letters);
         owner->letters = NULL;

@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include "cli.h"
-#include "json_doc.h"
 #include "origin.h"
 #include "receipt/listing.h"
 #include "run.h"
@@ -152,17 +151,11 @@ ol_status pipeline_begin(const struct pipeline_options *options, struct ol_clien
 static ol_status read_manifest(const struct receipt_folder *folder, struct json_doc *ret,
                                struct ol_error *err)
 {
-    struct ol__buf text;
     struct ol_error why = {.message = ""};
-    ol__buf_init(&text, RECEIPT_FILE_MAX);
-    ol_status status = receipt_get(folder->fd, "manifest.json", &text, NULL, err);
-    if (status == OL_OK) {
-        status = json_doc_read(ret, (struct ol__span){.data = text.data, .size = text.size}, &why);
-        if (status != OL_OK)
-            status = ol__error_set(err, status == OL_NOMEM ? OL_NOMEM : OL_CORRUPT,
-                                   "run '%s': manifest.json: %s", folder->run_id, why.message);
-    }
-    ol__buf_release(&text);
+    ol_status status = receipt_get_doc(folder->fd, "manifest.json", RECEIPT_FILE_MAX, ret, &why);
+    if (status != OL_OK)
+        status = ol__error_set(err, status == OL_INVALID ? OL_CORRUPT : status,
+                               "run '%s': manifest.json: %s", folder->run_id, why.message);
     if (status == OL_OK && json_get_text(json_get(ret->root, "openlineage"), "job_name") == NULL) {
         json_doc_release(ret);
         status = ol__error_set(err, OL_CORRUPT, "run '%s': manifest.json: no /openlineage/job_name",

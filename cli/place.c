@@ -104,3 +104,12 @@ bool place_is_ours(const struct place *place)
     return place->config != NULL && stat(place->config->spool_directory, &st) == 0 &&
            st.st_uid == geteuid();
 }
+
+const struct route_config *place_route(const struct place *place, const char *name)
+{
+    const struct route_config *routes = place->config->routes.items;
+    for (size_t i = 0; i < place->config->routes.count; i++)
+        if (strcmp(routes[i].name, name) == 0)
+            return &routes[i];
+    return NULL;
+}

@@ -52,15 +52,6 @@ ol_status spool_verb_look(struct place *place, const struct spool_words *w, stru
 
 /* ---- Where a route stands ---- */
 
-static const struct route_config *find_route(const struct place *place, const char *name)
-{
-    const struct route_config *routes = place->config->routes.items;
-    for (size_t i = 0; i < place->config->routes.count; i++)
-        if (strcmp(routes[i].name, name) == 0)
-            return &routes[i];
-    return NULL;
-}
-
 static ol_status count_gap(void *arg, const struct look_gap *gap)
 {
     struct look_cursor *c = arg;
@@ -109,7 +100,7 @@ static ol_status store_place(const char *path, const struct ol__uuid *spool, uin
 ol_status spool_verb_cursor(struct place *place, struct spool_look *look, const char *name,
                             struct look_cursor *ret, struct ol_error *err)
 {
-    const struct route_config *route = place->config != NULL ? find_route(place, name) : NULL;
+    const struct route_config *route = place->config != NULL ? place_route(place, name) : NULL;
     bool is_file = route != NULL && route->type == ROUTE_FILE && strcmp(route->path, "-") != 0;
     bool is_store = route != NULL && route->type == ROUTE_STORE;
     ol_status st = spool_look_cursor(look, name, ret, err);

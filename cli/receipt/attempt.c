@@ -13,7 +13,6 @@
 #include <unistd.h>
 #include <linux/fs.h>
 #include "ids.h"
-#include "json_doc.h"
 
 #define TRIES_MAX 100000 /* at a free number: so many others would have to come first */
 
@@ -182,21 +181,16 @@ ol_status receipt_attempt_claim(struct receipt_attempt *attempt, struct ol__span
 static ol_status look_at(int step_fd, int64_t number, struct receipt_over *ret)
 {
     char path[64];
-    struct ol__buf text;
     struct json_doc doc;
     *ret = (struct receipt_over){.number = number, .exit_code = -1};
     snprintf(path, sizeof path, "attempt-%lld/receipt.json", (long long)number);
-    ol__buf_init(&text, RECEIPT_FILE_MAX);
-    ol_status status = receipt_get(step_fd, path, &text, NULL, NULL);
-    if (status == OL_OK &&
-        json_doc_read(&doc, (struct ol__span){.data = text.data, .size = text.size}, NULL) ==
-            OL_OK) {
+    ol_status status = receipt_get_doc(step_fd, path, RECEIPT_FILE_MAX, &doc, NULL);
+    if (status == OL_OK) {
         const char *said = json_get_text(doc.root, "status");
         snprintf(ret->status, sizeof ret->status, "%s", said != NULL ? said : "");
         ret->exit_code = json_get_int(doc.root, "exit_code", -1);
         json_doc_release(&doc);
     }
-    ol__buf_release(&text);
     return status == OL_NOMEM ? OL_NOMEM : OL_OK;
 }
 
@@ -219,17 +213,11 @@ static ol_status find_earlier(const struct receipt_attempt *a, struct receipt_ch
 
 static int64_t find_winner(int step_fd)
 {
-    struct ol__buf text;
     struct json_doc doc;
-    int64_t number = 0;
-    ol__buf_init(&text, RECEIPT_FILE_MAX);
-    if (receipt_get(step_fd, "receipt.json", &text, NULL, NULL) == OL_OK &&
-        json_doc_read(&doc, (struct ol__span){.data = text.data, .size = text.size}, NULL) ==
-            OL_OK) {
-        number = json_get_int(doc.root, "attempt", 0);
-        json_doc_release(&doc);
-    }
-    ol__buf_release(&text);
+    if (receipt_get_doc(step_fd, "receipt.json", RECEIPT_FILE_MAX, &doc, NULL) != OL_OK)
+        return 0;
+    int64_t number = json_get_int(doc.root, "attempt", 0);
+    json_doc_release(&doc);
     return number;
 }
 

@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <unistd.h>
 #include "attempt.h"
-#include "json_doc.h"
 
 struct check {
     const struct receipt_folder *folder;
@@ -19,8 +18,7 @@ struct check {
     void *arg;
     struct receipt_figures *figures;
     struct ol_error *err;
-    struct ol__buf text; /* of the file being read */
-    bool *is_told;       /* of each file of the listing, that it was changed */
+    bool *is_told; /* of each file of the listing, that it was changed */
 };
 
 OL_PRINTF(3, 4)
@@ -55,19 +53,14 @@ static void compare(struct check *c, const char *who, const char *path, const ch
 static ol_status read_doc(struct check *c, const char *path, struct json_doc *ret,
                           bool *ret_is_read)
 {
-    ol__buf_reset(&c->text);
     struct ol_error why;
-    *ret_is_read = false;
-    ol_status status = receipt_get(c->folder->fd, path, &c->text, NULL, c->err);
-    if (status != OL_OK)
-        return status;
-    status =
-        json_doc_read(ret, (struct ol__span){.data = c->text.data, .size = c->text.size}, &why);
-    if (status == OL_NOMEM)
-        return ol__error_set(c->err, OL_NOMEM, "'%s': out of memory", path);
+    ol_status status = receipt_get_doc(c->folder->fd, path, RECEIPT_SEAL_MAX, ret, &why);
     *ret_is_read = status == OL_OK;
-    if (status != OL_OK)
-        tell(c, path, "%s", why.message);
+    if (status == OL_OK)
+        return OL_OK;
+    if (status != OL_INVALID)
+        return ol__error_set(c->err, status, "%s", why.message);
+    tell(c, path, "%s", why.message);
     return OL_OK;
 }
 
@@ -184,18 +177,13 @@ static void count_attempt(struct check *c, const char *folder, int64_t attempt, 
     if (receipt_find(&c->listing, receipt) != NULL)
         return;
     /* a winner that died between its two names */
-    struct ol__buf text;
     struct json_doc winner;
     bool has_won = false;
     snprintf(step, sizeof step, "steps/%s/receipt.json", folder);
-    ol__buf_init(&text, RECEIPT_FILE_MAX);
-    if (receipt_get(c->folder->fd, step, &text, NULL, NULL) == OL_OK &&
-        json_doc_read(&winner, (struct ol__span){.data = text.data, .size = text.size}, NULL) ==
-            OL_OK) {
+    if (receipt_get_doc(c->folder->fd, step, RECEIPT_FILE_MAX, &winner, NULL) == OL_OK) {
         has_won = json_get_int(winner.root, "attempt", 0) == attempt;
         json_doc_release(&winner);
     }
-    ol__buf_release(&text);
     c->figures->open += has_won ? 0 : 1;
 }
 
@@ -289,7 +277,6 @@ ol_status receipt_check(const struct receipt_folder *folder, bool with_files,
                       .figures = ret,
                       .err = err};
     *ret = (struct receipt_figures){0};
-    ol__buf_init(&c.text, RECEIPT_FILE_MAX * 16);
     ol_status status = receipt_list(folder, &c.listing, err);
     c.is_told = calloc(c.listing.count + 1, sizeof *c.is_told);
     if (status == OL_OK && c.is_told == NULL)
@@ -301,7 +288,6 @@ ol_status receipt_check(const struct receipt_folder *folder, bool with_files,
     if (status == OL_OK)
         status = check_seal(&c);
     free(c.is_told);
-    ol__buf_release(&c.text);
     receipt_listing_release(&c.listing);
     return status;
 }

@@ -14,14 +14,10 @@ static ol_status read_earlier(const struct receipt_attempt *a, struct receipt_co
         return OL_NOMEM;
     for (int64_t n = first; n < a->number; n++) {
         char path[64];
-        struct ol__buf text;
         snprintf(path, sizeof path, "attempt-%lld/receipt.json", (long long)n);
-        ol__buf_init(&text, RECEIPT_FILE_MAX);
-        if (receipt_get(a->step_fd, path, &text, NULL, NULL) == OL_OK &&
-            json_doc_read(&c->earlier[c->earlier_count],
-                          (struct ol__span){.data = text.data, .size = text.size}, NULL) == OL_OK)
+        if (receipt_get_doc(a->step_fd, path, RECEIPT_FILE_MAX, &c->earlier[c->earlier_count],
+                            NULL) == OL_OK)
             c->earlier_count++;
-        ol__buf_release(&text);
     }
     return OL_OK;
 }

@@ -5,7 +5,6 @@
  * Outputs that an earlier attempt at the step wrote with other bytes (spec/RECEIPT.md, R9).
  * Threads: one per object. Blocks on the file system.
  */
-#include "json_doc.h"
 #include "record.h"
 
 struct receipt_conflicts {

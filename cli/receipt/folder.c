@@ -177,6 +177,18 @@ ol_status receipt_get(int dirfd, const char *path, struct ol__buf *out,
                         err);
 }
 
+ol_status receipt_get_doc(int dirfd, const char *path, size_t max, struct json_doc *ret,
+                          struct ol_error *err)
+{
+    struct ol__buf text;
+    ol__buf_init(&text, max);
+    ol_status status = receipt_get(dirfd, path, &text, NULL, err);
+    if (status == OL_OK)
+        status = json_doc_read(ret, (struct ol__span){.data = text.data, .size = text.size}, err);
+    ol__buf_release(&text);
+    return status;
+}
+
 static void new_line(struct ol__buf *out, int depth)
 {
     ol__buf_add_char(out, '\n');

@@ -8,10 +8,12 @@
  */
 #include "files.h"
 #include "hash.h"
+#include "json_doc.h"
 
 #define RECEIPT_RUN_ID_SIZE 54 /**< "2026-02-04T18-41-12Z_", 32 hexadecimal digits, NUL */
 #define RECEIPT_STEP_MAX 128   /**< bytes of a step's name */
 #define RECEIPT_FILE_MAX ((size_t)64 << 20)
+#define RECEIPT_SEAL_MAX (RECEIPT_FILE_MAX * 16) /**< a seal names every file of its run */
 #define RECEIPT_SCHEMA(name)                                                                       \
     "https://raw.githubusercontent.com/lineaged/lineaged/v0.1.0/spec/schemas/" name "-1-0-0.json"
 
@@ -48,6 +50,10 @@ OL_NODISCARD ol_status receipt_put(int dirfd, const char *name, struct ol__span 
  * @return as ol__fs_read_file(). */
 OL_NODISCARD ol_status receipt_get(int dirfd, const char *path, struct ol__buf *out,
                                    char ret_sha256[OL_SHA256_TEXT + 1], struct ol_error *err);
+/** The file, of at most @p max bytes, as a document. @return OL_OK: end it with json_doc_release();
+ * OL_INVALID: no JSON; as receipt_get(). */
+OL_NODISCARD ol_status receipt_get_doc(int dirfd, const char *path, size_t max,
+                                       struct json_doc *ret, struct ol_error *err);
 /** @return OL_OK, OL_NOMEM. */
 OL_NODISCARD ol_status receipt_hash(struct ol__span bytes, char out[OL_SHA256_TEXT + 1],
                                     struct ol_error *err);

@@ -145,7 +145,7 @@ static ol_status write_seal(const struct receipt_folder *folder,
     char now[OL_TIME_TEXT + 1];
     struct ol__json_writer w;
     struct ol__buf line, text;
-    ol__buf_init(&line, RECEIPT_FILE_MAX * 16);
+    ol__buf_init(&line, RECEIPT_SEAL_MAX);
     ol__buf_init(&text, PATH_SIZE * 2);
     ol__time_format(ol__time_now_ms(), now);
     ol__json_writer_init(&w, &line);
@@ -181,7 +181,7 @@ ol_status receipt_seal(const struct receipt_folder *folder, char ret_sha256[OL_S
     struct ol__buf text;
     if (faccessat(folder->fd, "seal.json", F_OK, AT_SYMLINK_NOFOLLOW) == 0)
         return ol__error_set(err, OL_BUSY, "run '%s' is sealed already", folder->run_id);
-    ol__buf_init(&text, RECEIPT_FILE_MAX * 16);
+    ol__buf_init(&text, RECEIPT_SEAL_MAX);
     ol_status status = receipt_list(folder, &listing, err);
     if (status == OL_OK)
         status = write_seal(folder, &listing, &text, err);

@@ -9,6 +9,7 @@
 #include <string.h>
 #include "agent.h"
 #include "bench.h"
+#include "spool_fill.h"
 #include "event_read.h"
 #include "sink.h"
 
@@ -109,25 +110,6 @@ static void burst_bare(void *arg, struct bench_figures *ret)
 
 /* ---- Delivery ---- */
 
-static void fill(struct work *w, unsigned run_length)
-{
-    struct ol_error err = {0};
-    struct spool_options options = {.directory = w->directory, .min_free_bytes = -1};
-    if (spool_open(&options, &w->spool, &err) != OL_OK)
-        bench_die("spool: %s", err.message);
-    for (unsigned i = 0; i < EVENTS; i++) {
-        struct spool_record record = {.type = SPOOL_EVENT,
-                                      .source = SPOOL_FROM_HTTP,
-                                      .lane_kind = OL_LANE_RUN_UUID,
-                                      .uid = SPOOL_UID_UNKNOWN,
-                                      .data = {w->event, EVENT_SIZE}};
-        ol__put_le32(record.lane, i / run_length);
-        if (spool_group_add(w->spool, &record, &err) != OL_OK ||
-            ((i % 256 == 255 || i + 1 == EVENTS) && spool_group_commit(w->spool, &err) != OL_OK))
-            bench_die("spool: %s", err.message);
-    }
-}
-
 static void burst_deliver(void *arg, struct bench_figures *ret)
 {
     struct work *w = arg;
@@ -174,7 +156,8 @@ int main(void)
     for (size_t i = 0; i < OL_COUNT(run_lengths); i++) {
         char what[80];
         bench_directory_make(w.directory, sizeof w.directory);
-        fill(&w, run_lengths[i]);
+        w.spool = bench_spool_fill(w.directory, (struct ol__span){w.event, EVENT_SIZE}, EVENTS,
+                                   run_lengths[i]);
         w.connections = run_lengths[i] == EVENTS ? 1 : CONNECTIONS;
         const struct bench_side sides[] = {{"bare libcurl multi", burst_bare, &w},
                                            {"delivery", burst_deliver, &w}};

@@ -8,6 +8,7 @@
 #include <unistd.h>
 #include "agent.h"
 #include "bench.h"
+#include "spool_fill.h"
 #include "event_read.h"
 #include "sink.h"
 
@@ -47,25 +48,6 @@ static double resident_mb(void)
         sscanf(text, "%ld %ld", &size, &pages) != 2)
         bench_die("statm");
     return (double)pages * (double)sysconf(_SC_PAGESIZE) / (1 << 20);
-}
-
-static void fill(struct work *w)
-{
-    struct ol_error err = {0};
-    struct spool_options options = {.directory = w->directory, .min_free_bytes = -1};
-    if (spool_open(&options, &w->spool, &err) != OL_OK)
-        bench_die("spool: %s", err.message);
-    for (unsigned i = 0; i < EVENTS; i++) {
-        struct spool_record record = {.type = SPOOL_EVENT,
-                                      .source = SPOOL_FROM_HTTP,
-                                      .lane_kind = OL_LANE_RUN_UUID,
-                                      .uid = SPOOL_UID_UNKNOWN,
-                                      .data = {w->event, EVENT_SIZE}};
-        ol__put_le32(record.lane, i / RUN_LENGTH);
-        if (spool_group_add(w->spool, &record, &err) != OL_OK ||
-            ((i % 256 == 255 || i + 1 == EVENTS) && spool_group_commit(w->spool, &err) != OL_OK))
-            bench_die("spool: %s", err.message);
-    }
 }
 
 static void burst(void *arg, struct bench_figures *ret)
@@ -135,7 +117,8 @@ int main(void)
     memcpy(w.event, "{\"text\":\"", 9);
     memcpy(w.event + EVENT_SIZE - 2, "\"}", 2);
     bench_directory_make(w.directory, sizeof w.directory);
-    fill(&w);
+    w.spool =
+        bench_spool_fill(w.directory, (struct ol__span){w.event, EVENT_SIZE}, EVENTS, RUN_LENGTH);
     struct side alone = {&w, {NULL}}, slow = {&w, {w.slow_url}}, dead = {&w, {w.gone_url}},
                 all = {&w, {w.slow_url, w.gone_url, w.slow_url}};
     const struct bench_side sides[] = {{"alone", burst, &alone},
