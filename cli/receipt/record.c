@@ -159,6 +159,23 @@ static void write_choice(struct ol__json_writer *w, const struct receipt *r,
     ol__json_end_object(w);
 }
 
+static void write_parts(struct ol__json_writer *w, const struct receipt *r)
+{
+    static const char *const keys[RECEIPT_PARTS] = {
+        [RECEIPT_METRICS] = "metrics",     [RECEIPT_ENVIRONMENT] = "environment",
+        [RECEIPT_CODE] = "code",           [RECEIPT_MACHINE] = "machine",
+        [RECEIPT_CONTAINER] = "container", [RECEIPT_SCHEDULER] = "scheduler",
+        [RECEIPT_GATES] = "gates",         [RECEIPT_CALLS] = "calls",
+        [RECEIPT_KEPT] = "kept",
+    };
+    for (int i = 0; i < RECEIPT_PARTS; i++) {
+        if (r->parts[i].size == 0)
+            continue;
+        ol__json_key(w, keys[i]);
+        ol__json_raw(w, r->parts[i]);
+    }
+}
+
 static void write_end(struct ol__json_writer *w, const struct receipt *r)
 {
     ol__json_member_text(w, "finished_at", r->finished_at);
@@ -186,6 +203,8 @@ void receipt_write(const struct receipt *r, const struct receipt_choice *choice,
     ol__json_member_text_opt(&w, "task_id", r->task_id);
     if (choice != NULL)
         ol__json_member_text(&w, "status", r->status);
+    if (r->is_declared)
+        ol__json_member_bool(&w, "declared", true);
     ol__json_member_text(&w, "started_at", r->started_at);
     if (choice != NULL)
         write_end(&w, r);
@@ -198,6 +217,7 @@ void receipt_write(const struct receipt *r, const struct receipt_choice *choice,
     write_pairs(&w, "parameters", &r->parameters);
     write_pairs(&w, "tags", &r->tags);
     write_pairs(&w, "groups", &r->groups);
+    write_parts(&w, r);
     write_origin(&w, &r->openlineage);
     ol__json_key(&w, "previous");
     ol__json_begin_object(&w);

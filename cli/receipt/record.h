@@ -41,8 +41,24 @@ struct receipt_manifest {
 };
 void receipt_write_manifest(const struct receipt_manifest *manifest, struct ol__buf *out);
 
+/** Members that are made elsewhere, each one JSON value on one line; in the order in which they
+ * stand. Claim and receipt have those that are set. */
+enum receipt_part {
+    RECEIPT_METRICS,     /**< array: name, value, step, split */
+    RECEIPT_ENVIRONMENT, /**< object of texts: variables that were asked for, redacted */
+    RECEIPT_CODE,        /**< object: commit, branch, dirty... */
+    RECEIPT_MACHINE,     /**< object */
+    RECEIPT_CONTAINER,   /**< object */
+    RECEIPT_SCHEDULER,   /**< object */
+    RECEIPT_GATES,       /**< array: command, verdict, exit status... */
+    RECEIPT_CALLS,       /**< array: AI calls */
+    RECEIPT_KEPT,        /**< array: path, sha256, size of what stands in objects/ (R11) */
+    RECEIPT_PARTS
+};
+
 struct receipt {
     const struct receipt_attempt *attempt;
+    bool is_declared; /**< told afterwards, not observed */
     const char *task_id;
     const char *status; /**< COMPLETE, FAIL, ABORT */
     const char *started_at, *finished_at;
@@ -56,6 +72,7 @@ struct receipt {
     const struct receipt_conflict *conflicts;
     size_t conflict_count;
     struct receipt_pairs parameters, tags, groups;
+    struct ol__span parts[RECEIPT_PARTS]; /**< size 0: absent */
     struct receipt_origin openlineage;
 };
 /** @param choice NULL: the claim. */
