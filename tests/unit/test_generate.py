@@ -212,7 +212,7 @@ class OurSchemas(unittest.TestCase):
     def check_struct(self, facts, struct, schema):
         fields = facts.structs[struct]["fields"]
         types = {"text": "string", "date-time": "string", "int": "integer", "real": "number", "bool": "boolean",
-                 "array": "array"}
+                 "array": "array", "texts": "array"}
         self.assertEqual(schema["type"], "object")
         self.assertEqual(schema.get("required", []), [f["name"] for f in fields if f["required"]])
         self.assertEqual([*schema["properties"]], [f["name"] for f in fields])
@@ -221,8 +221,10 @@ class OurSchemas(unittest.TestCase):
             items = own.pop("items", None)
             format_ = {"format": field["type"]} if field["type"] == "date-time" else {}
             self.assertEqual(own, {"type": types[field["type"]], **format_, "description": field["doc"]})
-            self.assertEqual(items is not None, field["type"] == "array")
-            if items is not None:
+            self.assertEqual(items is not None, types[field["type"]] == "array")
+            if field["type"] == "texts":
+                self.assertEqual(items, {"type": "string"})
+            elif items is not None:
                 self.check_struct(facts, field["of"], items)
 
     def test_the_flat_facet_has_the_promised_names(self):

@@ -188,6 +188,43 @@ static ol_status run_inferred(const struct built_handles *h)
                 .journal = "01763715600000000000-01941f29-7c00-7837-a31d-d79a7fb36a3d.jsonl"));
 }
 
+static ol_status run_answer_details(const struct built_handles *h)
+{
+    static const char *const retrieved[] = {"doc-7", "doc-9"}, *const cited[] = {"doc-9"};
+    return ol_run_set_answer_details(
+        h->run,
+        OL_MAKE(ol_answer_details, .request_id = "req-1", .outcome = "answered",
+                .trace_id = "4bf92f3577b34da6a3ce929d0e0e4736", .span_id = "00f067aa0ba902b7",
+                .embedding_model = "embed-3", .retrieval_index = "papers@12",
+                .retrieved = retrieved, .retrieved_count = COUNT(retrieved), .cited = cited,
+                .cited_count = COUNT(cited), .feature_snapshot_ts = "2026-11-21T09:00:00Z",
+                .cohort = "b", .geo = "DE", .temperature = OL_REAL(0.5), .max_tokens = OL_INT(512),
+                .seed = OL_INT(7), .input_hash = "sha256:00", .input_bytes = OL_INT(12),
+                .output_hash = "hmac-sha256:11", .output_bytes = OL_INT(340),
+                .latency_ms = OL_REAL(81.25), .confidence = OL_REAL(0.875),
+                .input_tokens = OL_INT(30), .output_tokens = OL_INT(90), .cost = OL_REAL(0.25),
+                .currency = "USD", .cache_hit = OL_TRUE, .cached_from = "req-0"));
+}
+
+static ol_status run_answers_summary(const struct built_handles *h)
+{
+    static const struct ol_answers_cost costs[] = {
+        OL_ITEM(ol_answers_cost, .currency = "USD", .cost = OL_REAL(1.5))};
+    static const struct ol_answers_model models[] = {
+        OL_ITEM(ol_answers_model, .name = "m@1", .count = OL_INT(3))};
+    return ol_run_set_answers_summary(
+        h->run,
+        OL_MAKE(ol_answers_summary, .window = "w1", .count = OL_INT(3),
+                .first_at = "2026-11-21T09:00:00.000Z", .last_at = "2026-11-21T09:00:59.000Z",
+                .answered = OL_INT(1), .abstained = OL_INT(0), .refused = OL_INT(1),
+                .fallback = OL_INT(0), .handoff = OL_INT(1), .filtered = OL_INT(0),
+                .latency_min_ms = OL_REAL(1.5), .latency_mean_ms = OL_REAL(2.5),
+                .latency_p50_ms = OL_REAL(2.5), .latency_p95_ms = OL_REAL(3.5),
+                .latency_max_ms = OL_REAL(3.5), .input_tokens = OL_INT(90),
+                .output_tokens = OL_INT(270), .cache_hits = OL_INT(1), .costs = costs,
+                .cost_count = COUNT(costs), .models = models, .model_count = COUNT(models)));
+}
+
 /* ---- job ---- */
 
 static ol_status job_shed(const struct built_handles *h)
@@ -614,6 +651,8 @@ const struct built_facet built_facets[] = {
     {"run.lineaged_context", surroundings},
     {"run.lineaged_shed", run_shed},
     {"run.lineaged_inferred", run_inferred},
+    {"run.lineaged_answer", run_answer_details},
+    {"run.lineaged_answers", run_answers_summary},
     {"job.jobType", job_type},
     {"job.jobType.short", job_type_short},
     {"job.sql", sql},
