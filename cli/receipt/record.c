@@ -4,19 +4,33 @@
 #include <stdlib.h>
 #include <strings.h>
 #include "json_write.h"
+#include "redact.h"
 
 #define WRITER "lineage/" OL_VERSION
 
-static void write_redacted(struct ol__json_writer *w, const char *text, bool *is_next)
+static void write_shown(struct ol__json_writer *w, struct ol__buf *shown)
+{
+    ol__json_span(
+        w, (struct ol__span){.data = shown->data != NULL ? shown->data : "", .size = shown->size});
+    if (shown->status != OL_OK && w->out->status == OL_OK)
+        w->out->status = shown->status;
+    ol__buf_release(shown);
+}
+
+static void write_argument(struct ol__json_writer *w, const char *text, bool *is_value)
 {
     struct ol__buf shown;
     ol__buf_init(&shown, RECEIPT_FILE_MAX);
-    receipt_redact_argument(text, is_next, &shown);
-    ol__json_span(
-        w, (struct ol__span){.data = shown.data != NULL ? shown.data : "", .size = shown.size});
-    if (shown.status != OL_OK && w->out->status == OL_OK)
-        w->out->status = shown.status;
-    ol__buf_release(&shown);
+    redact_argument(text, is_value, &shown);
+    write_shown(w, &shown);
+}
+
+static void write_value(struct ol__json_writer *w, const char *name, const char *value)
+{
+    struct ol__buf shown;
+    ol__buf_init(&shown, RECEIPT_FILE_MAX);
+    redact_value(name, value, &shown);
+    write_shown(w, &shown);
 }
 
 static void write_pairs(struct ol__json_writer *w, const char *key,
@@ -29,10 +43,7 @@ static void write_pairs(struct ol__json_writer *w, const char *key,
     for (size_t i = 0; i < pairs->count; i++) {
         const struct receipt_pair *pair = &pairs->items[i];
         ol__json_key(w, pair->key);
-        if (receipt_is_secret_name(pair->key))
-            ol__json_text(w, RECEIPT_REDACTED);
-        else
-            write_redacted(w, pair->value, &(bool){false});
+        write_value(w, pair->key, pair->value);
     }
     ol__json_end_object(w);
 }
@@ -78,7 +89,7 @@ static void write_command(struct ol__json_writer *w, const struct receipt *r)
     ol__json_key(w, "argv");
     ol__json_begin_array(w);
     for (char *const *word = r->argv; *word != NULL; word++)
-        write_redacted(w, *word, &is_next);
+        write_argument(w, *word, &is_next);
     ol__json_end_array(w);
     ol__json_member_text_opt(w, "cwd", r->cwd);
     ol__json_end_object(w);

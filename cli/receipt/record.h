@@ -79,13 +79,6 @@ struct receipt {
 void receipt_write(const struct receipt *receipt, const struct receipt_choice *choice,
                    struct ol__buf *out);
 
-/** What is put in the place of a secret. */
-#define RECEIPT_REDACTED "[redacted]"
-/** R12, of one argument: whether it, or the one behind it (*ret_next), holds a secret, and what may
- * be shown of it. @p out gets the text to show. */
-void receipt_redact_argument(const char *argument, bool *ret_next, struct ol__buf *out);
-/** Whether what is called so is kept from others. */
-bool receipt_is_secret_name(const char *name);
 /** Media type by the name's ending; NULL: not known. Static text. */
 const char *receipt_media_type(const char *path);
 #endif
