@@ -32,9 +32,11 @@ struct deliver {
     _Atomic int64_t stop_at; /* monotonic ms; INT64_MAX: go on */
     /* Under lock: */
     pthread_mutex_t lock;
-    pthread_cond_t passed; /* signalled after each pass while someone waits */
+    pthread_cond_t passed; /* signalled after a pass that somebody may have waited for */
     uint64_t passes;
     unsigned waiters;
+    uint64_t heeded;  /* passes up to which each is told */
+    uint64_t awaited; /* the lowest sequence that somebody waits for */
     struct {
         bool is_stuck;
     } shown[ROUTES_MAX];
@@ -264,6 +266,26 @@ ol_status deliver_rewind(struct deliver *d, const char *route, uint64_t from, ui
     return status;
 }
 
+/* How far it has come; 0 before it is open. */
+static uint64_t low_of(const struct route *route)
+{
+    return route->cursor != NULL ? spool_cursor_low(route->cursor) : 0;
+}
+
+/* Under the lock: whether what the pass came to may end somebody's wait. To wake all after each
+ * pass costs as much as sending an event. */
+static bool is_awaited(const struct deliver *d, int64_t stop_at)
+{
+    if (d->waiters == 0)
+        return false;
+    if (d->passes <= d->heeded || stop_at != INT64_MAX)
+        return true;
+    for (size_t i = 0; i < d->route_count; i++)
+        if (d->shown[i].is_stuck || low_of(d->routes[i]) >= d->awaited)
+            return true;
+    return false;
+}
+
 static void *run(void *arg)
 {
     struct deliver *d = arg;
@@ -287,7 +309,7 @@ static void *run(void *arg)
         d->passes++;
         for (size_t i = 0; i < d->route_count; i++)
             d->shown[i].is_stuck = d->routes[i]->is_stuck;
-        if (d->waiters > 0)
+        if (is_awaited(d, stop_at))
             pthread_cond_broadcast(&d->passed);
         pthread_mutex_unlock(&d->lock);
         if (stop_at != INT64_MAX && (now >= stop_at || is_finished(d)))
@@ -402,6 +424,8 @@ ol_status deliver_wait(struct deliver *d, const char *name, struct ol_error *err
     bool is_found = name == NULL;
     pthread_mutex_lock(&d->lock);
     uint64_t begin = d->passes;
+    d->awaited = d->waiters == 0 ? target : OL_MIN(d->awaited, target);
+    d->heeded = begin + 2;
     d->waiters++;
     wake(d);
     for (;;) {
@@ -412,7 +436,7 @@ ol_status deliver_wait(struct deliver *d, const char *name, struct ol_error *err
             if (name != NULL && strcmp(route->config->name, name) != 0)
                 continue;
             is_found = true;
-            if (spool_cursor_low(route->cursor) >= target)
+            if (low_of(route) >= target)
                 continue;
             waits = route;
             is_over = is_over && (d->shown[i].is_stuck || atomic_load(&d->stop_at) != INT64_MAX);
