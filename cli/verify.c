@@ -49,6 +49,7 @@ static void write_figures(struct output *out, const struct receipt_figures *f)
     ol__json_member_int(&out->w, "failed", f->failed);
     ol__json_member_int(&out->w, "open", f->open);
     ol__json_member_int(&out->w, "outputs_read", f->files);
+    ol__json_member_int(&out->w, "kept_read", f->kept);
     ol__json_member_bool(&out->w, "sealed", f->is_sealed);
     ol__json_end_object(&out->w);
     ol__buf_add_char(&out->text, '\n');

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Each receipt, claim and manifest is read and hashed once; whoever names another one by its hash
  * is compared with what stands there. */
-#include "check.h"
+#include "check_kept.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -19,6 +19,7 @@ struct check {
     struct receipt_figures *figures;
     struct ol_error *err;
     bool *is_told; /* of each file of the listing, that it was changed */
+    struct receipt_kept_list kept;
 };
 
 OL_PRINTF(3, 4)
@@ -221,6 +222,8 @@ static ol_status check_file(struct check *c, const struct receipt_file *file)
         count_attempt(c, folder, attempt, name, doc.root);
     else if (is_step)
         status = check_winner(c, file->path, folder, file, doc.root);
+    if (status == OL_OK)
+        status = receipt_kept_note(&c->kept, file->path, doc.root, c->err);
     json_doc_release(&doc);
     return status;
 }
@@ -287,6 +290,10 @@ ol_status receipt_check(const struct receipt_folder *folder, bool with_files,
         status = check_file(&c, &c.listing.items[i]);
     if (status == OL_OK)
         status = check_seal(&c);
+    if (status == OL_OK)
+        status = receipt_kept_check(&c.kept, folder->runs, tell_one, arg, &ret->kept,
+                                    &ret->problems, err);
+    receipt_kept_list_release(&c.kept);
     free(c.is_told);
     receipt_listing_release(&c.listing);
     return status;
