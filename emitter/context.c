@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Promises:
  *  1. In this order, the first that holds: OPENLINEAGE_CONTEXT, OPENLINEAGE_PARENT_ID,
- * AIRFLOW_CTX_*. A malformed one is as if it were not set.
+ * AIRFLOW_CTX_*, lineage.parent in BAGGAGE. A malformed one is as if it were not set.
  *  2. Parent and root are told by the same source, or the root is the parent. */
 #include "context.h"
 
@@ -109,7 +109,9 @@ ol_status ol__context_read(ol__context_refused *refused, void *arg, struct ol__c
     if (status == OL_OK)
         status = ol__travel_read(get_header, NULL, refuse_header,
                                  &(struct header_refused){refused, arg}, &ret->travel);
-    if (status == OL_OK)
+    if (status == OL_OK && ret->parent.job_namespace == NULL)
+        status = ol__travel_origins(&ret->travel, &ret->parent, &ret->root);
+    if (status == OL_OK || status == OL_END)
         status = ol__scheduler_read(&ret->scheduler, refused, arg);
     return status;
 }

@@ -89,39 +89,51 @@ static ol_status put_trace(const struct ol_run *run, const struct ol__origin *ro
     return status;
 }
 
+static ol_status put_list(const struct ol_run *run, const struct ol_carrier *carrier,
+                          const char *const ids[OL_TRAVEL_IDS], struct ol_error *err)
+{
+    struct ol__buf list;
+    ol__buf_init(&list, OL_BAGGAGE_MAX);
+    bool is_whole = ol__travel_write_baggage(get(carrier, "baggage"), &run->travel, ids, &list);
+    ol_status status = list.status;
+    if (status == OL_OK && list.size > 0)
+        status = put(carrier, "baggage", list.data, err);
+    if (status == OL_OK && !is_whole)
+        status = ol__error_set(err, OL_PARTIAL,
+                               "baggage: not all of it has room in 64 members and 8192 bytes");
+    ol__buf_release(&list);
+    return status;
+}
+
 static ol_status put_baggage(const struct ol_run *run, const struct ol__origin *root,
                              const struct ol_carrier *carrier, struct ol_error *err)
 {
     struct ol__run_ids known;
-    struct ol__buf list;
-    ol__run_ids_init(&known);
-    ol__buf_init(&list, OL_BAGGAGE_MAX);
-    ol_status status = ol__run_ids_read(run, &known);
-    bool has_step = known.ids.step != NULL && known.ids.step[0] != '\0';
-    const char *const ids[OL_TRAVEL_IDS] = {
-        [OL_TRAVEL_RUN_ID] = known.ids.run_id != NULL ? known.ids.run_id : root->run_id,
-        [OL_TRAVEL_STEP] = has_step ? known.ids.step : run->parent_id + run->namespace_size + 1,
-        [OL_TRAVEL_ATTEMPT] = known.ids.attempt,
-    };
+    struct ol__buf top;
     char *job_name = NULL;
-    const char *chosen[OL_TRAVEL_IDS] = {ids[0], ids[1], ids[2]};
-    if (status == OL_OK && !has_step) { /* it is followed by the run's id there */
-        job_name = strndup(ids[OL_TRAVEL_STEP], run->name_size);
-        chosen[OL_TRAVEL_STEP] = job_name;
+    ol__run_ids_init(&known);
+    ol__buf_init(&top, OL_LINE_MAX);
+    ol_status status = ol__run_ids_read(run, &known);
+    const char *ids[OL_TRAVEL_IDS] = {
+        [OL_TRAVEL_RUN_ID] = known.ids.run_id != NULL ? known.ids.run_id : root->run_id,
+        [OL_TRAVEL_STEP] = known.ids.step,
+        [OL_TRAVEL_ATTEMPT] = known.ids.attempt,
+        [OL_TRAVEL_PARENT] = run->parent_id,
+    };
+    if (status == OL_OK && (ids[OL_TRAVEL_STEP] == NULL || ids[OL_TRAVEL_STEP][0] == '\0')) {
+        job_name = strndup(run->parent_id + run->namespace_size + 1, run->name_size);
+        ids[OL_TRAVEL_STEP] = job_name;
         status = job_name != NULL ? OL_OK : OL_NOMEM;
     }
-    if (status == OL_OK) {
-        bool is_whole =
-            ol__travel_write_baggage(get(carrier, "baggage"), &run->travel, chosen, &list);
-        status = list.status;
-        if (status == OL_OK && list.size > 0)
-            status = put(carrier, "baggage", list.data, err);
-        if (status == OL_OK && !is_whole)
-            status = ol__error_set(err, OL_PARTIAL,
-                                   "baggage: not all of it has room in 64 members and 8192 bytes");
+    if (status == OL_OK && strcmp(root->run_id, run->run_id) != 0) {
+        status =
+            ol__buf_add_format(&top, "%s/%s/%s", root->job_namespace, root->job_name, root->run_id);
+        ids[OL_TRAVEL_ROOT] = top.data;
     }
+    if (status == OL_OK)
+        status = put_list(run, carrier, ids, err);
     free(job_name);
-    ol__buf_release(&list);
+    ol__buf_release(&top);
     ol__run_ids_release(&known);
     return status == OL_NOMEM ? ol__error_set(err, status, "baggage: out of memory") : status;
 }
@@ -170,6 +182,43 @@ static void refuse(void *arg, const char *key, const char *why)
     e->has_refused = true;
 }
 
+/* Whether a parent facet names nobody but who stood above the run by itself: the run that the
+ * environment names, or the one that called before. */
+static bool is_replaceable(const struct ol_run *run, const char *parent)
+{
+    const struct ol__origin *told = &run->client->context.parent;
+    struct ol__origin before = {0}, top = {0};
+    bool is_told = told->job_namespace != NULL && strcmp(told->run_id, parent) == 0;
+    if (!is_told && ol__travel_origins(&run->travel, &before, &top) == OL_OK)
+        is_told = strcmp(before.run_id, parent) == 0;
+    ol__origin_release(&before);
+    ol__origin_release(&top);
+    return is_told;
+}
+
+/* The caller becomes the parent, unless the program has said who that is. */
+static ol_status set_caller(struct ol_run *run, const struct ol__travel *call)
+{
+    struct ol__origin parent = {0}, root = {0}, known = {0}, top = {0};
+    struct ol__span facet;
+    ol_status status = ol__travel_origins(call, &parent, &root);
+    if (status == OL_END)
+        return OL_OK;
+    bool is_free = !ol__run_find_facet(run, "parent", &facet);
+    if (status == OL_OK && !is_free) {
+        status = ol__origin_read(facet, OL_ORIGIN_FACET, &known, &top, NULL);
+        is_free = status == OL_OK && is_replaceable(run, known.run_id);
+        status = status == OL_NOMEM ? OL_NOMEM : OL_OK;
+        ol__origin_release(&known);
+        ol__origin_release(&top);
+    }
+    if (status == OL_OK && is_free)
+        status = ol__run_set_origin(run, &parent, &root);
+    ol__origin_release(&parent);
+    ol__origin_release(&root);
+    return status;
+}
+
 ol_status ol_context_extract(struct ol_run *run, const struct ol_carrier *carrier,
                              struct ol_error *err)
 {
@@ -193,9 +242,11 @@ ol_status ol_context_extract(struct ol_run *run, const struct ol_carrier *carrie
         ol__travel_release(&travel);
         return e.has_refused ? OL_PARTIAL : OL_OK;
     }
+    status = set_caller(run, &travel);
     ol__travel_release(&run->travel);
     run->travel = travel;
-    status = ol__context_describe_again(run);
+    if (status == OL_OK)
+        status = ol__context_describe_again(run);
     if (status != OL_OK)
         return ol__error_set(err, ol__status_public(status), "ol_context_extract: %s",
                              ol_status_name(ol__status_public(status)));

@@ -111,8 +111,8 @@ static ol_status set_engine(struct ol_run *run)
                      .openlineage_adapter_version = ol_version()));
 }
 
-static ol_status set_parent(struct ol_run *run, const struct ol__origin *parent,
-                            const struct ol__origin *root)
+ol_status ol__run_set_origin(struct ol_run *run, const struct ol__origin *parent,
+                             const struct ol__origin *root)
 {
     return ol_run_set_parent(
         run, OL_MAKE(ol_parent, .run_id = parent->run_id, .job_namespace = parent->job_namespace,
@@ -206,7 +206,7 @@ static ol_status new_run(struct ol_client *client, const struct ol_run_options *
     if (status == OL_OK)
         status = set_engine(run);
     if (status == OL_OK && parent != NULL)
-        status = set_parent(run, parent, root);
+        status = ol__run_set_origin(run, parent, root);
     if (status == OL_OK)
         status = ol__travel_copy(from != NULL ? &from->travel : &context->travel, &run->travel);
     if (status == OL_OK)

@@ -73,6 +73,10 @@ bool ol__run_find_facet(const struct ol_run *run, const char *key, struct ol__sp
  *  @return OL_OK, OL_NOMEM; OL_INVALID: a parent facet from JSON that says no such thing. */
 OL_NODISCARD ol_status ol__run_find_root(const struct ol_run *run, struct ol__origin *ret);
 
+/** The parent facet of a run that stands elsewhere. */
+OL_NODISCARD ol_status ol__run_set_origin(struct ol_run *run, const struct ol__origin *parent,
+                                          const struct ol__origin *root);
+
 /** Assemble the line of an event: newline, control lines, event, newline. @p type is ignored unless
  * the form is RUN. @p marker (NULL: none) is one more facet, with its key, of the run, in its
  * absence of the job, else of the dataset. A failure shows in @p out. @return bytes of control

@@ -8,8 +8,8 @@
 
 #include <stdlib.h>
 
-static const char *const id_keys[OL_TRAVEL_IDS] = {"lineage.run_id", "lineage.step",
-                                                   "lineage.attempt"};
+static const char *const id_keys[OL_TRAVEL_IDS] = {
+    "lineage.run_id", "lineage.step", "lineage.attempt", "lineage.parent", "lineage.root"};
 
 void ol__travel_release(struct ol__travel *travel)
 {
@@ -22,28 +22,44 @@ void ol__travel_release(struct ol__travel *travel)
 
 bool ol__travel_is_empty(const struct ol__travel *t)
 {
-    return t->trace.trace_id[0] == '\0' && t->baggage == NULL && t->ids[OL_TRAVEL_RUN_ID] == NULL &&
-           t->ids[OL_TRAVEL_STEP] == NULL && t->ids[OL_TRAVEL_ATTEMPT] == NULL;
+    bool has_any = t->trace.trace_id[0] != '\0' || t->baggage != NULL;
+    for (size_t i = 0; i < OL_TRAVEL_IDS; i++)
+        has_any = has_any || t->ids[i] != NULL;
+    return !has_any;
+}
+
+static bool copy_text(const char *from, char **ret)
+{
+    *ret = from != NULL ? strdup(from) : NULL;
+    return from == NULL || *ret != NULL;
 }
 
 ol_status ol__travel_copy(const struct ol__travel *from, struct ol__travel *ret)
 {
     struct ol__travel to = {.trace = from->trace};
-    const char *const texts[] = {from->state, from->baggage, from->ids[0], from->ids[1],
-                                 from->ids[2]};
-    char **copies[] = {&to.state, &to.baggage, &to.ids[0], &to.ids[1], &to.ids[2]};
-    static_assert(OL_TRAVEL_IDS == 3, "all of them are listed");
-    for (size_t i = 0; i < OL_COUNT(texts); i++) {
-        if (texts[i] == NULL)
-            continue;
-        *copies[i] = strdup(texts[i]);
-        if (*copies[i] == NULL) {
-            ol__travel_release(&to);
-            return OL_NOMEM;
-        }
+    bool is_whole = copy_text(from->state, &to.state) && copy_text(from->baggage, &to.baggage);
+    for (size_t i = 0; i < OL_TRAVEL_IDS; i++)
+        is_whole = is_whole && copy_text(from->ids[i], &to.ids[i]);
+    if (!is_whole) {
+        ol__travel_release(&to);
+        return OL_NOMEM;
     }
     *ret = to;
     return OL_OK;
+}
+
+ol_status ol__travel_origins(const struct ol__travel *travel, struct ol__origin *ret_parent,
+                             struct ol__origin *ret_root)
+{
+    const char *parent = travel->ids[OL_TRAVEL_PARENT], *root = travel->ids[OL_TRAVEL_ROOT];
+    if (parent == NULL)
+        return OL_END;
+    ol_status status = ol__origin_parse(parent, ret_parent);
+    if (status == OL_OK)
+        status = ol__origin_parse(root != NULL ? root : parent, ret_root);
+    if (status != OL_OK)
+        ol__origin_release(ret_parent);
+    return status;
 }
 
 /* Which of ours a key is; -1: none. */
@@ -76,13 +92,32 @@ static struct ol__span bounded(const char *list, bool *ret_is_cut)
     return (struct ol__span){list, size};
 }
 
+static bool is_origin(int id)
+{
+    return id == OL_TRAVEL_PARENT || id == OL_TRAVEL_ROOT;
+}
+
+static ol_status check_id(int id, const struct ol__buf *text)
+{
+    struct ol__origin origin = {0};
+    if (text->size == 0)
+        return OL_INVALID;
+    ol_status status = is_origin(id) ? ol__origin_parse(text->data, &origin) : OL_OK;
+    ol__origin_release(&origin);
+    return status;
+}
+
 static ol_status take_id(const struct reading *r, int id, struct ol__span value)
 {
     struct ol__buf text;
     ol__buf_init(&text, OL_BAGGAGE_MAX);
     ol_status status = ol__baggage_decode(value, &text);
-    if (status == OL_INVALID || (status == OL_OK && text.size == 0)) {
-        r->refused(r->arg, id_keys[id], "expected a percent-encoded text");
+    if (status == OL_OK)
+        status = check_id(id, &text);
+    if (status == OL_INVALID) {
+        r->refused(r->arg, id_keys[id],
+                   is_origin(id) ? "expected NAMESPACE/NAME/UUID, percent-encoded"
+                                 : "expected a percent-encoded text");
         status = OL_OK;
     } else if (status == OL_OK) {
         free(r->ret->ids[id]); /* given twice: the last counts */

@@ -2,12 +2,21 @@
 #ifndef OL_TRAVEL_H
 #define OL_TRAVEL_H
 /** @file
- * What travels with a call: a W3C trace, baggage of others, and our three members of it
- * (`lineage.run_id`, `lineage.step`, `lineage.attempt`). Threads: one at a time per object.
+ * What travels with a call: a W3C trace, baggage of others, and our members of it
+ * (`lineage.run_id`, `.step`, `.attempt`; `.parent` and `.root`: the calling run and the one at its
+ * top, NAMESPACE/NAME/UUID). Threads: one at a time per object.
  */
+#include "origin.h"
 #include "trace_context.h"
 
-enum ol__travel_id { OL_TRAVEL_RUN_ID, OL_TRAVEL_STEP, OL_TRAVEL_ATTEMPT, OL_TRAVEL_IDS };
+enum ol__travel_id {
+    OL_TRAVEL_RUN_ID,
+    OL_TRAVEL_STEP,
+    OL_TRAVEL_ATTEMPT,
+    OL_TRAVEL_PARENT,
+    OL_TRAVEL_ROOT, /**< absent: the parent */
+    OL_TRAVEL_IDS
+};
 
 struct ol__travel {
     struct ol__trace trace;   /**< trace_id "": none */
@@ -28,6 +37,11 @@ OL_NODISCARD ol_status ol__travel_read(ol__travel_get *get, void *arg, ol__trave
                                        void *refused_arg, struct ol__travel *ret);
 OL_NODISCARD ol_status ol__travel_copy(const struct ol__travel *from, struct ol__travel *ret);
 void ol__travel_release(struct ol__travel *travel);
+/** The calling run and its root; the caller's on OL_OK. @return OL_OK; OL_END: no run has called;
+ * OL_NOMEM. */
+OL_NODISCARD ol_status ol__travel_origins(const struct ol__travel *travel,
+                                          struct ol__origin *ret_parent,
+                                          struct ol__origin *ret_root);
 bool ol__travel_is_empty(const struct ol__travel *travel);
 
 /** Write a baggage list: the members of @p carrier (may be NULL), then those of @p travel that it

@@ -194,7 +194,8 @@ OL_API struct ol_job *ol_run_job(struct ol_run *run);
 /* ---- Context of calls ----
  * A program that calls another one, over HTTP, through a message or in any other way, can hand its
  * run's context on, and the one that is called can take it up: W3C `traceparent` and `tracestate`,
- * and in W3C `baggage` our members `lineage.run_id`, `lineage.step` and `lineage.attempt`. */
+ * and in W3C `baggage` our members `lineage.run_id`, `lineage.step`, `lineage.attempt`,
+ * `lineage.parent` (the run that calls) and `lineage.root` (the run at its top). */
 
 /** Where the context of one call is kept: a list of headers, a message, a JSON object. Keys are
  * lower case; header names are to be compared without regard to case. */
@@ -215,8 +216,8 @@ struct ol_carrier {
  * carrier has no valid one: the trace that @p run was called in, unchanged (with its `tracestate`),
  * else one that is made of the root run's id and not sampled. As `baggage`: what the carrier has,
  * what @p run was called with, and ours: run_id, step and attempt of the run's facet
- * `lineaged_run`, in their absence the root run's id and the job's name. Calls no function but the
- * carrier's; does not block. From the thread that has the run.
+ * `lineaged_run`, in their absence the root run's id and the job's name; @p run itself and its
+ * root. Calls no function but the carrier's; does not block. From the thread that has the run.
  *  @return OL_OK; OL_PARTIAL: the baggage is at the W3C limits (64 members, 8192 bytes) and lacks
  *  what came last; OL_DISABLED (run NULL); OL_INVALID: no `put`, or @p run describes no run; OL_IO:
  *  `put` failed, what it took before stays; OL_NOMEM. Since 0.1. */
@@ -226,9 +227,9 @@ OL_API ol_status ol_context_inject(const struct ol_run *run, const struct ol_car
 /** Take up the context of a call that @p run serves, in the place of the environment's; to be done
  * before its first emit. Ids go to the run's facets `lineaged_run` (its other ids stay; setting it
  * later replaces all of them) and `lineaged_context`; all of it is handed on by
- * ol_context_inject() and to children that are made afterwards. It names no parent: set that with
- * ol_run_set_parent() where it is known. A carrier without context changes nothing. From the thread
- * that has the run; does not block.
+ * ol_context_inject() and to children that are made afterwards. The run that calls becomes the
+ * parent, unless @p run is a child of ol_run_new_child() or ol_run_set_parent() has named another.
+ * A carrier without context changes nothing. From the thread that has the run; does not block.
  *  @return OL_OK; OL_PARTIAL: a key is malformed and was ignored (err names the first, all are
  *  counted in ol_client_ignored()), the others were taken; OL_DISABLED (run NULL); OL_INVALID: no
  *  `get`, or @p run describes no run; OL_NOMEM, OL_TOO_LARGE: nothing, or not all, was taken; go on

@@ -87,7 +87,9 @@ static void check_travel(const char *traceparent, const char *baggage)
     struct ol__travel travel, next;
     struct ol__buf out;
     CHECK(ol__travel_read(get, &h, refused, &h, &travel) == OL_OK);
-    const char *const ids[OL_TRAVEL_IDS] = {travel.ids[0], travel.ids[1], travel.ids[2]};
+    const char *const ids[OL_TRAVEL_IDS] = {travel.ids[0], travel.ids[1], travel.ids[2],
+                                            travel.ids[3], travel.ids[4]};
+    static_assert(OL_TRAVEL_IDS == 5, "all of them are listed");
     ol__buf_init(&out, OL_BAGGAGE_MAX);
     bool is_whole = ol__travel_write_baggage(baggage, &travel, ids, &out);
     CHECK(out.status == OL_OK && out.size <= OL_BAGGAGE_MAX);

@@ -18,7 +18,10 @@
 #define SPAN "b7ad6b7169203331"
 #define GIVEN "00-" TRACE "-" SPAN "-01"
 #define MADE "00-01a1fdf61a8b7197a02318fbf2fcf91c-a02318fbf2fcf91c-00"
-#define OURS "lineage.run_id=" RUN_ID ",lineage.step=my%20job"
+#define SELF ",lineage.parent=default/my%20job/" RUN_ID
+#define OURS "lineage.run_id=" RUN_ID ",lineage.step=my%20job" SELF
+#define CALLER "n/caller/33333333-3333-7333-8333-333333333333"
+#define TOP "s3://b/top/" ROOT_ID
 
 struct fixture {
     char *home, logged[2048];
@@ -149,7 +152,13 @@ static void what_is_put(void **state)
         /* what came goes on */
         {{GIVEN, "a=b", "x=1;p,lineage.run_id=R,lineage.step=S,lineage.attempt=3"},
          {NULL, NULL, NULL},
-         {GIVEN, "a=b", "x=1;p,lineage.run_id=R,lineage.step=S,lineage.attempt=3"}},
+         {GIVEN, "a=b", "x=1;p,lineage.run_id=R,lineage.step=S,lineage.attempt=3" SELF}},
+        /* who called stands above; who is called calls the next */
+        {{NULL, NULL,
+          "lineage.run_id=R,lineage.step=S,lineage.parent=" CALLER ",lineage.root=" TOP},
+         {NULL, NULL, NULL},
+         {"00-22222222222272228222222222222222-a02318fbf2fcf91c-00", "",
+          "lineage.run_id=R,lineage.step=S" SELF ",lineage.root=" TOP}},
         {{GIVEN, NULL, NULL}, {NULL, NULL, NULL}, {GIVEN, "", OURS}},
         /* the carrier's own trace and members win over those that came */
         {{"00-11111111111111111111111111111111-2222222222222222-00", "a=b", "x=1,y=2"},
@@ -157,7 +166,7 @@ static void what_is_put(void **state)
          {GIVEN, "", "y=3,y=4,x=1," OURS}},
         {{NULL, NULL, "lineage.run_id=%C3%A4%2C%20"},
          {NULL, NULL, NULL},
-         {MADE, "", "lineage.run_id=%C3%A4%2C%20,lineage.step=my%20job"}},
+         {MADE, "", "lineage.run_id=%C3%A4%2C%20,lineage.step=my%20job" SELF}},
     };
     struct fixture *f = *state;
     for (size_t i = 0; i < OL_COUNT(rows); i++) {
@@ -187,7 +196,8 @@ static void ids_of_the_facet_and_the_root_are_put(void **state)
     ol_run_set_ids(f->run, OL_MAKE(ol_ids, .run_id = "exp/1", .step = "train", .attempt = "2",
                                    .model_version = "m:v1"));
     assert_int_equal(inject(f->run, h, NULL), OL_OK);
-    assert_string_equal(h->values[2], "lineage.run_id=exp/1,lineage.step=train,lineage.attempt=2");
+    assert_string_equal(h->values[2],
+                        "lineage.run_id=exp/1,lineage.step=train,lineage.attempt=2" SELF);
     /* a child shares what says whose part it is, not what it works on */
     assert_int_equal(
         ol_run_new_child(f->run, OL_MAKE(ol_run_options, .job_name = "c"), &child, NULL), OL_OK);
@@ -201,7 +211,8 @@ static void ids_of_the_facet_and_the_root_are_put(void **state)
     h = make(NULL, NULL, NULL);
     assert_int_equal(inject(f->run, h, NULL), OL_OK);
     assert_string_equal(h->values[0], "00-22222222222272228222222222222222-a02318fbf2fcf91c-00");
-    assert_non_null(strstr(h->values[2], "lineage.run_id=" ROOT_ID ","));
+    assert_string_equal(h->values[2], "lineage.run_id=" ROOT_ID ",lineage.step=my%20job" SELF
+                                      ",lineage.root=n/p/" ROOT_ID);
     free(h);
 }
 
@@ -229,7 +240,10 @@ static void what_came_is_in_the_event_and_goes_to_children(void **state)
         ol_run_new_child(f->run, OL_MAKE(ol_run_options, .job_name = "c"), &child, NULL), OL_OK);
     assert_int_equal(inject(child, h, NULL), OL_OK);
     assert_string_equal(h->values[0], GIVEN);
-    assert_string_equal(h->values[2], "x=1,lineage.run_id=R,lineage.step=S");
+    assert_memory_equal(h->values[2],
+                        "x=1,lineage.run_id=R,lineage.step=S,lineage.parent=default/c/",
+                        sizeof "x=1,lineage.run_id=R,lineage.step=S,lineage.parent=default/c/" - 1);
+    assert_non_null(strstr(h->values[2], ",lineage.root=default/my%20job/" RUN_ID));
     ol_run_free(child);
     free(came);
     free(h);
@@ -255,6 +269,8 @@ static void malformed_keys_are_refused_one_by_one(void **state)
         {{NULL, NULL, "a,b,lineage.run_id=R,c"}, "baggage", 1, "", "R||||"},
         {{NULL, NULL, "lineage.run_id=R,lineage.run_id=T"}, NULL, 0, "", "T||||"},
         {{"x", NULL, "="}, "traceparent", 2, "", "||||"},
+        {{NULL, NULL, "lineage.parent=n/j/7,lineage.step=S"}, "lineage.parent", 1, "", "|S|||"},
+        {{NULL, NULL, "lineage.parent=" CALLER ",lineage.root="}, "lineage.root", 1, "", "||||"},
     };
     struct fixture *f = *state;
     uint64_t ignored = 0;
@@ -280,6 +296,104 @@ static void malformed_keys_are_refused_one_by_one(void **state)
                                    "VERSION-TRACE-SPAN-FLAGS, not all zero\n");
 }
 
+/* "PARENT of ROOT" as the run's parent facet says it; "": none. */
+static void assert_parent(const struct ol_run *run, const char *want)
+{
+    struct ol__span facet;
+    struct ol__origin parent = {0}, root = {0};
+    char text[1000] = "";
+    if (ol__run_find_facet(run, "parent", &facet)) {
+        assert_int_equal(ol__origin_read(facet, OL_ORIGIN_FACET, &parent, &root, NULL), OL_OK);
+        snprintf(text, sizeof text, "%s/%s/%s of %s/%s/%s", parent.job_namespace, parent.job_name,
+                 parent.run_id, root.job_namespace, root.job_name, root.run_id);
+        ol__origin_release(&parent);
+        ol__origin_release(&root);
+    }
+    assert_string_equal(text, want);
+}
+
+static void the_caller_stands_above(void **state)
+{
+    static const struct {
+        const char *baggage, *parent;
+    } rows[] = {
+        {"lineage.parent=" CALLER ",lineage.root=" TOP, CALLER " of " TOP},
+        {"lineage.parent=" CALLER, CALLER " of " CALLER},
+        {"lineage.root=" TOP ",lineage.parent=" CALLER, CALLER " of " TOP},
+        {"lineage.parent=" CALLER ",lineage.root=nobody", CALLER " of " CALLER},
+        {"lineage.root=" TOP, ""},
+        {"lineage.parent=nobody,lineage.root=" TOP, ""},
+        {"lineage.parent=s3%3A//b/a%20job/" ROOT_ID,
+         "s3://b/a job/" ROOT_ID " of s3://b/a job/" ROOT_ID},
+    };
+    struct fixture *f = *state;
+    struct ol_run *child = NULL;
+    for (size_t i = 0; i < OL_COUNT(rows); i++) {
+        struct headers *h = make(NULL, NULL, rows[i].baggage);
+        new_run(f);
+        OL_IGNORE(extract(f->run, h, NULL) != OL_OK, "rows with nobody are partial");
+        assert_parent(f->run, rows[i].parent);
+        free(h);
+    }
+    /* a second call, to a run that serves several, stands in the place of the first */
+    struct headers *first = make(NULL, NULL, "lineage.parent=" CALLER);
+    struct headers *second = make(NULL, NULL, "lineage.parent=" TOP);
+    new_run(f);
+    assert_int_equal(extract(f->run, first, NULL), OL_OK);
+    assert_int_equal(extract(f->run, second, NULL), OL_OK);
+    assert_parent(f->run, TOP " of " TOP);
+    /* what the program says wins: a facet, or a parent within it */
+    new_run(f);
+    ol_run_set_parent(f->run,
+                      OL_MAKE(ol_parent, .run_id = ROOT_ID, .job_namespace = "n", .job_name = "p"));
+    assert_int_equal(extract(f->run, first, NULL), OL_OK);
+    assert_parent(f->run, "n/p/" ROOT_ID " of n/p/" ROOT_ID);
+    new_run(f);
+    assert_int_equal(
+        ol_run_new_child(f->run, OL_MAKE(ol_run_options, .job_name = "c"), &child, NULL), OL_OK);
+    assert_int_equal(extract(child, first, NULL), OL_OK);
+    assert_parent(child, "default/my job/" RUN_ID " of default/my job/" RUN_ID);
+    ol_run_free(child);
+    free(first);
+    free(second);
+}
+
+static void the_caller_wins_over_the_environment(void **state)
+{
+    struct fixture *f = *state;
+    struct ol_client *client = NULL;
+    struct ol_run *run = NULL;
+    struct headers *h = make(NULL, NULL, "lineage.parent=" CALLER ",lineage.root=" TOP);
+    setenv("OPENLINEAGE_PARENT_ID", "n/daemon/" RUN_ID, 1);
+    setenv("BAGGAGE", "lineage.parent=n/other/" ROOT_ID, 1);
+    assert_int_equal(
+        ol_client_open(OL_MAKE(ol_client_options, .producer = "https://example.org/p/1",
+                               .journal_directory = f->home),
+                       &client, NULL),
+        OL_OK);
+    assert_int_equal(ol_run_new(client, OL_MAKE(ol_run_options, .job_name = "r"), &run, NULL),
+                     OL_OK);
+    assert_parent(run, "n/daemon/" RUN_ID " of n/daemon/" RUN_ID);
+    assert_int_equal(extract(run, h, NULL), OL_OK);
+    assert_parent(run, CALLER " of " TOP);
+    ol_run_free(run);
+    ol_client_close(client, 0, NULL);
+    /* without the variable the baggage of the environment says whose part the process is */
+    unsetenv("OPENLINEAGE_PARENT_ID");
+    assert_int_equal(
+        ol_client_open(OL_MAKE(ol_client_options, .producer = "https://example.org/p/1",
+                               .journal_directory = f->home),
+                       &client, NULL),
+        OL_OK);
+    assert_int_equal(ol_run_new(client, OL_MAKE(ol_run_options, .job_name = "r"), &run, NULL),
+                     OL_OK);
+    assert_parent(run, "n/other/" ROOT_ID " of n/other/" ROOT_ID);
+    ol_run_free(run);
+    ol_client_close(client, 0, NULL);
+    unsetenv("BAGGAGE");
+    free(h);
+}
+
 /* A list of @p count members of @p size bytes. */
 static void fill(char *out, size_t count, size_t size)
 {
@@ -298,16 +412,19 @@ static void the_limits_of_the_w3c_hold(void **state)
         ol_status status;
         const char *tail; /* the list ends so */
     } rows[] = {
-        {62, 10, OL_OK, ",lineage.step=my%20job"},
+        {61, 10, OL_OK, SELF},
+        {62, 10, OL_PARTIAL, ",lineage.step=my%20job"},
         {63, 10, OL_PARTIAL, ",lineage.run_id=" RUN_ID},
         {64, 10, OL_PARTIAL, "v"},
         {65, 10, OL_PARTIAL, "v"},
-        {2, 4058, OL_OK, ",lineage.step=my%20job"}, /* 8117 bytes, and 52 + 22 */
+        {2, 4024, OL_OK, SELF}, /* 8049 bytes, and 52 + 22 + 69 */
+        {2, 4025, OL_PARTIAL, ",lineage.step=my%20job"},
+        {2, 4058, OL_PARTIAL, ",lineage.step=my%20job"}, /* 8117 bytes, and 52 + 22 */
         {2, 4059, OL_PARTIAL, ",lineage.run_id=" RUN_ID},
         {2, 4069, OL_PARTIAL, ",lineage.run_id=" RUN_ID},
         {2, 4096, OL_PARTIAL,
-         ",lineage.step=my%20job"}, /* 8193 bytes: its last member is not taken */
-        {1, 9000, OL_PARTIAL, "lineage.step=my%20job"},
+         ",lineage.step=my%20job" SELF}, /* 8193 bytes: its last member is not taken */
+        {1, 9000, OL_PARTIAL, SELF},
     };
     struct fixture *f = *state;
     for (size_t i = 0; i < OL_COUNT(rows); i++) {
@@ -401,6 +518,8 @@ int main(void)
         TEST(ids_of_the_facet_and_the_root_are_put),
         TEST(what_came_is_in_the_event_and_goes_to_children),
         TEST(malformed_keys_are_refused_one_by_one),
+        TEST(the_caller_stands_above),
+        TEST(the_caller_wins_over_the_environment),
         TEST(the_limits_of_the_w3c_hold),
         TEST(a_carrier_may_fail_or_only_write),
         TEST(wrong_calls_are_told),
