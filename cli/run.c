@@ -6,7 +6,8 @@
  * other descriptor, signal mask and dispositions, process group. Only OPENLINEAGE_PARENT_ID and
  *     OPENLINEAGE_ROOT_PARENT_ID are added to its environment, and OPENLINEAGE_CONTEXT, which would
  *     name another parent, is taken away. With --step also LINEAGE_RUN_ID, LINEAGE_RUNS,
- * LINEAGE_ATTEMPT_DIR, TRACEPARENT, TRACESTATE and BAGGAGE.
+ * LINEAGE_ATTEMPT_DIR, TRACEPARENT, TRACESTATE and BAGGAGE. In a call (BAGGAGE is set) the last
+ * three name this run.
  *  2. We exit as it does: its status, 128+n when signal n ended it, 126 if it could not be
  * executed, 127 if it was not found. Trouble with lineage never changes that; it is said on
  * standard error.

@@ -141,6 +141,14 @@ static const char *get_variable(void *arg, const char *key)
                                             : NULL;
 }
 
+static void hand_on(const struct ol_run *run)
+{
+    if (run != NULL)
+        OL_IGNORE(ol_context_inject(
+                      run, OL_MAKE(ol_carrier, .get = get_variable, .put = put_variable), NULL) < 0,
+                  "the command runs without");
+}
+
 static void tell_command(struct run_receipt *r, const struct ol_run *run)
 {
     char path[8192];
@@ -150,10 +158,7 @@ static void tell_command(struct run_receipt *r, const struct ol_run *run)
             setenv("LINEAGE_RUNS", r->runs, 1) != 0 ||
             (size > 0 && (size_t)size < sizeof path && setenv("LINEAGE_ATTEMPT_DIR", path, 1) != 0),
         "out of memory: the command runs without them");
-    if (run != NULL)
-        OL_IGNORE(ol_context_inject(
-                      run, OL_MAKE(ol_carrier, .get = get_variable, .put = put_variable), NULL) < 0,
-                  "the command runs without");
+    hand_on(run);
 }
 
 /* ---- claim and receipt ---- */
@@ -254,8 +259,11 @@ void run_receipt_start(struct run_receipt *r, const struct ol_run *run, char *co
     struct text t;
     struct ol__buf out;
     struct ol_error err = {.message = "out of memory"};
-    if (!r->is_taken)
+    if (!r->is_taken) {
+        if (getenv("BAGGAGE") != NULL) /* called itself: what the command calls has it for parent */
+            hand_on(run);
         return;
+    }
     text_init(&t, r, run, argv);
     ol__buf_init(&out, RECEIPT_FILE_MAX);
     receipt_write(&t.receipt, NULL, &out);

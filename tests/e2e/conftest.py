@@ -2,7 +2,7 @@
 """Fixtures of the end-to-end tests; what they lean on is in tests/support.
 
 LINEAGED_BUILD_DIR      where the programs were built (build/dev)
-LINEAGED_TESTS_REQUIRE  what must not be skipped: any of kafka,python,schema,java,airflow,spark, or all
+LINEAGED_TESTS_REQUIRE  what must not be skipped: any of kafka,python,schema,java,celery,airflow,spark, or all
 """
 import os
 import pathlib
@@ -143,6 +143,12 @@ def kafka_read(kafka):
 def python_client():
     """openlineage-python as a sender."""
     return _obtain("python", clients.PythonClient)
+
+
+@pytest.fixture(scope="session")
+def celery_python():
+    """The interpreter of a venv with a real Celery."""
+    return _obtain("celery", lambda: clients.venv_python("celery", SUPPORT / "clients/requirements-celery.txt"))
 
 
 @pytest.fixture(scope="session")
