@@ -66,10 +66,13 @@ static ol_status new_root(struct ol_client *client, const char *job_namespace, c
     return status;
 }
 
-static void emit(struct ol_run *root, enum ol_event event, bool is_quiet)
+void pipeline_emit(struct ol_run *run, enum ol_event event, int64_t time_ms, bool is_quiet)
 {
     struct ol_error err = {.message = ""};
-    ol_status status = ol_run_emit(root, event, &err);
+    if (run == NULL)
+        return;
+    ol_status status =
+        time_ms != 0 ? ol_run_emit_at(run, event, time_ms, &err) : ol_run_emit(run, event, &err);
     if ((status < 0 || status == OL_PARTIAL) && !is_quiet)
         cli_say("%s: %s", status < 0 ? "event not recorded" : "event recorded in part",
                 err.message);
@@ -133,7 +136,7 @@ ol_status pipeline_begin(const struct pipeline_options *options, struct ol_clien
         struct ol_error why = {.message = ""};
         if (new_root(client, options->job_namespace, name, run_id, options->is_detached, ret_root,
                      &why) == OL_OK)
-            emit(*ret_root, OL_START, options->is_quiet);
+            pipeline_emit(*ret_root, OL_START, 0, options->is_quiet);
         else if (!options->is_quiet)
             cli_say("no event for the run: %s", why.message);
     }
@@ -225,6 +228,6 @@ ol_status pipeline_end(const struct receipt_folder *folder, struct ol_run *root,
                   "emit reports it");
     }
     if (root != NULL && (status == OL_OK || status != OL_BUSY))
-        emit(root, event, is_quiet);
+        pipeline_emit(root, event, 0, is_quiet);
     return status;
 }

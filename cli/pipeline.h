@@ -19,6 +19,9 @@ struct pipeline_options {
 
 /** Client for what `lineage` itself emits; NULL after saying why, unless quiet. */
 struct ol_client *pipeline_open_client(const char *job_namespace, const bool *is_quiet);
+/** Hand an event over, saying what is wrong with it, unless quiet. @p time_ms since 1970 UTC; 0:
+ * now. @p run NULL: nothing is emitted. */
+void pipeline_emit(struct ol_run *run, enum ol_event event, int64_t time_ms, bool is_quiet);
 /** Make the folder, emit START, write the manifest. @p client NULL: nothing is emitted.
  *  @param ret_root  owned; NULL where nothing is emitted.
  *  @return as receipt_folder_make() and receipt_put(). */

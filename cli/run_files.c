@@ -274,6 +274,33 @@ void run_files_set_versions(struct run_files *files)
     }
 }
 
+ol_status run_files_list(const struct run_files *files, enum run_side side,
+                         struct receipt_artifact **ret, size_t *ret_count)
+{
+    struct receipt_artifact *items = calloc(files->count + 1, sizeof *items);
+    if (items == NULL)
+        return OL_NOMEM;
+    *ret = items;
+    *ret_count = 0;
+    for (size_t i = 0; i < files->count; i++) {
+        const struct run_file *f = &files->items[i];
+        bool is_hashed = f->version[0] != '\0';
+        if (f->side != side)
+            continue;
+        items[(*ret_count)++] = (struct receipt_artifact){
+            .path = f->text,
+            .name_space = f->path != NULL ? "file" : NULL,
+            .name = f->path,
+            .sha256 = is_hashed ? f->version + sizeof "sha256:" - 1 : NULL,
+            .size = f->size,
+            .media_type = receipt_media_type(f->text),
+            .kind = f->path != NULL ? "file" : "remote",
+            .basis = is_hashed ? "computed" : "unknown",
+            .reason = is_hashed ? NULL : f->reason};
+    }
+    return OL_OK;
+}
+
 void run_files_release(struct run_files *files)
 {
     for (size_t i = 0; i < files->count; i++) {

@@ -10,6 +10,7 @@
 #include <openlineage/openlineage.h>
 #include "cli.h"
 #include "hash.h"
+#include "receipt/record.h"
 
 #define RUN_FILES_MAX 10000
 #define RUN_VERSION_SIZE (sizeof "sha256:" + OL_SHA256_TEXT)
@@ -49,6 +50,10 @@ void *run_files_hash_inputs(void *files);
 void run_files_hash_outputs(struct run_files *files, bool is_quiet);
 /** Put the versions into the datasets' version facets. */
 void run_files_set_versions(struct run_files *files);
+/** What a receipt says of those on @p side; texts are borrowed from @p files. @p ret is owned:
+ * free(). @return OL_OK, OL_NOMEM. */
+OL_NODISCARD ol_status run_files_list(const struct run_files *files, enum run_side side,
+                                      struct receipt_artifact **ret, size_t *ret_count);
 void run_files_release(struct run_files *files);
 /** "64MiB", "0", "1000": bytes. */
 bool run_files_parse_size(const char *text, uint64_t *ret);
