@@ -64,7 +64,7 @@ static int new_key(const char *name)
 int verb_key(int argc, char **argv)
 {
     char key[KEY_MAX];
-    if (argc == 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)) {
+    if (argc >= 2 && (strcmp(argv[argc - 1], "--help") == 0 || strcmp(argv[argc - 1], "-h") == 0)) {
         fputs(usage_text, stdout);
         return CLI_YES;
     }
@@ -72,7 +72,7 @@ int verb_key(int argc, char **argv)
     if (!is_new && !(argc == 3 && strcmp(argv[1], "hash") == 0))
         return cli_usage("key", "expected new NAME or hash NAME");
     const char *name = argv[2];
-    if (!config_is_key_name(name, strlen(name)))
+    if (name[0] == '-' || !config_is_key_name(name, strlen(name))) /* a mistyped option */
         return cli_usage("key", "'%s': expected a name of 1 to %d of " API_KEY_NAME_MARKS, name,
                          API_KEY_NAME_MAX);
     ol__sha256_read_no_config();
