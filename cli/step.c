@@ -143,6 +143,14 @@ static const char *get_variable(void *arg, const char *key)
                                             : NULL;
 }
 
+static void hand_on(const struct ol_run *run)
+{
+    if (run != NULL)
+        OL_IGNORE(ol_context_inject(
+                      run, OL_MAKE(ol_carrier, .get = get_variable, .put = put_variable), NULL) < 0,
+                  "the command runs without");
+}
+
 bool step_directory(const struct step *s, char *out, size_t size)
 {
     if (!s->is_taken)
@@ -154,8 +162,11 @@ bool step_directory(const struct step *s, char *out, size_t size)
 void step_tell(const struct step *s, const struct ol_run *run)
 {
     char path[8192], number[24];
-    if (!s->is_taken)
+    if (!s->is_taken) {
+        if (getenv("BAGGAGE") != NULL) /* called itself: what the command calls has it for parent */
+            hand_on(run);
         return;
+    }
     snprintf(number, sizeof number, "%lld", (long long)s->attempt.number);
     OL_IGNORE(
         setenv("LINEAGE_RUN_ID", s->folder.run_id, 1) != 0 ||
@@ -166,10 +177,7 @@ void step_tell(const struct step *s, const struct ol_run *run)
                                    : unsetenv("LINEAGE_TASK_ID")) != 0 ||
             (step_directory(s, path, sizeof path) && setenv("LINEAGE_ATTEMPT_DIR", path, 1) != 0),
         "out of memory: the command runs without them");
-    if (run != NULL)
-        OL_IGNORE(ol_context_inject(
-                      run, OL_MAKE(ol_carrier, .get = get_variable, .put = put_variable), NULL) < 0,
-                  "the command runs without");
+    hand_on(run);
 }
 
 /* ---- claim and receipt ---- */

@@ -79,8 +79,8 @@ struct ol_run *step_begin(struct step *s, struct ol_client *client, struct ol_er
 /** Write the claim, as START says it. @p run may be NULL. */
 void step_claim(struct step *s, const struct ol_run *run);
 /** Set LINEAGE_RUN_ID, LINEAGE_RUNS, LINEAGE_STEP, LINEAGE_ATTEMPT, LINEAGE_TASK_ID,
- * LINEAGE_ATTEMPT_DIR and the trace context in our environment, for the command. @p run may be
- * NULL. */
+ * LINEAGE_ATTEMPT_DIR and the trace context in our environment, for the command; in a call without
+ * an attempt the context alone. @p run may be NULL. */
 void step_tell(const struct step *s, const struct ol_run *run);
 /** Write the receipt, and say which outputs an earlier attempt wrote with other bytes. @p run may
  * be NULL. */
