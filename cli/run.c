@@ -148,6 +148,8 @@ int verb_run(int argc, char **argv)
     bool has_hasher =
         has_inputs && pthread_create(&hasher, NULL, run_files_hash_inputs, &o.files) == 0;
     run_child_run(&child, command, &outcome);
+    if (!o.is_quiet)
+        run_files_show_progress(&o.files);
     if (has_hasher)
         pthread_join(hasher, NULL);
     else if (has_inputs)

@@ -139,7 +139,8 @@ def test_the_folder_is_what_the_format_says(place, schema_judge):
     assert first.stat().st_ino == second.stat().st_ino
     train = read(run / "steps/train/receipt.json")
     assert train["inputs"][0]["sha256"] == same["outputs"][0]["sha256"]  # the step before it, joined by content
-    assert train["inputs"][1] == {"path": "s3://bucket/labels", "kind": "remote", "basis": "unknown",
+    assert train["inputs"][1] == {"path": "s3://bucket/labels", "namespace": "s3://bucket",
+                                  "name": "labels", "kind": "remote", "basis": "unknown",
                                   "reason": "no file of this machine"}
     assert train["previous"] == {"path": "steps/010_clean/attempt-4/receipt.json",
                                  "sha256": sha256(run / "steps/010_clean/attempt-4/receipt.json")}

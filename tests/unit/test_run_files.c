@@ -99,8 +99,7 @@ static bool always(void)
 static void input_of(struct run_files *files, const char *name)
 {
     assert_int_equal(run_files_add(files, RUN_INPUT, name), OL_OK);
-    files->items[files->count - 1].path = strdup(name);
-    assert_non_null(files->items[files->count - 1].path);
+    run_files_declare(files, NULL);
 }
 
 static void test_input_changes(void **state)
@@ -109,7 +108,8 @@ static void test_input_changes(void **state)
     enum change { NOTHING, CONTENT, LONGER, REPLACED, REMOVED, HURRY, CHANGES };
     for (int change = NOTHING; change < CHANGES; change++) {
         struct run_files files = {.hash_limit = 1000,
-                                  .is_hurried = change == HURRY ? always : NULL};
+                                  .is_hurried = change == HURRY ? always : NULL,
+                                  .caching = ARTIFACT_CACHE_NONE};
         put("file", "abc", 3);
         input_of(&files, "file");
         run_files_open_inputs(&files);
@@ -126,9 +126,9 @@ static void test_input_changes(void **state)
             assert_int_equal(unlink("file"), 0);
         run_files_hash_inputs(&files);
         bool has_version = change == NOTHING || change == REPLACED || change == REMOVED;
-        assert_int_equal(files.items[0].version[0] != '\0', has_version);
+        assert_int_equal(files.items[0].artifact.sha256[0] != '\0', has_version);
         if (has_version)
-            assert_non_null(strstr(files.items[0].version, "ba7816bf8f01cfea"));
+            assert_non_null(strstr(files.items[0].artifact.sha256, "ba7816bf8f01cfea"));
         run_files_release(&files);
     }
 }
