@@ -314,6 +314,14 @@ void step_end(struct step *s, const struct ol_run *run, const struct step_result
     text_release(&t);
 }
 
+void step_again(struct step *s)
+{
+    receipt_attempt_release(&s->attempt);
+    s->attempt = (struct receipt_attempt){.fd = -1, .step_fd = -1};
+    s->is_taken = false;
+    memset(s->parts, 0, sizeof s->parts);
+}
+
 void step_close(struct step *s, bool is_success)
 {
     struct ol_error err = {.message = ""};

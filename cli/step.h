@@ -85,6 +85,9 @@ void step_tell(const struct step *s, const struct ol_run *run);
 /** Write the receipt, and say which outputs an earlier attempt wrote with other bytes. @p run may
  * be NULL. */
 void step_end(struct step *s, const struct ol_run *run, const struct step_result *result);
+/** After the attempt's last event: another attempt at the same step may be begun by step_begin().
+ */
+void step_again(struct step *s);
 /** After the attempt's last event: end the run if step_begin() made it; release all. */
 void step_close(struct step *s, bool is_success);
 /** The attempt's folder, absolute, into @p out. @return false: none is taken, or it is too long. */
