@@ -267,10 +267,14 @@ static int print_answer(const struct ask_options *o, int status, struct ol__buf 
     if (status == 200)
         return CLI_YES;
     char fallback[300];
-    snprintf(fallback, sizeof fallback,
-             status == 404 ? "nothing is recorded under '%.200s'"
-                           : "the agent answers '%.200s' with an error",
-             o->subject != NULL ? o->subject : asks[o->verb].name);
+    const char *subject = o->subject != NULL ? o->subject : o->job;
+    if (status != 404)
+        snprintf(fallback, sizeof fallback, "the agent answers '%s' with an error",
+                 asks[o->verb].name);
+    else if (subject != NULL)
+        snprintf(fallback, sizeof fallback, "nothing is recorded under '%.200s'", subject);
+    else
+        snprintf(fallback, sizeof fallback, "no run is recorded yet");
     char *message = cli_answer_message(body, fallback);
     cli_say("%s", message != NULL ? message : fallback);
     free(message);

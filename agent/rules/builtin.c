@@ -140,7 +140,9 @@ const struct builtin builtins[] = {
                "e-mail addresses; not git@ of repositories, nor what stands before @ in URLs",
                "://[^\\s/@]{0,512}+@(*SKIP)(*FAIL)"
                "|(?<![^\\s<>()\\[\\],;:\"'\\\\/=?&|{}])(?!git@)"
-               "[^\\s@<>()\\[\\],;:\"'\\\\/=?&|{}]{1,64}+@"
+               /* in URLs the sign is encoded */
+               "(?:[^\\s@<>()\\[\\],;:\"'\\\\/=?&|{}]{1,64}+@"
+               "|[^\\s@<>()\\[\\],;:\"'\\\\/=?&|{}%]{1,64}+%40)"
                "(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\\.){1,8}[A-Za-z]{2,24}(?![\\w-])",
                NULL},
     [NAMED] =
@@ -158,6 +160,7 @@ const size_t builtin_count = OL_COUNT(builtins);
 const struct builtin_trigger builtin_triggers[] = {
     {"-----BEGIN", BIT(PRIVATE_KEY), false, false},
     {"@", BIT(URL_PASSWORD) | BIT(EMAIL), false, false},
+    {"%40", BIT(EMAIL), false, false},
     {"assword", BIT(URL_PASSWORD) | BIT(PASSWORD) | BIT(NAMED), true, false},
     {"asswd", BIT(URL_PASSWORD) | BIT(PASSWORD) | BIT(NAMED), true, false},
     {"pwd", BIT(URL_PASSWORD) | BIT(PASSWORD) | BIT(NAMED), true, false},

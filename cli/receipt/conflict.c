@@ -22,18 +22,19 @@ static ol_status read_earlier(const struct receipt_attempt *a, struct receipt_co
     return OL_OK;
 }
 
-static void compare(struct receipt_conflicts *c, const struct receipt_artifact *now)
+static void compare(struct receipt_conflicts *c, const struct receipt_artifact *now,
+                    const char *shown)
 {
     for (size_t i = c->earlier_count; i > 0; i--) {
         const struct json_node *doc = c->earlier[i - 1].root;
         const struct json_node *then = json_get_items(doc, "outputs");
         for (; then != NULL; then = then->next) {
             const char *path = json_get_text(then, "path"), *was = json_get_text(then, "sha256");
-            if (path == NULL || was == NULL || strcmp(path, now->path) != 0)
+            if (path == NULL || was == NULL || strcmp(path, shown) != 0)
                 continue;
             if (strcmp(was, now->sha256) != 0)
                 c->items[c->count++] =
-                    (struct receipt_conflict){.path = now->path,
+                    (struct receipt_conflict){.path = path,
                                               .attempt = json_get_int(doc, "attempt", 0),
                                               .sha256 = now->sha256,
                                               .was = was};
@@ -52,11 +53,19 @@ ol_status receipt_find_conflicts(const struct receipt_attempt *attempt,
     ret->items = calloc(count, sizeof *ret->items);
     if (ret->items == NULL || read_earlier(attempt, ret) != OL_OK)
         return OL_NOMEM;
-    for (size_t i = 0; i < count; i++) {
-        if (outputs[i].sha256 != NULL)
-            compare(ret, &outputs[i]);
+    ol_status status = OL_OK;
+    for (size_t i = 0; i < count && status == OL_OK; i++) {
+        struct ol__buf shown;
+        if (outputs[i].sha256 == NULL)
+            continue;
+        ol__buf_init(&shown, RECEIPT_FILE_MAX);
+        receipt_shown_path(&outputs[i], &shown);
+        status = shown.status;
+        if (status == OL_OK && shown.size > 0)
+            compare(ret, &outputs[i], shown.data);
+        ol__buf_release(&shown);
     }
-    return OL_OK;
+    return status;
 }
 
 void receipt_conflicts_release(struct receipt_conflicts *conflicts)

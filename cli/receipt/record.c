@@ -95,6 +95,14 @@ static void write_command(struct ol__json_writer *w, const struct receipt *r)
     ol__json_end_object(w);
 }
 
+void receipt_shown_path(const struct receipt_artifact *a, struct ol__buf *out)
+{
+    if (strcmp(a->kind, "remote") == 0)
+        redact_text(ol__span_text(a->path), out);
+    else
+        ol__buf_add_text(out, a->path);
+}
+
 static void write_artifacts(struct ol__json_writer *w, const char *key,
                             const struct receipt_artifact *items, size_t count)
 {
@@ -102,8 +110,12 @@ static void write_artifacts(struct ol__json_writer *w, const char *key,
     ol__json_begin_array(w);
     for (size_t i = 0; i < count; i++) {
         const struct receipt_artifact *a = &items[i];
+        struct ol__buf path;
         ol__json_begin_object(w);
-        ol__json_member_text(w, "path", a->path);
+        ol__buf_init(&path, RECEIPT_FILE_MAX);
+        receipt_shown_path(a, &path);
+        ol__json_key(w, "path");
+        write_shown(w, &path);
         ol__json_member_text_opt(w, "namespace", a->name_space);
         ol__json_member_text_opt(w, "name", a->name);
         ol__json_member_text_opt(w, "sha256", a->sha256);

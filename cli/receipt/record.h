@@ -25,6 +25,9 @@ struct receipt_artifact {
     const char *basis;  /**< computed, declared, unknown */
     const char *reason; /**< why it is unknown */
 };
+/** The path as receipts say it: of what is elsewhere without credentials and other secrets (R12).
+ */
+void receipt_shown_path(const struct receipt_artifact *a, struct ol__buf *out);
 struct receipt_conflict {
     const char *path;
     int64_t attempt;

@@ -43,6 +43,8 @@ static const struct sample samples[] = {
     {"email", "owner: J\xc3\xb6rg@example.de", "owner: [redacted:email]"},
     {"email", "<a@b.io>,c_d@e-f.org.", "<[redacted:email]>,[redacted:email]."},
     {"email", "user=x@y.com&z", "user=[redacted:email]&z"},
+    {"email", "/x?mail=jane.doe%40example.com&y=1", "/x?mail=[redacted:email]&y=1"},
+    {"email", "100%40 of it, a%40b", NULL},
     {"email", "git@github.com:org/repo.git", NULL},
     {"email", "abfss://raw@account.dfs.core.windows.net/x", NULL},
     {"email", "postgres://etl@db.example.com:5432/x", NULL},

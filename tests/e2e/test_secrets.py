@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A secret, a card number and an e-mail address that come in by any way appear nowhere: every file of the receipts,
+the journal, the spool, the store, what a server was sent, logs, and what was printed are searched byte for byte."""
+import json
+import os
+import pathlib
+import subprocess
+
+import pytest
+
+from agent_process import Agent, http_route, store_route
+
+SECRET = "correct-horse-battery-7"
+TOKEN = "ghp_" + "x7Kq" * 9
+CARD = "4111 1111 1111 1111"
+EMAIL = "jane.doe@example.com"
+NEEDLES = [text.encode() for text in (
+    SECRET, TOKEN, CARD, CARD.replace(" ", ""), CARD.replace(" ", "-"), EMAIL, EMAIL.replace("@", "%40"))]
+
+
+class Place:
+    """A user's files, the receipts beside them, an agent with a server and a store; what was printed is kept."""
+
+    def __init__(self, runner, built, directory, url):
+        self.files, self.runs, self.printed = directory / "files", directory / "runs", directory / "printed"
+        self.files.mkdir()
+        self.agent = Agent(runner, built("lineaged"), directory / "agent",
+                           [http_route("marquez", url, profile="marquez"), store_route(directory / "agent/lineage.db")])
+        clean = {k: v for k, v in os.environ.items()
+                 if not k.startswith(("OPENLINEAGE", "LINEAGE", "BAGGAGE", "TRACE", "GIT_"))}
+        self.env = {**clean, **{k: v for k, v in self.agent.environment().items() if v},
+                    "OPENLINEAGE_NAMESPACE": "tests", "LINEAGE_RUNS": str(self.runs),
+                    "PATH": "%s:%s" % (built("lineage").parent, clean["PATH"]),
+                    # of the user, for other programs
+                    "MY_API_KEY": SECRET, "GITHUB_TOKEN": TOKEN, "CARD_NUMBER": CARD, "CONTACT": EMAIL,
+                    "DATABASE_URL": "postgresql://jane:%s@db/shop" % SECRET}
+
+    def __call__(self, *words, check=0, **more):
+        done = subprocess.run([str(word) for word in words], env={**self.env, **more}, cwd=self.files,
+                              capture_output=True, stdin=subprocess.DEVNULL, timeout=120, check=False)
+        with open(self.printed, "ab") as printed:
+            printed.write(done.stdout + done.stderr)
+        assert done.returncode == check, (words, done.returncode, done.stdout, done.stderr)
+        return done.stdout.decode().strip()
+
+    def begin(self, *words):
+        self.env["LINEAGE_RUN_ID"] = self("lineage", "begin", "--pipeline", "nightly", *words)
+        return self.runs / self.env["LINEAGE_RUN_ID"]
+
+    def finish(self, standin, wait_until, events):
+        """End the run, deliver everything, then ask and look around as people do who search for an error."""
+        self("lineage", "end")
+        waiting = sum(b'"eventType"' in line for path in self.agent.journal.glob("*.jsonl")
+                      for line in path.read_bytes().splitlines())
+        assert waiting >= events
+        before = self.search(standin)
+        self.agent.start()
+        wait_until(lambda: standin.stats()["posts"] >= waiting, 60, lambda: str(standin.stats()))
+        wait_until(lambda: b"COMPLETE" in subprocess.run(
+            ["lineage", "runs", "--job", "nightly"], env=self.env, capture_output=True, timeout=60,
+            check=False).stdout, 30, "the run in the store")
+        newest = json.loads(self("lineage", "runs", "--json"))["runs"][0]["run_id"]
+        for words in (["show", "step"], ["why", "step"], ["status"], ["verify"], ["config"], ["events", newest],
+                      ["spool", "cat", "--meta", "--directory", self.agent.spool]):
+            self("lineage", *words)
+        return before + self.search(standin)
+
+    def search(self, standin):
+        """(where, what) for each of them that is found."""
+        folders = (self.runs, self.agent.home, standin.log_path.parent)
+        paths = [self.printed, *self.printed.parent.glob("*.err"), *self.printed.parent.glob("*.out")]
+        paths += [path for folder in folders for path in folder.rglob("*") if path.is_file()]
+        found = [(str(path), needle.decode()) for path in paths for needle in NEEDLES if needle in path.read_bytes()]
+        found += [(str(path), needle.decode()) for folder in folders for path in folder.rglob("*")
+                  for needle in NEEDLES if needle in os.fsencode(path)]
+        for post in standin.posts():
+            told = post.body + json.dumps(post.headers).encode()
+            found += [("sent: " + post.body[:200].decode(), needle.decode()) for needle in NEEDLES if needle in told]
+        return found
+
+
+@pytest.fixture
+def place(runner, built, workdir, standin):
+    return Place(runner, built, workdir, standin.url)
+
+
+def test_the_search_finds(place, standin):
+    """Where nothing is taken out it is found: a name that the user chose for a job."""
+    place("lineage", "run", "--job", "mail to " + EMAIL, "--", "true")
+    assert {what for _, what in place.search(standin)} == {EMAIL}
+
+
+def test_command_line_and_environment(place, standin, wait_until):
+    place.begin("--param", "password=" + SECRET, "--param", "to=" + EMAIL, "--tag", "card=" + CARD, "--group",
+                "login=postgresql://jane:%s@db/shop" % SECRET)
+    place("lineage", "run", "--step", "step", "--param", "api_key=" + SECRET, "--param", "note=for " + EMAIL, "--tag",
+          "token=" + TOKEN, "--group", "customer=" + CARD.replace(" ", "-"), "--", "true", "--token", SECRET,
+          "--password=" + SECRET, "--to", EMAIL, CARD, CARD.replace(" ", ""), TOKEN,
+          "curl -H 'Authorization: Bearer %s' https://jane:%s@h/?mail=%s" % (SECRET, SECRET, EMAIL))
+    place("lineage", "run", "--step", "step", "--", "false", "--token", SECRET, EMAIL, check=1)
+    place("lineage", "run", "--step", "step", "--", "./no-such", EMAIL, CARD, check=127)
+    assert place.finish(standin, wait_until, 8) == []
+
+
+def test_addresses(place, standin, wait_until):
+    """What is read and written, with credentials and what came in a query."""
+    place.begin()
+    for uri in ("https://jane:%s@h.example/data.csv?token=%s&mail=%s" % (SECRET, TOKEN, EMAIL.replace("@", "%40")),
+                "postgresql://jane:%s@db:5432/shop.public.users" % SECRET,
+                "s3://bucket/key?X-Amz-Signature=" + SECRET):
+        place("lineage", "run", "--step", "step", "-i", uri, "-o", uri, "--", "true")
+    place("lineage", "run", "--job", "plain", "-i", uri, "--", "true")
+    assert place.finish(standin, wait_until, 10) == []
+
+
+def test_a_repository(place, standin, wait_until):
+    """Its remote holds a password, its author has an address."""
+    for words in (["init", "-q"], ["config", "user.email", EMAIL], ["config", "user.name", "Jane"],
+                  ["remote", "add", "origin", "https://jane:%s@git.example/shop.git" % SECRET]):
+        place("git", *words)
+    (place.files / "a.py").write_text("print()\n")
+    place("git", "add", "a.py")
+    place("git", "commit", "-q", "-m", "for %s: %s" % (EMAIL, TOKEN))
+    place("git", "checkout", "-q", "-b", "feature")
+    (place.files / "a.py").write_text("password = '%s'\n" % SECRET)
+    place.printed.write_bytes(b"")  # git's own words
+    place.begin()
+    place("lineage", "run", "--step", "step", *GIT, "--", "true")
+    assert place.finish(standin, wait_until, 4) == []
+
+
+GIT = []
