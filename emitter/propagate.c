@@ -44,10 +44,8 @@ static bool copy_digits(const char *uuid, size_t first, size_t count, char *out)
     return has_any;
 }
 
-/* Without a trace from outside: the root run's 128 bits name it, the run's last 64 the caller. Not
- * sampled: nobody records it. */
-static bool make_trace(const struct ol_run *run, const struct ol__origin *root,
-                       struct ol__trace *ret)
+bool ol__run_make_trace(const struct ol_run *run, const struct ol__origin *root,
+                        struct ol__trace *ret)
 {
     *ret = (struct ol__trace){.flags = 0};
     return (copy_digits(root->run_id, 0, OL_TRACE_ID_TEXT, ret->trace_id) ||
@@ -80,7 +78,7 @@ static ol_status put_trace(const struct ol_run *run, const struct ol__origin *ro
     bool is_ours = run->travel.trace.trace_id[0] == '\0';
     if (!is_ours)
         trace = run->travel.trace;
-    else if (!make_trace(run, root, &trace))
+    else if (!ol__run_make_trace(run, root, &trace))
         return OL_OK; /* ids that are all zero */
     ol__traceparent_format(&trace, text);
     ol_status status = put(carrier, "traceparent", text, err);

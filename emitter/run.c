@@ -46,6 +46,7 @@ void ol_run_free(struct ol_run *run)
     ol__travel_release(&run->travel);
     ol__json_reader_free(run->context.reader);
     free(run->parent_id);
+    ol__run_share_release(run->share);
     ol__client_release(run->client);
     free(run);
 }
@@ -370,6 +371,8 @@ static ol_status emit(struct ol_run *run, enum ol_event type, int64_t time_ms, s
         return ol__client_refused(client, ol__error_set(&why, OL_NOMEM, "event: out of memory"),
                                   &why, err);
     struct ol__shed shed = {.items = NULL};
+    if (run->share != NULL && atomic_load(&run->share->is_diverted))
+        run->is_diverted = true; /* an answer of it lies in the journal */
     size_t control_size = ol__event_write(run, type, time_ms, NULL, line);
     ol_status status = line->status;
     if (ol__shed_is_needed(client, line, control_size))
@@ -391,6 +394,8 @@ static ol_status emit(struct ol_run *run, enum ol_event type, int64_t time_ms, s
                                                     .is_diverted = &run->is_diverted},
                                  err);
     ol__client_give_buffer(client, line);
+    if (run->share != NULL && run->is_diverted)
+        atomic_store(&run->share->is_diverted, true);
     if (status == OL_OK && run->is_lean)
         mark_sent(run);
     if (status == OL_OK && shed.count > 0)
@@ -433,8 +438,11 @@ ol_status ol_run_emit_at(struct ol_run *run, enum ol_event event, int64_t time_m
     ol_status status = run->is_filtered
                            ? ol__error_set(err, OL_DISABLED, "a filter matches the job's name")
                            : emit(run, event, time_ms, err);
-    if (status >= 0 && ol__event_ends_run(event))
+    if (status >= 0 && ol__event_ends_run(event)) {
         run->has_ended = true;
+        if (run->share != NULL)
+            atomic_store(&run->share->has_ended, true);
+    }
     return status;
 }
 

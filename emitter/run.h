@@ -29,6 +29,13 @@ struct ol__dataset_set {
     size_t table_size; /**< a power of two, at least twice count; 0: none */
 };
 
+/** What a run and its serving handles, which are on other threads, tell each other. */
+struct ol__run_share {
+    _Atomic size_t users;     /**< the run, and each handle: the last one frees */
+    _Atomic bool has_ended;   /**< a terminal event was accepted */
+    _Atomic bool is_diverted; /**< an event lies in the journal: the others follow it there */
+};
+
 struct ol_run {
     struct ol__facet_place place; /* first */
     struct ol_job job;
@@ -46,7 +53,8 @@ struct ol_run {
     struct ol__buf job_head;  /**< `"job":{"namespace":"...","name":"...","facets":` */
     struct ol__travel travel; /**< what came with the call that it serves, or in the environment */
     struct ol__dataset_set inputs, outputs;
-    struct ol_dataset *subject; /**< of a DatasetEvent; owned */
+    struct ol_dataset *subject;  /**< of a DatasetEvent; owned */
+    struct ol__run_share *share; /**< held; NULL: it never had a serving handle */
 };
 
 /** Find or make. @return NULL: no memory or too many; kept in run->first_error. */
@@ -72,6 +80,14 @@ bool ol__run_find_facet(const struct ol_run *run, const char *key, struct ol__sp
 /** The run at the top, from the parent facet as it is now; the run itself without one.
  *  @return OL_OK, OL_NOMEM; OL_INVALID: a parent facet from JSON that says no such thing. */
 OL_NODISCARD ol_status ol__run_find_root(const struct ol_run *run, struct ol__origin *ret);
+/** Without a trace from outside: the root run's 128 bits name it, the run's last 64 the caller. Not
+ * sampled: nobody records it. @return false: ids that are all zero. */
+bool ol__run_make_trace(const struct ol_run *run, const struct ol__origin *root,
+                        struct ol__trace *ret);
+/** Made when first asked for; the caller holds it. NULL: out of memory. From the run's thread. */
+struct ol__run_share *ol__run_share(struct ol_run *run);
+/** NULL is a no-op. Any thread. */
+void ol__run_share_release(struct ol__run_share *share);
 
 /** The parent facet of a run that stands elsewhere. */
 OL_NODISCARD ol_status ol__run_set_origin(struct ol_run *run, const struct ol__origin *parent,

@@ -421,5 +421,6 @@ OL_API ol_status ol_dataset_delete_facet(struct ol_dataset *dataset, const char 
 #ifdef __cplusplus
 }
 #endif
+#include <openlineage/answer.h>
 #include <openlineage/facets.h>
 #endif

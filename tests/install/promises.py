@@ -17,12 +17,12 @@ import subprocess
 import sys
 import tempfile
 
-HEADERS = ("status.h", "values.h", "facets.h", "openlineage.h")
+HEADERS = ("status.h", "values.h", "facets.h", "openlineage.h", "answer.h")
 SKIP = 77
 # May fail without a word, or cannot fail: nothing to be tried there.
 HARMLESS = set("""
  __asprintf_chk __ctype_b_loc __ctype_tolower_loc __ctype_toupper_loc __cxa_finalize __environ environ __errno_location
- __longjmp_chk __memcpy_chk __memmove_chk __memset_chk __snprintf_chk __stack_chk_fail __strcpy_chk __strcat_chk
+ __explicit_bzero_chk explicit_bzero __longjmp_chk __memcpy_chk __memmove_chk __memset_chk __snprintf_chk __stack_chk_fail __strcpy_chk __strcat_chk
  __strncpy_chk __vsnprintf_chk _setjmp setjmp longjmp asprintf snprintf vsnprintf clock_gettime closedir fclose free
  dlclose dlsym getauxval getenv geteuid getpid munmap
  memchr memcmp memcpy memmem memmove memrchr memset qsort bsearch sched_yield secure_getenv strcasecmp strchr strchrnul strcmp
@@ -81,7 +81,7 @@ class Function:
 
     def takes_handle(self):
         return bool(self.parameters) and bool(
-            re.match(r"(const )?struct ol_(client|run|job|dataset) \*\w+$", self.parameters[0]))
+            re.match(r"(const )?struct ol_(client|run|job|dataset|serving) \*\w+$", self.parameters[0]))
 
 
 def functions(place):
@@ -102,8 +102,8 @@ def argument(parameter, is_plausible):
         return "text" if is_plausible else "NULL"
     if not is_plausible or kind.startswith("enum"):
         return "0" if "*" not in kind else "NULL"
-    if re.match(r"struct ol_(client|run|dataset) \*\*", kind):
-        return "(void *)&" + re.search(r"ol_(client|run|dataset)", kind).group(1)
+    if re.match(r"struct ol_(client|run|dataset|serving) \*\*", kind):
+        return "(void *)&" + re.search(r"ol_(client|run|dataset|serving)", kind).group(1)
     if kind == "struct ol_error *":
         return "&error"
     if kind == "const char **":
@@ -128,9 +128,9 @@ def call(function, is_plausible):
         want = "NULL" if "*" in function.result else "0"
     lines = ['    EXPECT(%s == %s);' % (expression, want)]
     if makes and is_plausible:
-        lines += ["    EXPECT(%s == NULL);" % re.search(r"\*\*ret_?(\w*)", p).group(0)[2:].replace(
-            "ret_dataset", "dataset").replace("ret", "run") for p in function.parameters if re.search(r"\*\*ret(_dataset)?$", p)]
-        lines.append("    run = RUN_JUNK; dataset = SET_JUNK;")
+        lines += ["    EXPECT(%s == NULL);" % re.search(r"ol_(\w+) \*\*", p).group(1)
+                  for p in function.parameters if re.search(r"\*\*ret(_dataset)?$", p)]
+        lines.append("    run = RUN_JUNK; dataset = SET_JUNK; serving = SERVING_JUNK;")
     return "\n".join(lines)
 
 
@@ -141,6 +141,7 @@ NULL_PROGRAM = """
 #define EXPECT(c) do { checks++; if (!(c)) { failures++; printf("FAILED: %%s\\n", #c); } } while (0)
 #define RUN_JUNK ((struct ol_run *)&junk)
 #define SET_JUNK ((struct ol_dataset *)&junk)
+#define SERVING_JUNK ((struct ol_serving *)&junk)
 static _Alignas(16) char zeroes[4096];
 int main(void)
 {
@@ -152,7 +153,8 @@ int main(void)
     struct ol_client *client = NULL;
     struct ol_run *run = RUN_JUNK;
     struct ol_dataset *dataset = SET_JUNK;
-    (void)client; (void)reason; (void)error;
+    struct ol_serving *serving = SERVING_JUNK;
+    (void)client; (void)reason; (void)error; (void)serving;
 %s
     /* The functions without a handle, with nothing at all. */
     EXPECT(ol_client_open(NULL, &client, &error) == OL_INVALID && client == NULL);
@@ -253,8 +255,8 @@ def check_size(place, _program=None):
     print("text %d bytes; needs %s" % (text, " ".join(needed)))
     if extra:
         fail("needs more than libc, libuuid, yajl: " + " ".join(extra))
-    if text > 300 * 1024:
-        fail("text above 300 KB")
+    if text > 400 * 1024:
+        fail("text above 400 KB")
 
 
 # Of abidiff's report, what leads to a change, and the one change that is allowed: a struct that grew at its
