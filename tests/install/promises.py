@@ -7,7 +7,7 @@ imports   the library binds to nothing that a good guest leaves alone, and all t
           by tests/fault (PROGRAM --list)
 headers   each installed header compiles alone, as C11, C17 and C++17, with gcc and clang
 manual    openlineage(3) names each function
-size      text below 300 KB; linked: libc, libuuid, yajl
+size      text below 400 KB; linked: libc, libuuid, yajl
 abi       nothing that a program was built with is gone or moved (emitter/libopenlineage.abi)
 """
 import os
@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 
-HEADERS = ("status.h", "values.h", "facets.h", "openlineage.h", "answer.h")
+HEADERS = ("status.h", "values.h", "facets.h", "openlineage.h", "answer.h", "call.h")
 SKIP = 77
 # May fail without a word, or cannot fail: nothing to be tried there.
 HARMLESS = set("""
@@ -81,7 +81,7 @@ class Function:
 
     def takes_handle(self):
         return bool(self.parameters) and bool(
-            re.match(r"(const )?struct ol_(client|run|job|dataset|serving) \*\w+$", self.parameters[0]))
+            re.match(r"(const )?struct ol_(client|run|job|dataset|serving|call) \*\w+$", self.parameters[0]))
 
 
 def functions(place):
@@ -102,10 +102,12 @@ def argument(parameter, is_plausible):
         return "text" if is_plausible else "NULL"
     if not is_plausible or kind.startswith("enum"):
         return "0" if "*" not in kind else "NULL"
-    if re.match(r"struct ol_(client|run|dataset|serving) \*\*", kind):
-        return "(void *)&" + re.search(r"ol_(client|run|dataset|serving)", kind).group(1)
+    if re.match(r"struct ol_(client|run|dataset|serving|call) \*\*", kind):
+        return "(void *)&" + re.search(r"ol_(client|run|dataset|serving|call)", kind).group(1)
     if kind == "struct ol_error *":
         return "&error"
+    if kind == "struct ol_call_result *":
+        return "(void *)zeroes"
     if kind == "const char **":
         return "&reason"
     if kind.startswith("const struct"):
@@ -130,7 +132,7 @@ def call(function, is_plausible):
     if makes and is_plausible:
         lines += ["    EXPECT(%s == NULL);" % re.search(r"ol_(\w+) \*\*", p).group(1)
                   for p in function.parameters if re.search(r"\*\*ret(_dataset)?$", p)]
-        lines.append("    run = RUN_JUNK; dataset = SET_JUNK; serving = SERVING_JUNK;")
+        lines.append("    run = RUN_JUNK; dataset = SET_JUNK; serving = SERVING_JUNK; call = CALL_JUNK;")
     return "\n".join(lines)
 
 
@@ -142,6 +144,7 @@ NULL_PROGRAM = """
 #define RUN_JUNK ((struct ol_run *)&junk)
 #define SET_JUNK ((struct ol_dataset *)&junk)
 #define SERVING_JUNK ((struct ol_serving *)&junk)
+#define CALL_JUNK ((struct ol_call *)&junk)
 static _Alignas(16) char zeroes[4096];
 int main(void)
 {
@@ -154,7 +157,8 @@ int main(void)
     struct ol_run *run = RUN_JUNK;
     struct ol_dataset *dataset = SET_JUNK;
     struct ol_serving *serving = SERVING_JUNK;
-    (void)client; (void)reason; (void)error; (void)serving;
+    struct ol_call *call = CALL_JUNK;
+    (void)call; (void)client; (void)reason; (void)error; (void)serving;
 %s
     /* The functions without a handle, with nothing at all. */
     EXPECT(ol_client_open(NULL, &client, &error) == OL_INVALID && client == NULL);
