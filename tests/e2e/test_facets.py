@@ -16,7 +16,11 @@ CORE = "https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/"
 NOT_IN_PYTHON = {"run.gcp_composer_run", "run.gcp_dataproc", "job.gcp_composer_job", "job.gcp_lineage",
                  "input.icebergScanReport", "output.icebergCommitReport", "run.lineaged_run", "run.lineaged_context",
                  "run.lineaged_inferred",
-                 "run.lineaged_shed", "job.lineaged_shed", "dataset.lineaged_shed"}
+                 "run.lineaged_shed", "job.lineaged_shed", "dataset.lineaged_shed",
+                 "dataset.lineaged_artifact", "dataset.lineaged_artifact.remote",
+                 *("run.lineaged_" + name for name in (
+                     "call", "prompt", "retrieval", "answer", "answers", "reproducibility", "metrics", "deployment",
+                     "approval", "gates", "code", "machine", "container", "tools", "dvc"))}
 BY_LIBRARY = {"processing_engine"}  # stands in every run
 
 

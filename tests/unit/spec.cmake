@@ -8,7 +8,8 @@ foreach(name facets facet_encode facets_built)
   ol_unit_test(${name} ol_facets ol_test_support)
   target_sources(test_${name} PRIVATE facets_fixture.c)
 endforeach()
-target_sources(test_facets_built PRIVATE ${PROJECT_SOURCE_DIR}/tests/support/c/facets_built.c)
+target_sources(test_facets_built PRIVATE ${PROJECT_SOURCE_DIR}/tests/support/c/facets_built.c
+  ${PROJECT_SOURCE_DIR}/tests/support/c/facets_ours.c)
 target_compile_definitions(test_facets_built PRIVATE SOURCE_DIRECTORY="${PROJECT_SOURCE_DIR}")
 add_test(NAME unit.generate
          COMMAND Python3::Interpreter ${CMAKE_CURRENT_SOURCE_DIR}/test_generate.py -v)

@@ -212,16 +212,21 @@ class OurSchemas(unittest.TestCase):
     def check_struct(self, facts, struct, schema):
         fields = facts.structs[struct]["fields"]
         types = {"text": "string", "date-time": "string", "int": "integer", "real": "number", "bool": "boolean",
-                 "array": "array", "texts": "array"}
+                 "array": "array", "texts": "array", "map": "object"}
         self.assertEqual(schema["type"], "object")
         self.assertEqual(schema.get("required", []), [f["name"] for f in fields if f["required"]])
         self.assertEqual([*schema["properties"]], [f["name"] for f in fields])
         for field in fields:
             own = dict(schema["properties"][field["name"]])
-            items = own.pop("items", None)
+            items, each = own.pop("items", None), own.pop("additionalProperties", None)
             format_ = {"format": field["type"]} if field["type"] == "date-time" else {}
             self.assertEqual(own, {"type": types[field["type"]], **format_, "description": field["doc"]})
             self.assertEqual(items is not None, types[field["type"]] == "array")
+            self.assertEqual(each is not None, field["type"] == "map")
+            if each is not None:
+                entry = facts.structs[field["of"]]
+                self.assertTrue(entry["is_value"])
+                self.assertEqual(each, {"type": types[entry["fields"][0]["type"]]})
             if field["type"] == "texts":
                 self.assertEqual(items, {"type": "string"})
             elif items is not None:
@@ -235,6 +240,15 @@ class OurSchemas(unittest.TestCase):
                          ["run_id", "step", "attempt", "task_id", "dataset_id", "feature_view", "corpus_sha",
                           "prompt_template", "model_version", "provider_request_id"])
         self.assertEqual({f["type"] for f in fields}, {"text"})
+
+    def test_no_facet_of_ours_repeats_a_name_of_the_flat_one(self):
+        facts = generate.Facts(SPEC / "facts")
+        flat = {f["name"] for f in facts.structs["ids"]["fields"]}
+        others = [f for f in facts.facets if f.get("base") == "lineaged" and f["struct"] != "ids"]
+        self.assertGreater(len(others), 20)
+        for facet in others:
+            names = {f["name"] for f in facts.structs[facet["struct"]]["fields"]}
+            self.assertEqual(names & flat, set(), facet["key"])
 
 
 # Every kind of fact at once: what the 40 standard definitions need.

@@ -18,6 +18,24 @@ struct built_facet {
     ol_status (*build)(const struct built_handles *h);
 };
 
-extern const struct built_facet built_facets[];
+extern const struct built_facet built_facets[]; /**< all of them */
 extern const size_t built_facet_count;
+
+/* Of facets_ours.c: facets of our own that built_facets names. */
+#define BUILT_OURS(name) ol_status built_##name(const struct built_handles *h)
+BUILT_OURS(artifact);
+BUILT_OURS(artifact_remote);
+BUILT_OURS(ai_call);
+BUILT_OURS(prompt);
+BUILT_OURS(retrieval);
+BUILT_OURS(reproducibility);
+BUILT_OURS(metrics);
+BUILT_OURS(deployment);
+BUILT_OURS(approvals);
+BUILT_OURS(gates);
+BUILT_OURS(code);
+BUILT_OURS(machine);
+BUILT_OURS(container);
+BUILT_OURS(tools);
+BUILT_OURS(dvc);
 #endif
