@@ -74,6 +74,7 @@ static void start(struct run_options *o, struct step *step, struct ol_run *run)
                                       OL_MAKE(ol_job_type, .processing_type = "BATCH",
                                               .integration = "LINEAGE", .job_type = "COMMAND")) < 0,
                   "emit reports it");
+    o->files.runs = step->runs;
     run_files_declare(&o->files, run);
     run_files_open_inputs(&o->files); /* before the command can change them */
     pipeline_emit(run, OL_START, 0, o->is_quiet);

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <unistd.h>
+#include "receipt/object.h"
 #include "run_files.h"
 
 #define OPEN_MAX_INPUTS 256 /* the others are found by name when their turn comes */
@@ -46,8 +47,12 @@ void run_files_declare(struct run_files *files, struct ol_run *run)
 static void look(struct run_files *files, enum run_side side)
 {
     size_t budget = ARTIFACT_MEMBERS_MAX - OL_MIN(files->members, ARTIFACT_MEMBERS_MAX);
+    struct stat st;
+    bool has_runs = files->runs != NULL && stat(files->runs, &st) == 0;
     for (size_t i = 0; i < files->count; i++) {
         struct artifact *a = &files->items[i].artifact;
+        a->skip_device = has_runs ? (uint64_t)st.st_dev : 0;
+        a->skip_inode = has_runs ? (uint64_t)st.st_ino : 0;
         if (files->items[i].side == side && artifact_look(a, &budget) != OL_OK)
             snprintf(a->reason, sizeof a->reason, "out of memory");
     }
@@ -177,18 +182,24 @@ static struct receipt_artifact describe(const struct run_file *f)
 {
     const struct artifact *a = &f->artifact;
     bool is_declared = a->version != NULL, is_hashed = a->sha256[0] != '\0';
+    bool has_members = a->kind == ARTIFACT_DIRECTORY || a->kind == ARTIFACT_LIST;
+    bool is_kept = a->member_count >= 0 && a->members.size <= RECEIPT_KEEP_LIMIT_MAX;
     return (struct receipt_artifact){.path = f->text,
                                      .name_space = a->name_space,
                                      .name = a->name,
                                      .sha256 = is_hashed ? a->sha256 : NULL,
                                      .version = is_declared && !is_hashed ? a->version : NULL,
                                      .size = a->size,
-                                     .media_type = receipt_media_type(a->subject),
+                                     .media_type =
+                                         has_members ? NULL : receipt_media_type(a->subject),
                                      .kind = artifact_kind_name(a->kind),
                                      .basis = is_declared ? "declared"
                                               : is_hashed ? "computed"
                                                           : "unknown",
-                                     .reason = a->reason[0] != '\0' ? a->reason : NULL};
+                                     .reason = a->reason[0] != '\0' ? a->reason : NULL,
+                                     .member_count = a->member_count,
+                                     .members = {a->members.data, a->members.size},
+                                     .members_sha256 = is_kept ? a->members_sha256 : NULL};
 }
 
 ol_status run_files_list(const struct run_files *files, enum run_side side,

@@ -28,6 +28,7 @@ struct run_files {
     uint64_t hash_limit;      /**< bytes; 0: hash nothing */
     bool (*is_hurried)(void); /**< asked between blocks: true ends the hashing; NULL: never */
     enum artifact_caching caching;
+    const char *runs; /**< the runs folder, which is part of no directory; NULL: none. Borrowed */
     /* its own */
     struct artifact_cache *cache; /**< owned; NULL: none, or not opened yet */
     struct artifact_progress progress;

@@ -12,8 +12,10 @@ static void print_help(void)
         "Usage: lineage run [OPTION]... [--] COMMAND [ARGUMENT]...\n"
         "Run COMMAND and record it as one run: START before, COMPLETE or FAIL after.\n"
         "\n"
-        "  -i, --input FILE|URI     it reads this (again for each)\n"
-        "  -o, --output FILE|URI    it writes this (again for each)\n"
+        "  -i, --input ARTIFACT     it reads this (again for each)\n"
+        "  -o, --output ARTIFACT    it writes this (again for each): a file, a directory, a glob,\n"
+        "                           @LIST (a file with one path a line), manifest:FILE (JSON\n"
+        "                           lines with path or id, and sha256), or a URI\n"
         "      --job NAME           job name; default: the step, else the command's file name\n"
         "      --namespace NAME     job namespace; default: OPENLINEAGE_NAMESPACE, else 'default'\n"
         "      --run-id ID          the run's id: a UUID, or any id of a scheduler or tracker, "
@@ -22,6 +24,8 @@ static void print_help(void)
         "      --system NAME        whose id that is, e.g. slurm:cluster-a\n"
         "      --hash-limit SIZE    files past this get no version (default 1GiB; 0: hash "
         "nothing)\n"
+        "      --no-cache           ask no hashes of an earlier command, and leave none\n"
+        "      --rehash             ask none, but leave new ones\n"
         "      --ok-codes N[,N]     these exit statuses are a success as well\n"
         "  -q, --quiet              say nothing about lineage on standard error\n"
         "  -h, --help\n"
@@ -99,6 +103,8 @@ enum option_code {
     JOB = 256,
     NAMESPACE,
     HASH_LIMIT,
+    NO_CACHE,
+    REHASH,
     RUN_ID,
     SYSTEM,
     OK_CODES,
@@ -181,6 +187,12 @@ static int take_option(int code, struct run_options *o)
             return cli_usage("run", "--hash-limit: '%s' is no size (examples: 0, 64MiB, 2GiB)",
                              optarg);
         break;
+    case NO_CACHE:
+        o->files.caching = ARTIFACT_CACHE_NONE;
+        break;
+    case REHASH:
+        o->files.caching = ARTIFACT_CACHE_REFRESH;
+        break;
     case OK_CODES:
         if (!parse_codes(optarg, o->is_ok))
             return cli_usage("run", "--ok-codes: '%.60s': expected exit statuses, e.g. 0,3",
@@ -233,6 +245,8 @@ int run_options_parse(int argc, char **argv, struct run_options *o)
                                             {"run-id", required_argument, NULL, RUN_ID},
                                             {"system", required_argument, NULL, SYSTEM},
                                             {"hash-limit", required_argument, NULL, HASH_LIMIT},
+                                            {"no-cache", no_argument, NULL, NO_CACHE},
+                                            {"rehash", no_argument, NULL, REHASH},
                                             {"ok-codes", required_argument, NULL, OK_CODES},
                                             {"step", required_argument, NULL, STEP},
                                             {"seq", required_argument, NULL, SEQ},

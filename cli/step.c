@@ -8,6 +8,7 @@
 #include "cli.h"
 #include "pipeline.h"
 #include "receipt/conflict.h"
+#include "receipt/members.h"
 #include "origin.h"
 #include "run_ids.h"
 #include "times.h"
@@ -287,6 +288,15 @@ static void set_result(struct text *t, const struct step_result *result)
     r->signal = t->signal;
 }
 
+static void keep_members(const struct step *s, const struct step_result *result)
+{
+    struct ol_error err = {.message = ""};
+    if (receipt_members_keep(s->runs, result->inputs, result->input_count, &err) != OL_OK ||
+        receipt_members_keep(s->runs, result->outputs, result->output_count, &err) != OL_OK)
+        trouble(s, "step '%s': members of its artifacts are not kept: %s", s->attempt.step,
+                err.message);
+}
+
 void step_end(struct step *s, const struct ol_run *run, const struct step_result *result)
 {
     struct text t;
@@ -303,8 +313,14 @@ void step_end(struct step *s, const struct ol_run *run, const struct step_result
     t.receipt.conflicts = conflicts.items;
     t.receipt.conflict_count = conflicts.count;
     for (size_t i = 0; i < conflicts.count; i++)
-        trouble(s, "step '%s': output '%s' is not what attempt %lld wrote", s->attempt.step,
-                conflicts.items[i].path, (long long)conflicts.items[i].attempt);
+        trouble(s, "step '%s': output '%s' is not what attempt %lld wrote%s%.200s%s",
+                s->attempt.step, conflicts.items[i].path, (long long)conflicts.items[i].attempt,
+                conflicts.items[i].member != NULL ? ": '" : "",
+                conflicts.items[i].member != NULL ? conflicts.items[i].member : "",
+                conflicts.items[i].member == NULL      ? ""
+                : conflicts.items[i].member_count == 1 ? "' differs"
+                                                       : "' and others differ");
+    keep_members(s, result);
     if (status == OL_OK)
         status = receipt_attempt_end(&s->attempt, strcmp(result->status, "COMPLETE") == 0,
                                      write_receipt, &t, &choice, sha256, &err);

@@ -157,6 +157,19 @@ static struct ol__span take_segment(struct ol__span *path)
     return segment;
 }
 
+/* ?etag=VALUE, its quotes left out: "etag:VALUE". */
+static void take_etag(struct ol__name *n, struct ol__span parameters)
+{
+    static const char *const keys[] = {"etag", NULL};
+    struct ol__span value = ol__name_parameter(parameters, keys);
+    if (value.size >= 2 && value.data[0] == '"' && value.data[value.size - 1] == '"')
+        value = (struct ol__span){value.data + 1, value.size - 2};
+    if (value.size == 0 || n->version.used > 0)
+        return;
+    ol__name_put(&n->version, "etag:", 5);
+    ol__name_put(&n->version, value.data, value.size);
+}
+
 /* Objects, paths, and what else stands behind //authority/. */
 static void name_place(const struct ol__name_scheme *s, struct ol__span rest, struct ol__name *ret)
 {
@@ -171,6 +184,8 @@ static void name_place(const struct ol__name_scheme *s, struct ol__span rest, st
             (struct ol__span){path.data + query, path.size - query}, version_keys);
         if ((s->versions & OL_VERSIONED_QUERY) != 0 && version.size > 0)
             take_version(ret, version.data, version.size);
+        else if ((s->versions & OL_VERSIONED_QUERY) != 0)
+            take_etag(ret, (struct ol__span){path.data + query, path.size - query});
         path.size = query;
     } else {
         const char *query = memchr(path.data, '?', path.size);

@@ -67,7 +67,8 @@ const struct ol__name_scheme ol__name_schemes[] = {
     {"sqlite", "sqlite", OL_NAME_LOCAL, .needs_no_slashes = true},
     {"duckdb", "duckdb", OL_NAME_LOCAL, .needs_no_slashes = true},
     /* messages */
-    {"kafka", "kafka", OL_NAME_TABLE, 9092, .levels = 1, .host = OL_HOST_FIRST},
+    {"kafka", "kafka", OL_NAME_TABLE, 9092, .levels = 1, .host = OL_HOST_FIRST,
+     .versions = OL_VERSIONED_OFFSETS},
     {"pubsub", "pubsub", OL_NAME_ID, .needs_no_slashes = true},
     /* models and what they are fed */
     {"model", "model", OL_NAME_REST, .type = "MODEL", AI},
@@ -176,8 +177,44 @@ static size_t generation_size(const char *name, size_t size)
     return is_one ? digits + 1 : 0;
 }
 
+/* Up to 19 digits and the mark behind them; 0: it is none. */
+static size_t number_size(const char *text, size_t size, char mark)
+{
+    size_t digits = 0;
+    while (digits < size && is_digit(text[digits]))
+        digits++;
+    bool is_one =
+        digits >= 1 && digits <= 19 && (mark == '\0' || (digits < size && text[digits] == mark));
+    return !is_one ? 0 : mark == '\0' ? digits : digits + 1;
+}
+
+/* TOPIC#0:100-200,1:7-9 */
+static size_t offsets_size(const char *name, size_t size)
+{
+    size_t mark = size;
+    while (mark > 0 && name[mark - 1] != '#')
+        mark--;
+    if (mark < 2)
+        return 0;
+    for (size_t at = mark;; at++) {
+        static const char marks[] = {':', '-', '\0'};
+        for (size_t i = 0; i < sizeof marks; i++) {
+            size_t used = number_size(name + at, size - at, marks[i]);
+            if (used == 0)
+                return 0;
+            at += used;
+        }
+        if (at == size)
+            return size - mark + 1;
+        if (name[at] != ',')
+            return 0;
+    }
+}
+
 size_t ol__name_tag_size(const char *name, size_t size, unsigned forms)
 {
+    if ((forms & OL_VERSIONED_OFFSETS) != 0)
+        return offsets_size(name, size);
     if ((forms & OL_VERSIONED_GENERATION) != 0)
         return generation_size(name, size);
     if ((forms & (OL_VERSIONED_TAG | OL_VERSIONED_IMAGE)) == 0)

@@ -26,7 +26,8 @@ enum ol__name_version {
     OL_VERSIONED_GENERATION = 8, /**< KEY#DIGITS */
     OL_VERSIONED_LAST = 16,      /**< NAME/VERSION, when these two segments are all */
     OL_VERSIONED_REF = 32,       /**< //REPOSITORY/REF/PATH */
-    OL_VERSIONED_REPO = 64       /**< OWNER/NAME@REVISION/PATH */
+    OL_VERSIONED_REPO = 64,      /**< OWNER/NAME@REVISION/PATH */
+    OL_VERSIONED_OFFSETS = 128   /**< TOPIC#PARTITION:FROM-TO,... */
 };
 
 /** How a host is written. Bits. */

@@ -68,6 +68,15 @@ ol_status artifact_init(struct artifact *a, const char *text, bool is_local)
     return OL_OK;
 }
 
+ol_status artifact_init_path(struct artifact *a, const char *path)
+{
+    *a = (struct artifact){.text = path, .subject = path, .size = -1, .member_count = -1};
+    ol__buf_init(&a->members, ARTIFACT_TEXT_MAX);
+    a->is_literal = true;
+    a->path = strdup(path);
+    return a->path != NULL ? OL_OK : OL_NOMEM;
+}
+
 /* ---- looking ---- */
 
 /** Forget what was found before. */
@@ -105,7 +114,7 @@ ol_status artifact_look(struct artifact *a, size_t *budget)
     bool is_there = lstat(a->path, &st) == 0;
     bool is_directory = is_there && stat(a->path, &st) == 0 && S_ISDIR(st.st_mode);
     if (a->kind == ARTIFACT_FILE || a->kind == ARTIFACT_DIRECTORY || a->is_glob) {
-        a->is_glob = !is_there && strpbrk(a->path, "*?[") != NULL;
+        a->is_glob = !is_there && !a->is_literal && strpbrk(a->path, "*?[") != NULL;
         a->kind = a->is_glob ? ARTIFACT_LIST : is_directory ? ARTIFACT_DIRECTORY : ARTIFACT_FILE;
     }
     ol_status status = a->kind == ARTIFACT_DIRECTORY ? artifact_walk(a, budget)

@@ -21,17 +21,19 @@ enum artifact_kind {
     ARTIFACT_KINDS
 };
 struct artifact {
-    enum artifact_kind kind; /**< a directory is a file until it was looked at */
-    const char *text;        /**< as given; borrowed */
-    const char *subject;     /**< what of it names the dataset; borrowed from the text */
-    char *name_space, *name; /**< owned; NULL: no dataset has such a name */
-    char *version;           /**< owned: the version that the text declares; NULL */
-    char *path;              /**< owned: of a file of this machine that is hashed; NULL */
-    bool is_glob;
+    enum artifact_kind kind;   /**< a directory is a file until it was looked at */
+    const char *text;          /**< as given; borrowed */
+    const char *subject;       /**< what of it names the dataset; borrowed from the text */
+    char *name_space, *name;   /**< owned; NULL: no dataset has such a name */
+    char *version;             /**< owned: the version that the text declares; NULL */
+    char *path;                /**< owned: of a file of this machine that is hashed; NULL */
+    bool is_glob, is_literal;  /**< a name with stars is no glob */
     struct artifact_sum *sums; /**< what is hashed; their paths are in the arena */
     size_t sum_count, sum_cap;
     const char **links; /**< lines of symbolic links, in the arena */
     size_t link_count, link_cap;
+    uint64_t skip_device,
+        skip_inode;  /**< a folder beneath a directory that is no part of it; 0 none */
     size_t left_out; /**< entries that are no files, folders or links */
     struct ol__arena arena;
     char sha256[OL_SHA256_TEXT + 1]; /**< computed or declared; "" none */
@@ -49,6 +51,8 @@ const char *artifact_kind_name(enum artifact_kind kind);
  * for.
  * @return OL_OK, OL_NOMEM: artifact_release() in any case. */
 OL_NODISCARD ol_status artifact_init(struct artifact *a, const char *text, bool is_local);
+/** The file or directory at @p path, whatever its name looks like. Otherwise as artifact_init(). */
+OL_NODISCARD ol_status artifact_init_path(struct artifact *a, const char *path);
 /** Find what is hashed, as it is now; reads folders, lists and globs, but no file's content. May be
  * called again: then all is found anew. @p budget members are left to find; less afterwards.
  * @return OL_OK, whatever was found; OL_NOMEM. */

@@ -140,7 +140,9 @@ static ol_status walk_entry(struct walk *w, int dirfd, const char *name,
         status = errno == ENOENT ? OL_OK /* gone before it was looked at */
                                  : refuse(w->a, "'%.100s': %s", below(w), strerror(errno));
     else if (S_ISDIR(st.st_mode))
-        status = walk_folder(w, dirfd, name, parent);
+        status = w->a->skip_inode == (uint64_t)st.st_ino && w->a->skip_device == (uint64_t)st.st_dev
+                     ? OL_OK
+                     : walk_folder(w, dirfd, name, parent);
     else if (S_ISREG(st.st_mode))
         status = add_file(w, &st);
     else if (S_ISLNK(st.st_mode))

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 #include "attempt.h"
+#include "members.h"
 
 struct check {
     const struct receipt_folder *folder;
@@ -115,32 +116,14 @@ static bool is_step_folder(const char *folder, const struct json_node *doc)
 static ol_status check_output(struct check *c, const char *path, const char *cwd,
                               const struct json_node *output)
 {
-    char full[8192], sha256[OL_SHA256_TEXT + 1];
-    struct ol_error why;
-    const char *name = json_get_text(output, "path"), *expected = json_get_text(output, "sha256");
-    if (name == NULL || expected == NULL || !is_text(output, "kind", "file"))
-        return OL_OK;
-    bool is_absolute = name[0] == '/' || cwd == NULL;
-    int size =
-        snprintf(full, sizeof full, "%s%s%s", is_absolute ? "" : cwd, is_absolute ? "" : "/", name);
-    if (size < 0 || (size_t)size >= sizeof full)
-        return OL_OK;
-    int fd = open(full, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    if (fd < 0) {
-        tell(c, path, "output '%s': %s", full, strerror(errno));
-        return OL_OK;
-    }
-    ol_status status = ol__sha256_file(fd, 0, sha256, NULL, &why);
-    close(fd);
-    c->figures->files++;
-    if (status == OL_NOMEM)
-        return ol__error_set(c->err, OL_NOMEM, "'%s': out of memory", full);
-    if (status != OL_OK)
-        tell(c, path, "output '%s': %s", full, why.message);
-    else if (strcmp(sha256, expected) != 0)
-        tell(c, path, "output '%s' was changed: its hash is %s, the receipt says %.64s", full,
-             sha256, expected);
-    return OL_OK;
+    char problem[1024];
+    bool is_read;
+    ol_status status = receipt_check_output(c->folder->runs, cwd, output, problem, sizeof problem,
+                                            &is_read, c->err);
+    c->figures->files += is_read ? 1 : 0;
+    if (status == OL_OK && problem[0] != '\0')
+        tell(c, path, "%s", problem);
+    return status;
 }
 
 static ol_status check_winner(struct check *c, const char *path, const char *folder,

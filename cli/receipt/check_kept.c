@@ -7,27 +7,39 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+static ol_status note(struct receipt_kept_list *list, const char *who, const char *sha256,
+                      struct ol_error *err)
+{
+    if (sha256 == NULL)
+        return OL_OK; /* what was not kept, and why */
+    if (list->count == list->cap) {
+        size_t cap = list->cap == 0 ? 16 : list->cap * 2;
+        struct receipt_kept_name *items = realloc(list->items, cap * sizeof *items);
+        if (items == NULL)
+            return ol__error_set(err, OL_NOMEM, "kept content: out of memory");
+        list->items = items;
+        list->cap = cap;
+    }
+    struct receipt_kept_name *name = &list->items[list->count++];
+    snprintf(name->sha256, sizeof name->sha256, "%s", sha256);
+    snprintf(name->who, sizeof name->who, "%s", who);
+    return OL_OK;
+}
+
 ol_status receipt_kept_note(struct receipt_kept_list *list, const char *who,
                             const struct json_node *doc, struct ol_error *err)
 {
-    const struct json_node *kept = json_get_items(doc, "kept");
-    for (; kept != NULL; kept = kept->next) {
-        const char *sha256 = json_get_text(kept, "sha256");
-        if (sha256 == NULL)
-            continue; /* what was not kept, and why */
-        if (list->count == list->cap) {
-            size_t cap = list->cap == 0 ? 16 : list->cap * 2;
-            struct receipt_kept_name *items = realloc(list->items, cap * sizeof *items);
-            if (items == NULL)
-                return ol__error_set(err, OL_NOMEM, "kept content: out of memory");
-            list->items = items;
-            list->cap = cap;
-        }
-        struct receipt_kept_name *name = &list->items[list->count++];
-        snprintf(name->sha256, sizeof name->sha256, "%s", sha256);
-        snprintf(name->who, sizeof name->who, "%s", who);
+    static const char *const artifacts[] = {"inputs", "outputs"};
+    ol_status status = OL_OK;
+    const struct json_node *item = json_get_items(doc, "kept");
+    for (; status == OL_OK && item != NULL; item = item->next)
+        status = note(list, who, json_get_text(item, "sha256"), err);
+    for (size_t i = 0; i < OL_COUNT(artifacts); i++) {
+        item = json_get_items(doc, artifacts[i]);
+        for (; status == OL_OK && item != NULL; item = item->next)
+            status = note(list, who, json_get_text(json_get(item, "members"), "sha256"), err);
     }
-    return OL_OK;
+    return status;
 }
 
 void receipt_kept_list_release(struct receipt_kept_list *list)

@@ -126,6 +126,13 @@ static void write_artifacts(struct ol__json_writer *w, const char *key,
         ol__json_member_text(w, "kind", a->kind);
         ol__json_member_text(w, "basis", a->basis);
         ol__json_member_text_opt(w, "reason", a->reason);
+        if (a->members_sha256 != NULL || a->member_count > 0) {
+            ol__json_key(w, "members");
+            ol__json_begin_object(w);
+            ol__json_member_int(w, "count", a->member_count);
+            ol__json_member_text_opt(w, "sha256", a->members_sha256);
+            ol__json_end_object(w);
+        }
         ol__json_end_object(w);
     }
     ol__json_end_array(w);
@@ -144,6 +151,10 @@ static void write_conflicts(struct ol__json_writer *w, const struct receipt *r)
         ol__json_member_int(w, "attempt", c->attempt);
         ol__json_member_text(w, "sha256", c->sha256);
         ol__json_member_text(w, "was", c->was);
+        if (c->member != NULL) {
+            ol__json_member_text(w, "member", c->member);
+            ol__json_member_int(w, "members", c->member_count);
+        }
         ol__json_end_object(w);
     }
     ol__json_end_array(w);

@@ -21,9 +21,12 @@ struct receipt_artifact {
     const char *version; /**< of what is known by another version than its hash */
     int64_t size;        /**< bytes; below 0: not known */
     const char *media_type;
-    const char *kind;   /**< file, remote... (R10) */
-    const char *basis;  /**< computed, declared, unknown */
-    const char *reason; /**< why it is unknown */
+    const char *kind;           /**< file, remote... (R10) */
+    const char *basis;          /**< computed, declared, unknown */
+    const char *reason;         /**< why it is unknown */
+    int64_t member_count;       /**< below 1, without members_sha256: it has none */
+    struct ol__span members;    /**< their text, which is kept in objects/ */
+    const char *members_sha256; /**< of that text; NULL: it is not kept */
 };
 /** The path as receipts say it: of what is elsewhere without credentials and other secrets (R12).
  */
@@ -32,6 +35,8 @@ struct receipt_conflict {
     const char *path;
     int64_t attempt;
     const char *sha256, *was;
+    char *member;         /**< owned: the first member that differs; NULL: not known */
+    int64_t member_count; /**< how many differ */
 };
 struct receipt_origin {
     const char *run_id, *root_run_id, *parent_run_id, *job_namespace, *job_name;

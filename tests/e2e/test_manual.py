@@ -129,6 +129,8 @@ class Scratch:
 FILES = {
     "raw.csv": "b\na\nb\n",
     "train": "#!/bin/sh\ncat \"$1\" \"$1\" > \"$2\"\n",
+    "images/1.png": "1", "images/more/2.png": "2", "parts/a.csv": "a\n", "parts/b.csv": "b\n", "names.txt": "raw.csv\nparts/a.csv\n",
+    "documents.jsonl": json.dumps({"id": "doc-1", "sha256": "0" * 64}) + "\n",
     "event.json": json.dumps({"eventType": "START", "eventTime": "2026-02-04T18:41:12Z", "producer": "https://example.org",
                               "schemaURL": "https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/RunEvent",
                               "run": {"runId": "0195d2c4-a1b9-7e6f-8a3c-0d1e2f405162"},

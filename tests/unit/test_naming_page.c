@@ -83,7 +83,7 @@ static void write_schemes(struct ol__buf *out)
     } versions[] = {{OL_VERSIONED_TAG, "tag"},     {OL_VERSIONED_IMAGE, "image"},
                     {OL_VERSIONED_QUERY, "query"}, {OL_VERSIONED_GENERATION, "generation"},
                     {OL_VERSIONED_LAST, "last"},   {OL_VERSIONED_REF, "ref"},
-                    {OL_VERSIONED_REPO, "repo"}};
+                    {OL_VERSIONED_REPO, "repo"},   {OL_VERSIONED_OFFSETS, "offsets"}};
     ol__buf_add_text(out, "| scheme | name space | port | behind jdbc: | name | versions | kind |\n"
                           "|---|---|---|---|---|---|---|\n");
     for (size_t i = 0; i < ol__name_scheme_count; i++) {
