@@ -18,7 +18,7 @@
 static const struct ask {
     const char *name;
     const char *help;
-    bool needs_subject, has_depth, has_limit, has_filters, has_json;
+    bool needs_subject, has_depth, has_limit, has_filters, has_json, has_request;
 } asks[] = {
     [ASK_WHY] =
         {"why",
@@ -32,13 +32,17 @@ static const struct ask {
     [ASK_RUNS] =
         {"runs",
          "Usage: lineage runs [--job NAME] [--state STATE] [--limit N] [--json] [ID]\n"
-         "Runs, newest first; with ID those that carry it as a tag or id (run_id, task_id...).\n"
+         "Runs, newest first; with ID those that carry it as a tag or id (run_id, task_id...),\n"
+         "or that answered a request of that id.\n"
          "STATE is RUNNING, COMPLETE, FAIL or ABORT.\n",
          false, false, true, true, true},
-    [ASK_SHOW] = {"show",
-                  "Usage: lineage show [--json] X\n"
-                  "All that is recorded about a dataset, a job or a run.\n",
-                  true, false, false, false, true},
+    [ASK_SHOW] =
+        {"show",
+         "Usage: lineage show [--json] [--request] X\n"
+         "All that is recorded about a dataset, a job, a run, or an answer of a service.\n"
+         "--request: X is the id of a request (request_id, provider_request_id or trace_id\n"
+         "of an answer), and nothing else.\n",
+         true, false, false, false, true, true},
     [ASK_EVENTS] = {"events",
                     "Usage: lineage events [--limit N] RUN\n"
                     "The events of a run as they came, one a line, where the store keeps them.\n",
@@ -49,7 +53,7 @@ struct ask_options {
     enum ask_verb verb;
     const char *subject, *job, *state;
     const char *depth, *limit; /* as given: checked, then passed on */
-    bool is_json;
+    bool is_json, is_request;
 };
 
 static void print_help(const struct ask *ask)
@@ -75,14 +79,12 @@ static bool is_number(const char *text, long max)
 /** @return 0: go on; -1: done; CLI_USAGE. */
 static int parse(int argc, char **argv, struct ask_options *o)
 {
-    enum { DEPTH = 256, LIMIT, JSON, JOB, STATE };
-    static const struct option options[] = {{"depth", required_argument, NULL, DEPTH},
-                                            {"limit", required_argument, NULL, LIMIT},
-                                            {"json", no_argument, NULL, JSON},
-                                            {"job", required_argument, NULL, JOB},
-                                            {"state", required_argument, NULL, STATE},
-                                            {"help", no_argument, NULL, 'h'},
-                                            {NULL, 0, NULL, 0}};
+    enum { DEPTH = 256, LIMIT, JSON, JOB, STATE, REQUEST };
+    static const struct option options[] = {
+        {"depth", required_argument, NULL, DEPTH}, {"limit", required_argument, NULL, LIMIT},
+        {"json", no_argument, NULL, JSON},         {"job", required_argument, NULL, JOB},
+        {"state", required_argument, NULL, STATE}, {"request", no_argument, NULL, REQUEST},
+        {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0}};
     const struct ask *ask = &asks[o->verb];
     int c;
     while ((c = getopt_long(argc, argv, "h", options, NULL)) != -1) {
@@ -103,6 +105,10 @@ static int parse(int argc, char **argv, struct ask_options *o)
         case JOB:
             o->job = optarg;
             is_known = ask->has_filters;
+            break;
+        case REQUEST:
+            o->is_request = true;
+            is_known = ask->has_request;
             break;
         case STATE:
             o->state = optarg;
@@ -175,6 +181,7 @@ static ol_status ask_agent(struct place *place, const struct ask_options *o, con
     client_add_query(&target, "limit", o->limit);
     client_add_query(&target, "job", o->job);
     client_add_query(&target, "state", o->state);
+    client_add_query(&target, "request", o->is_request ? "1" : NULL);
     ol_status st = target.status == OL_OK
                        ? place_get(place, target.data, ret_status, answer, err)
                        : ol__error_set(err, target.status, "the question is too long");
@@ -193,6 +200,7 @@ static ol_status ask(struct place *place, const struct ask_options *o, const cha
     struct store_question question = {
         .subject = subject,
         .content = content,
+        .is_request = o->is_request,
         .depth = o->depth != NULL ? strtol(o->depth, NULL, 10) : 0,
         .limit = o->limit != NULL ? strtol(o->limit, NULL, 10) : 0,
         .uid = STORE_ANY_UID,
@@ -298,7 +306,7 @@ int verb_ask(int argc, char **argv)
     ol__buf_init(&subject, 16384);
     ol__buf_init(&answer, CLIENT_ANSWER_MAX);
     ol_status st = place_find(&place, &err);
-    if (st == OL_OK && asks[o.verb].needs_subject)
+    if (st == OL_OK && asks[o.verb].needs_subject && !o.is_request)
         st = resolve(o.subject, &subject, content);
     else if (st == OL_OK && o.subject != NULL)
         st = ol__buf_add_text(&subject, o.subject);
@@ -308,7 +316,7 @@ int verb_ask(int argc, char **argv)
         st = ask(&place, &o, subject.data, content[0] != '\0' ? content : NULL, &status, &answer,
                  &err);
     if (st == OL_OK && status == 404 && o.subject != NULL && asks[o.verb].needs_subject &&
-        resolve_bare(o.subject, &subject, content) == OL_OK)
+        !o.is_request && resolve_bare(o.subject, &subject, content) == OL_OK)
         st = ask_again(&place, &o, subject.data, content, &status, &answer, &err);
     result = st == OL_OK ? print_answer(&o, status, &answer) : cli_fail(&place, st, &err);
     place_release(&place);

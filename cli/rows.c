@@ -252,9 +252,23 @@ static ol_status show_one(struct pretty *p, const struct json_node *thing)
     return st;
 }
 
+/** When it was given, and the run that gave it. */
+static void rows_answer(struct pretty *p, const struct json_node *answer)
+{
+    const struct json_node *run = json_get(answer, "run");
+    char time[ROWS_TEXT];
+    rows_time(json_get_text(answer, "at"), time);
+    pretty_text(p, PRETTY_BOLD, text_or(json_get(answer, "answer"), "request_id", "?"));
+    ol__buf_add_format(p->out, "  %s", time);
+    if (run != NULL) {
+        ol__buf_add_text(p->out, "  by ");
+        rows_run(p, run);
+    }
+}
+
 ol_status tree_show(struct pretty *p, const struct json_node *root, struct ol_error *err)
 {
-    static const char *const members[] = {"datasets", "jobs", "runs"};
+    static const char *const members[] = {"datasets", "jobs", "runs", "answers"};
     ol_status st = OL_OK;
     bool is_first = true;
     for (size_t i = 0; i < OL_COUNT(members); i++) {
@@ -265,6 +279,8 @@ ol_status tree_show(struct pretty *p, const struct json_node *root, struct ol_er
             is_first = false;
             if (i == 0)
                 rows_dataset(p, n, PRETTY_BOLD);
+            else if (i == 3)
+                rows_answer(p, n);
             else
                 rows_run(p, n);
             ol__buf_add_char(p->out, '\n');

@@ -72,6 +72,7 @@ void admin_question(struct admin_questions *q, const struct admin_request *reque
         .content = request->parameter(request, "content"),
         .job = request->parameter(request, "job"),
         .state = request->parameter(request, "state"),
+        .is_request = request->parameter(request, "request") != NULL,
         .uid = request->peer.may_see_all ? STORE_ANY_UID : (int64_t)request->peer.uid,
     };
     struct ol_error err = {0};

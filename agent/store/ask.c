@@ -3,7 +3,7 @@
  *  1. A document is of one moment: all of a question's statements run in one read transaction.
  *  2. With a uid, runs of others, and datasets and jobs that only others touched, are as if they
  * were not there. */
-#include "ask.h"
+#include "answers.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -270,11 +270,28 @@ static void split_subject(struct ask *ask)
                    : ask->name;
 }
 
+/* By the id of a request: answers, or the runs that gave them. */
+static ol_status find_answers(struct ask *ask)
+{
+    int64_t answers[ASK_MATCHES], runs[ASK_MATCHES];
+    int count = 0;
+    ask->by = "request";
+    ol_status status = ask_find_answers(ask, ask->raw, answers, runs, ASK_MATCHES, &count);
+    for (int i = 0; i < count && status == OL_OK; i++)
+        status = ask->wants_answers ? add_match(ask, ASK_ANSWER, answers[i], 0)
+                                    : add_match(ask, ASK_RUN, runs[i], 0);
+    return status == OL_OK && ask->count == 0 ? OL_NOT_FOUND : status;
+}
+
 ol_status ask_resolve(struct ask *ask)
 {
     const struct ol__span any = {0};
     ol_status status = OL_OK;
     split_subject(ask);
+    if (ask->question->is_request) {
+        ask->raw = ask->name = ol__span_text(ask->question->subject);
+        return find_answers(ask);
+    }
     ask->by = "name";
     if (ask->name_space.data != NULL)
         status = find_named(ask, ASK_DATASET, ask->name_space, ask->name);
@@ -299,7 +316,7 @@ ol_status ask_resolve(struct ask *ask)
     else if (ask->raw.size > sizeof CONTENT_PREFIX &&
              memcmp(ask->raw.data, CONTENT_PREFIX, sizeof CONTENT_PREFIX - 1) == 0)
         status = find_content(ask, ask->raw, 0, NULL);
-    return status == OL_OK && ask->count == 0 ? OL_NOT_FOUND : status;
+    return status == OL_OK && ask->count == 0 ? find_answers(ask) : status;
 }
 
 /* ---- Rows ---- */
@@ -512,6 +529,8 @@ ol_status ask_write_run(struct ask *ask, const struct ask_run *run)
 static ol_status write_match(struct ask *ask, int i)
 {
     struct ask_run run;
+    if (ask->kind == ASK_ANSWER)
+        return OL_OK; /* it stands below, whole */
     if (ask->kind != ASK_RUN) {
         return ask->kind == ASK_DATASET ? ask_write_dataset(ask, ask->ids[i], ask->versions[i])
                                         : ask_write_name(ask, ask->kind, ask->ids[i]);
@@ -524,7 +543,7 @@ static ol_status write_match(struct ask *ask, int i)
 
 ol_status ask_write_subject(struct ask *ask)
 {
-    static const char *const kinds[] = {"none", "dataset", "job", "run"};
+    static const char *const kinds[] = {"none", "dataset", "job", "run", "answer"};
     struct ol__json_writer *w = &ask->json;
     ol_status status = OL_OK;
     ol__json_key(w, "subject");
@@ -540,6 +559,7 @@ ol_status ask_write_subject(struct ask *ask)
         ol__json_text(w, "job by name");
         ol__json_text(w, "run by id");
         ol__json_text(w, "dataset by content");
+        ol__json_text(w, "answer by request");
         ol__json_end_array(w);
     } else {
         ol__json_member_text(w, "by", ask->by);

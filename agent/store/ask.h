@@ -10,7 +10,7 @@
 #include "json_write.h"
 
 #define ASK_MATCHES 16
-enum ask_kind { ASK_NONE, ASK_DATASET, ASK_JOB, ASK_RUN };
+enum ask_kind { ASK_NONE, ASK_DATASET, ASK_JOB, ASK_RUN, ASK_ANSWER };
 
 /* A walk comes back to the same runs and texts: what was read in this question's transaction stays
  * true. */
@@ -55,6 +55,7 @@ struct ask {
     const char *note;                                /* NULL: nothing to say */
     int64_t ids[ASK_MATCHES], versions[ASK_MATCHES]; /* version 0: none is meant */
     int count;
+    bool wants_answers; /* an answer may be the subject; else its run is */
 };
 
 /** A run as questions need it; `state` goes to ask->state when asked for. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* `runs`, `show` and `events`: lists, and one thing in full. */
-#include "ask.h"
+#include "answers.h"
 
 #include <stdlib.h>
 
@@ -51,7 +51,7 @@ static ol_status take_runs(struct ask *ask, sqlite3_stmt *stmt, int64_t wanted,
 }
 
 /* Runs that carry an id (a tag, or one of ours) of this value. */
-static ol_status take_runs_by_id(struct ask *ask, int64_t wanted, struct run_list *list)
+static ol_status take_tagged_runs(struct ask *ask, int64_t wanted, struct run_list *list)
 {
     struct ol__span text = ol__span_text(ask->question->subject);
     int64_t last = 0, value = 0;
@@ -77,6 +77,28 @@ static ol_status take_runs_by_id(struct ask *ask, int64_t wanted, struct run_lis
     }
     sqlite3_reset(stmt);
     return status < 0 && status != OL_NOT_FOUND ? status : OL_OK;
+}
+
+/* The same, and those that answered a request of this id. */
+static ol_status take_runs_by_id(struct ask *ask, int64_t wanted, struct run_list *list)
+{
+    int64_t answers[ASK_MATCHES], runs[ASK_MATCHES];
+    int count = 0;
+    ol_status status = take_tagged_runs(ask, wanted, list);
+    if (status == OL_OK)
+        status = ask_find_answers(ask, ol__span_text(ask->question->subject), answers, runs,
+                                  ASK_MATCHES, &count);
+    for (int i = 0; i < count && status == OL_OK && list->count < list->max; i++) {
+        struct ask_run run;
+        bool is_again = false;
+        for (size_t j = 0; j < list->count; j++)
+            is_again = is_again || list->ids[j] == runs[i];
+        if (!is_again)
+            status = ask_run(ask, runs[i], false, &run);
+        if (status == OL_OK && !is_again && (wanted < 0 || run.row.status == wanted))
+            list->ids[list->count++] = runs[i];
+    }
+    return status;
 }
 
 static ol_status gather_runs(struct ask *ask, struct run_list *list)
@@ -279,6 +301,11 @@ static ol_status show_run(struct ask *ask, int64_t id)
     if (status == OL_OK)
         status = write_side(ask, "outputs", &state, true);
     state_release(&state);
+    int64_t answers = 0;
+    if (status == OL_OK)
+        status = ask_count_answers(ask, id, &answers);
+    if (answers > 0)
+        ol__json_member_int(&ask->json, "answers", answers);
     ol__json_key(&ask->json, "children");
     ol__json_begin_array(&ask->json);
     sqlite3_stmt *stmt = store_bind(ask->store, SQL_ASK_CHILDREN, ask->err, "i", id);
@@ -416,13 +443,14 @@ static ol_status show_dataset(struct ask *ask, int64_t id, int64_t version)
 ol_status store_show(struct store *store, const struct store_question *question,
                      struct ol__buf *out, struct ol_error *err)
 {
-    static const char *const members[] = {NULL, "datasets", "jobs", "runs"};
+    static const char *const members[] = {NULL, "datasets", "jobs", "runs", "answers"};
     struct ask ask;
     if (question->subject == NULL)
         return invalid(err);
     ol_status status = ask_begin(&ask, store, question, 0, out, err);
     if (status != OL_OK)
         return status;
+    ask.wants_answers = true;
     ol_status found = ask_resolve(&ask);
     status = found == OL_NOT_FOUND ? OL_OK : found;
     ol__json_begin_object(&ask.json);
@@ -433,9 +461,10 @@ ol_status store_show(struct store *store, const struct store_question *question,
         ol__json_begin_array(&ask.json);
         for (int i = 0; i < ask.count && status == OL_OK; i++) {
             ol__json_begin_object(&ask.json);
-            status = ask.kind == ASK_RUN   ? show_run(&ask, ask.ids[i])
-                     : ask.kind == ASK_JOB ? show_job(&ask, ask.ids[i])
-                                           : show_dataset(&ask, ask.ids[i], ask.versions[i]);
+            status = ask.kind == ASK_RUN      ? show_run(&ask, ask.ids[i])
+                     : ask.kind == ASK_ANSWER ? ask_write_answer(&ask, ask.ids[i])
+                     : ask.kind == ASK_JOB    ? show_job(&ask, ask.ids[i])
+                                              : show_dataset(&ask, ask.ids[i], ask.versions[i]);
             ol__json_end_object(&ask.json);
         }
         ol__json_end_array(&ask.json);

@@ -29,6 +29,7 @@ struct store {
     char *path;
     enum store_mode mode;
     bool in_transaction;
+    int64_t schema;     /* of the file; a reader may have an older one before it */
     uint64_t hash_seed; /* drawn when the file was made: nobody outside can craft equal hashes */
     sqlite3_stmt *statements[SQL_COUNT];
     struct cache_slot *cache; /* writers only */
@@ -72,6 +73,8 @@ OL_NODISCARD ol_status dict_version(struct store *store, int64_t dataset, struct
                                     int64_t born, int64_t *ret, struct ol_error *err);
 OL_NODISCARD ol_status dict_facet(struct store *store, struct ol__span json, int64_t *ret,
                                   struct ol_error *err);
+/** Bytes of a facet's head, `_producer` and `_schemaURL`, which thousands of facets share. */
+size_t dict_facet_head(struct ol__span json);
 /** Forget all cached ids: after a rollback they may never have been. */
 void dict_forget(struct store *store);
 /** The hash that texts are found by. */

@@ -218,7 +218,7 @@ static const char *skip_text(const char *p, const char *end)
 /* How many bytes of @p json are its head: through the value of the first two members, as far as
  * they are _producer and _schemaURL. Any answer is right (promise 3): it only decides what is
  * shared. */
-static size_t head_size(struct ol__span json)
+size_t dict_facet_head(struct ol__span json)
 {
     const char *p = json.data, *end = p + json.size;
     size_t size = 0;
@@ -257,7 +257,7 @@ ol_status dict_facet(struct store *store, struct ol__span json, int64_t *ret, st
         return OL_OK;
     }
     int64_t head = 0, low = (int64_t)hash.low64;
-    size_t size = head_size(json);
+    size_t size = dict_facet_head(json);
     struct ol__span body = {.data = json.data + size, .size = json.size - size};
     ol_status status = OL_OK;
     if (size > 0)

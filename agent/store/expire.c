@@ -4,8 +4,10 @@
  *  2. Texts, facets, versions, datasets and jobs go only when nothing names them any more: a sweep
  * marks all that is named, then removes the rest. What is added or named while it is under way is
  * marked too.
- *  3. Every call is one short transaction of its own; between calls events may be added. */
-#include "db.h"
+ *  3. Answers go with their run, and before it once they are too old themselves; where bytes are to
+ * be freed, answers and runs go in the order in which they were seen.
+ *  4. Every call is one short transaction of its own; between calls events may be added. */
+#include "answers.h"
 
 #include <stdlib.h>
 
@@ -147,6 +149,18 @@ static ol_status used_bytes(struct store *store, int64_t *ret, struct ol_error *
     return status;
 }
 
+/* Those taken before @p before_ms. @p ret_some: there were, and maybe more are. */
+static ol_status remove_answers(struct store *store, int64_t before_ms, bool *ret_some,
+                                struct ol_error *err)
+{
+    int64_t oldest = 0, removed = 0;
+    ol_status status = answers_oldest(store, &oldest, err);
+    if (status == OL_OK && oldest < before_ms)
+        status = answers_remove_old(store, before_ms, &removed, err);
+    *ret_some = removed > 0;
+    return status;
+}
+
 /* Remove runs until the limits hold or @p batch are gone. @p ret_more: some are still over a limit.
  */
 static ol_status remove_runs(struct store *store, int64_t before_ms, bool is_over, int batch,
@@ -178,6 +192,14 @@ static ol_status remove_runs(struct store *store, int64_t before_ms, bool is_ove
         }
         if (removed >= batch) {
             *ret_more = true;
+            break;
+        }
+        bool has_more = false; /* answers: then the run waits */
+        status = is_over ? remove_answers(store, row.seen, ret_more, err) : OL_OK;
+        if (status == OL_OK && !*ret_more)
+            status = answers_remove_run(store, row.id, &has_more, err);
+        if (status != OL_OK || *ret_more || has_more) {
+            *ret_more = *ret_more || has_more;
             break;
         }
         status = remove_run(store, &row, &state, err);
@@ -258,6 +280,10 @@ static ol_status sweep_row(struct store *store, sqlite3_stmt *stmt, int64_t befo
         for (int i = 3; i <= 5; i++)
             mark(sweep, MAP_TEXTS, sqlite3_column_int64(stmt, i));
         return mark_column(sweep, stmt, 6, err);
+    case SQL_SWEEP_ANSWERS:
+        mark(sweep, MAP_TEXTS, sqlite3_column_int64(stmt, 1));
+        mark(sweep, MAP_TEXTS, sqlite3_column_int64(stmt, 2));
+        return OL_OK;
     case SQL_SWEEP_JOBS:
         return sweep_named(store, stmt, MAP_JOBS, before_ms, err);
     case SQL_SWEEP_DATASETS:
@@ -339,6 +365,8 @@ static ol_status expire_step(struct store *store, int64_t before_ms, int64_t max
     status = used_bytes(store, &used, err);
     bool is_over = max_bytes > 0 && used > max_bytes, is_more = false;
     if (status == OL_OK)
+        status = remove_answers(store, before_ms, &is_more, err);
+    if (status == OL_OK && !is_more)
         status = remove_runs(store, before_ms, is_over, batch, &is_more, err);
     if (status == OL_OK)
         status = pragma_int(store, "SELECT max(id) - min(id) FROM runs", &runs, err);

@@ -9,6 +9,7 @@
  *  5. A run named by others only is there with status NEW; its first own event decides its job and
  * owner. */
 #include "ingest.h"
+#include "answers.h"
 
 #include <inttypes.h>
 #include <xxhash.h>
@@ -365,6 +366,39 @@ static ol_status add_run_event(struct store *store, const struct ol__event *even
     return status;
 }
 
+/* An answer of a run: a row of its own; of the run's row only times and the count (answers.c). */
+static ol_status add_answer_event(struct store *store, const struct ol__event *event,
+                                  const struct answer *answer, const struct store_event *taken,
+                                  int64_t *ret_run, struct ol_error *err)
+{
+    struct run_row old, row;
+    int64_t job = 0, at = gather_time(event, taken);
+    ol_status status = OL_OK;
+    if (answer->says_more)
+        status = add_run_event(store, event, taken, ret_run, err);
+    else
+        status = run_find(store, event->run_id, false, &old, err);
+    if (status == OL_OK && !answer->says_more) {
+        row = old;
+        if (row.id == 0 || row.status == RUN_NEW)
+            status = dict_job(store, event->job_namespace, event->job_name, &job, err);
+        if (status == OL_OK)
+            run_apply(&row, event, taken, at, job);
+        if (status == OL_OK && row.producer == 0)
+            status = text_into(store, event->producer, &row.producer, err);
+        if (status == OL_OK && old.id == 0)
+            status = run_insert(store, &row, event->run_id, (struct ol__span){0}, err);
+        else if (status == OL_OK && (old.status == RUN_NEW || old.uid != row.uid))
+            status = add_run_event(store, event, taken, ret_run, err); /* rare: the whole way */
+        else if (status == OL_OK)
+            status = answer_touch(store, &old, &row, err);
+        *ret_run = row.id;
+        sweep_mark_id(store->sweep, SQL_SWEEP_JOBS, row.job);
+    }
+    return status == OL_OK ? answer_add(store, event, answer, *ret_run, at, taken->taken_ms, err)
+                           : status;
+}
+
 /* Static events: what they say stands at the job or dataset itself. */
 static ol_status add_static_event(struct store *store, const struct ol__event *event,
                                   const struct store_event *taken, struct ol_error *err)
@@ -422,7 +456,11 @@ ol_status store_add(struct store *store, const struct store_event *taken, bool k
     if (status != OL_OK)
         return status;
     int64_t run = 0;
-    if (event->kind == OL_EVENT_RUN)
+    struct answer answer;
+    store->gather->has_answer = answer_of(event, &answer);
+    if (store->gather->has_answer)
+        status = add_answer_event(store, event, &answer, taken, &run, err);
+    else if (event->kind == OL_EVENT_RUN)
         status = add_run_event(store, event, taken, &run, err);
     else
         status = add_static_event(store, event, taken, err);

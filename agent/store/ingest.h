@@ -18,6 +18,7 @@ struct gather {
         bool is_new; /* its facts count: not said before, and not older than what was */
     } * facets;      /* by index in event->facets */
     size_t facet_cap;
+    bool has_answer; /* the event holds an answer, whose facets are not the run's */
     /* From facts that count; empty: not said. Borrowed from the event. */
     struct ol__span parent_run, parent_namespace, parent_name;
     struct ol__span root_run, root_namespace, root_name;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "ingest.h"
+#include "answers.h"
 
 #include <stdlib.h>
 #include "facet_info.h"
@@ -127,6 +128,10 @@ static ol_status gather_facets(struct store *store, const struct ol__event *even
     for (size_t i = 0; i < event->facet_count; i++) {
         const struct ol__event_facet *facet = &event->facets[i];
         struct state_entry entry = {.kind = facet_kind(event, facet), .at = at};
+        if (g->has_answer && answer_has_facet(facet)) {
+            g->facets[i].is_new = false;
+            continue;
+        }
         if (facet->dataset >= 0)
             entry.object = g->dataset_ids[facet->dataset];
         ol_status status = dict_text(store, facet->key, &entry.key, err);

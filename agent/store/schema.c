@@ -12,6 +12,20 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* Schema 2: answers. */
+#define ANSWERS                                                                                    \
+    "CREATE TABLE answers(id INTEGER PRIMARY KEY, run INTEGER NOT NULL REFERENCES runs, "          \
+    "at INTEGER NOT NULL, seen INTEGER NOT NULL, request INTEGER NOT NULL, provider INTEGER, "     \
+    "trace INTEGER, provider_id TEXT, ids INTEGER REFERENCES texts, "                              \
+    "head INTEGER REFERENCES texts, body TEXT NOT NULL);"                                          \
+    "CREATE INDEX answers_run ON answers(run);"                                                    \
+    "CREATE INDEX answers_request ON answers(request);"                                            \
+    "CREATE INDEX answers_provider ON answers(provider) WHERE provider IS NOT NULL;"               \
+    "CREATE INDEX answers_trace ON answers(trace) WHERE trace IS NOT NULL;"
+
+/* From schema n to n + 1, at [n]. */
+static const char *const steps[STORE_SCHEMA_VERSION] = {[1] = ANSWERS};
+
 /* What every table is for: SCHEMA.md. */
 static const char ddl[] =
     "CREATE TABLE meta(key TEXT PRIMARY KEY, value) WITHOUT ROWID;"
@@ -57,7 +71,7 @@ static const char ddl[] =
     "CREATE TABLE events(id INTEGER PRIMARY KEY, run INTEGER NOT NULL, hash INTEGER NOT NULL, "
     "data TEXT NOT NULL);"
     "CREATE INDEX events_run ON events(run);"
-    "CREATE INDEX events_hash ON events(hash);";
+    "CREATE INDEX events_hash ON events(hash);" ANSWERS;
 
 static ol_status execute(struct store *store, const char *sql, struct ol_error *err)
 {
@@ -137,12 +151,45 @@ static ol_status check(struct store *store, struct ol_error *err)
                              store->path);
     if (version > STORE_SCHEMA_VERSION)
         return refuse_newer(store, version, err);
-    if (version < 1) /* Schema 1 is the first: nothing older to migrate from. */
+    if (version < 1)
         return ol__error_set(err, OL_CORRUPT, "store '%s': schema version %lld", store->path,
                              (long long)version);
+    store->schema = version;
     status = query_int(store, "SELECT value FROM meta WHERE key = 'hash_seed'", &seed, err);
     if (status == OL_OK)
         store->hash_seed = (uint64_t)seed;
+    return status;
+}
+
+/* Promise 2. A reader takes an older file as it is. */
+static ol_status migrate(struct store *store, struct ol_error *err)
+{
+    char sql[256];
+    ol_status status = OL_OK;
+    while (store->mode == STORE_WRITE && store->schema < STORE_SCHEMA_VERSION && status == OL_OK) {
+        int64_t there = 0;
+        status = execute(store, "BEGIN IMMEDIATE", err);
+        if (status != OL_OK)
+            return status;
+        status = query_int(store, "PRAGMA user_version", &there, err);
+        sqlite3_snprintf(sizeof sql, sql,
+                         "PRAGMA user_version = %lld;"
+                         "UPDATE meta SET value = 'lineaged ' || '%q' WHERE key = 'writer';",
+                         (long long)there + 1, OL_VERSION);
+        if (status == OL_OK && there == store->schema) { /* else another process was here */
+            status = execute(store, steps[there], err);
+            if (status == OL_OK)
+                status = execute(store, sql, err);
+            there++;
+        }
+        if (status == OL_OK)
+            status = execute(store, "COMMIT", err);
+        if (status == OL_OK)
+            store->schema = there;
+        else
+            OL_IGNORE(sqlite3_exec(store->db, "ROLLBACK", NULL, NULL, NULL),
+                      "the first error counts");
+    }
     return status;
 }
 
@@ -191,6 +238,8 @@ ol_status schema_open(struct store *store, struct ol_error *err)
         status = make(store, err);
     if (status == OL_OK)
         status = check(store, err); /* promise 1: before any setting that writes */
+    if (status == OL_OK)
+        status = migrate(store, err);
     if (status != OL_OK)
         return status;
     /* FULL: SCHEMA.md "Durability". Foreign keys are kept by the code and checked by the tests. */

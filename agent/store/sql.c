@@ -69,6 +69,24 @@ const char *const store_sql_texts[SQL_COUNT] = {
     [SQL_EVENT_FIND] = "SELECT 1 FROM events WHERE +run = ?1 AND hash = ?2 AND data = ?3",
     [SQL_EVENT_ADD] = "INSERT INTO events(run, hash, data) VALUES(?1, ?2, ?3)",
 
+    [SQL_ANSWER_FIND] =
+        "SELECT 1 FROM answers WHERE request = ?1 AND run = ?2 AND at = ?3 AND body = ?4",
+    [SQL_ANSWER_ADD] = "INSERT INTO answers(run, at, seen, request, provider, trace, provider_id, "
+                       "ids, head, body) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+    [SQL_ANSWER_GET] =
+        "SELECT answers.run, answers.at, answers.provider_id, ids.text, head.text, answers.body "
+        "FROM answers LEFT JOIN texts AS ids ON ids.id = answers.ids "
+        "LEFT JOIN texts AS head ON head.id = answers.head WHERE answers.id = ?1",
+    [SQL_ANSWER_OLDEST] = "SELECT seen FROM answers WHERE id > 0 ORDER BY id LIMIT 1",
+    [SQL_ANSWER_REMOVE_RUN] = "DELETE FROM answers WHERE id IN "
+                              "(SELECT id FROM answers WHERE run = ?1 LIMIT ?2)",
+    [SQL_ANSWER_REMOVE_OLD] = "DELETE FROM answers WHERE id IN (SELECT id FROM answers "
+                              "WHERE id > 0 ORDER BY id LIMIT ?2) AND seen < ?1",
+    [SQL_RUN_TOUCH] = "UPDATE runs SET started = ?2, last = ?3, seen = ?4, events = events + 1 "
+                      "WHERE id = ?1",
+    [SQL_RUN_TOUCH_DAY] = "UPDATE runs SET started = ?2, last = ?3, seen = ?4, "
+                          "events = events + 1, seen_day = ?5, status = ?6 WHERE id = ?1",
+
     [SQL_EXPIRE_NEXT] = "SELECT " RUN_COLUMNS " FROM runs WHERE (seen_day, id) > (?1, ?2) "
                         "ORDER BY seen_day, id LIMIT 1",
     [SQL_RUN_REMOVE] = "DELETE FROM runs WHERE id = ?1",
@@ -77,6 +95,7 @@ const char *const store_sql_texts[SQL_COUNT] = {
     [SQL_EVENT_REMOVE] = "DELETE FROM events WHERE run = ?1",
     [SQL_SWEEP_RUNS] = "SELECT id, text, job, producer, engine, error, state FROM runs "
                        "WHERE id > ?1 ORDER BY id LIMIT ?2",
+    [SQL_SWEEP_ANSWERS] = "SELECT id, ids, head FROM answers WHERE id > ?1 ORDER BY id LIMIT ?2",
     [SQL_SWEEP_JOBS] = "SELECT id, namespace, type, seen, state FROM jobs WHERE id > ?1 "
                        "ORDER BY id LIMIT ?2",
     [SQL_SWEEP_DATASETS] = "SELECT id, namespace, type, seen, state FROM datasets WHERE id > ?1 "
@@ -133,5 +152,11 @@ const char *const store_sql_texts[SQL_COUNT] = {
         "AND side = ?2 AND job = ?3 AND at >= ?4 AND at <= ?5" IO_ORDER,
     [SQL_ASK_IO_FIRST] = "SELECT at, run FROM io WHERE dataset = ?1 AND side = ?2 AND job = ?3 "
                          "AND at > ?4 ORDER BY at, run",
+    [SQL_ASK_ANSWER_REQUEST] =
+        "SELECT id FROM answers WHERE request = ?1 ORDER BY id DESC LIMIT ?2",
+    [SQL_ASK_ANSWER_PROVIDER] =
+        "SELECT id FROM answers WHERE provider = ?1 ORDER BY id DESC LIMIT ?2",
+    [SQL_ASK_ANSWER_TRACE] = "SELECT id FROM answers WHERE trace = ?1 ORDER BY id DESC LIMIT ?2",
+    [SQL_ASK_ANSWER_COUNT] = "SELECT count(*) FROM answers WHERE run = ?1",
     [SQL_ASK_EVENTS] = "SELECT data FROM events WHERE run = ?1 ORDER BY id",
 };

@@ -46,6 +46,15 @@ enum store_sql {
     SQL_ID_REMOVE,
     SQL_EVENT_FIND,
     SQL_EVENT_ADD,
+    /* answers */
+    SQL_ANSWER_FIND,
+    SQL_ANSWER_ADD,
+    SQL_ANSWER_GET,
+    SQL_ANSWER_OLDEST,
+    SQL_ANSWER_REMOVE_RUN,
+    SQL_ANSWER_REMOVE_OLD,
+    SQL_RUN_TOUCH,
+    SQL_RUN_TOUCH_DAY,
     /* expiry */
     SQL_EXPIRE_NEXT,
     SQL_RUN_REMOVE,
@@ -53,6 +62,7 @@ enum store_sql {
     SQL_RUN_ORPHAN_ROOT,
     SQL_EVENT_REMOVE,
     SQL_SWEEP_RUNS,
+    SQL_SWEEP_ANSWERS,
     SQL_SWEEP_JOBS,
     SQL_SWEEP_DATASETS,
     SQL_SWEEP_VERSIONS,
@@ -87,6 +97,10 @@ enum store_sql {
     SQL_ASK_IO_LATEST_VERSION,
     SQL_ASK_IO_FIRST,
     SQL_ASK_EVENTS,
+    SQL_ASK_ANSWER_REQUEST,
+    SQL_ASK_ANSWER_PROVIDER,
+    SQL_ASK_ANSWER_TRACE,
+    SQL_ASK_ANSWER_COUNT,
     SQL_COUNT
 };
 extern const char *const store_sql_texts[SQL_COUNT];

@@ -9,7 +9,7 @@
 #include "event_read.h"
 #include "ids.h"
 
-#define STORE_SCHEMA_VERSION 1
+#define STORE_SCHEMA_VERSION 2
 
 struct store; /* opaque */
 enum store_mode { STORE_WRITE, STORE_READ };
@@ -57,6 +57,7 @@ struct store_question {
     const char *subject; /**< dataset name, NAMESPACE + name as URI, file path, job, run id */
     const char *content; /**< version of the subject: "sha256:<hex>" of a local file, or what its
                             name says ("v7"); NULL: not known */
+    bool is_request;     /**< the subject is the id of a request, nothing else */
     int64_t depth;       /**< 0: 20 */
     int64_t limit;       /**< rows or nodes; 0: 1,000 (runs: 50) */
     int64_t uid;         /**< only runs of this uid; STORE_ANY_UID: all */
