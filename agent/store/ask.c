@@ -7,6 +7,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include "derive.h"
 #include "times.h"
 
 #define SEPARATOR '\x1f'
@@ -186,8 +187,14 @@ static bool uuid_prefix(struct ol__span text, uint8_t fill, uint8_t out[16])
 static ol_status find_run(struct ask *ask, struct ol__span text)
 {
     uint8_t low[16], high[16];
-    struct ol__uuid exact = run_uuid(text);
-    memcpy(low, exact.bytes, 16); /* an id that is no UUID, or one in full */
+    struct ol__uuid exact, of_receipts;
+    enum ol__foreign form;
+    bool is_receipt =
+        ol__derive_foreign((struct ol__span){0}, text, &of_receipts, &form) == OL_OK &&
+        form == OL_FOREIGN_RECEIPT;
+    exact =
+        is_receipt ? of_receipts : run_uuid(text); /* the folder's name of a run with receipts */
+    memcpy(low, exact.bytes, 16);                  /* an id that is no UUID, or one in full */
     memcpy(high, exact.bytes, 16);
     if (text.size < OL_UUID_TEXT && uuid_prefix(text, 0x00, low))
         (void)uuid_prefix(text, 0xff, high);

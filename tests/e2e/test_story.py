@@ -282,6 +282,8 @@ def test_events_carry_the_ids_of_the_receipts(shop, models, standin, wait_until)
         assert stored()[run_id]["state"] == receipt.get("status", "ABORT")
     found = json.loads(shop("lineage", "runs", "--json", run.name).stdout)["runs"]
     assert {each["run_id"] for each in found} >= set(attempts)
+    whole = json.loads(shop("lineage", "show", "--json", run.name).stdout)["runs"][0]  # by the name of the folder
+    assert {each["run_id"] for each in whole["children"]} == set(attempts)
     (task,) = json.loads(shop("lineage", "runs", "--json", "render-2").stdout)["runs"]
     assert attempts[task["run_id"]]["attempt"] == 3
     why = shop("lineage", "why", "kept.json").stdout
