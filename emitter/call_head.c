@@ -181,10 +181,15 @@ static void take_header(struct ol__head *h, struct ol__span line)
     take_other(h, name, value);
 }
 
+static bool is_status(const struct ol__head *h)
+{
+    return h->size >= 5 && memcmp(h->line, "HTTP/", 5) == 0;
+}
+
 /* "HTTP/1.1 200 OK", "HTTP/2 200". */
 static bool take_status(struct ol__head *h, struct ol__span line)
 {
-    if (line.size < 5 || memcmp(line.data, "HTTP/", 5) != 0)
+    if (!is_status(h))
         return false;
     forget(h); /* promise 1 */
     const char *space = memchr(line.data, ' ', line.size);
@@ -241,17 +246,16 @@ bool ol__head_add(struct ol__head *h, const char *data, size_t size)
         }
         if (h->is_line_over)
             is_new = take_line(h) || is_new;
-        if (c == '\n') {
-            while (h->size > 0 && h->line[h->size - 1] == '\r')
-                h->size--;
-            h->is_line_over = h->size > 0 || h->is_long;
-        } else {
+        if (c != '\n') {
             add_byte(h, c);
+            continue;
         }
+        while (h->size > 0 && h->line[h->size - 1] == '\r')
+            h->size--;
+        h->is_line_over = h->size > 0 || h->is_long;
+        if (is_status(h)) /* told at once, before a body; never folded */
+            is_new = take_line(h) || is_new;
     }
-    /* A status line is told at once, before a body. */
-    if (h->is_line_over && h->size >= 5 && memcmp(h->line, "HTTP/", 5) == 0)
-        is_new = take_line(h) || is_new;
     return is_new;
 }
 

@@ -280,14 +280,11 @@ static void between(struct ol__scan *s, char c)
         begin_value(s, c);
         return;
     case OL_SCAN_KEY_OR_END:
-        if (c == '}') {
-            close_container(s, c);
-            return;
-        }
-        /* fall through */
     case OL_SCAN_KEY:
         if (c == '"')
             begin_string(s, true);
+        else if (c == '}' && s->state == OL_SCAN_KEY_OR_END)
+            close_container(s, c);
         else
             s->state = OL_SCAN_BROKEN;
         return;

@@ -193,9 +193,9 @@ struct ol_call_result {
 OL_API ol_status ol_call_look(struct ol_call *call, struct ol_call_result *ret);
 
 /** The answer is here, or will not come. Sets on the call's run: facet `lineaged_call`,
- * `lineaged_prompt` and `lineaged_retrieval` where there is such; in `lineaged_run` the provider's
- * request id, the model that answered, prompt template and corpus; as inputs model, prompt template
- * and corpus, each with its version. An own run is emitted: COMPLETE, or FAIL. Nothing of it is
+ * `lineaged_prompt` where there is a prompt; in `lineaged_run` the provider's request id, the model
+ * that answered, prompt template and corpus; as inputs model, prompt template and corpus, each with
+ * its version. An own run is emitted: COMPLETE, or FAIL. Nothing of it is
  * undone by a failure.
  *  @param error_type  Why there is no answer (gen_ai's error.type, e.g. "timeout"); NULL: there is
  * one, and its status and body say whether it is an error.

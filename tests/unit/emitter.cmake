@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-foreach(name journal_writer dataset_name naming_page dataset_facets run client fork context propagate mistakes shed answer call_answer)
+foreach(name journal_writer dataset_name naming_page dataset_facets run client fork context propagate mistakes shed answer call call_answer)
   ol_unit_test(${name} ol_emitter ol_test_support)
   target_sources(test_${name} PRIVATE emitter_help.c)
 endforeach()
