@@ -22,6 +22,7 @@ int verb_run(int argc, char **argv);
 int verb_begin(int argc, char **argv);
 int verb_end(int argc, char **argv);
 int verb_verify(int argc, char **argv);
+int verb_artifact(int argc, char **argv);
 int verb_ask(int argc, char **argv); /**< why, impact, runs, show, events */
 int verb_deadletter(int argc, char **argv);
 int verb_doctor(int argc, char **argv);

@@ -13,6 +13,7 @@ static const struct {
     {"begin", verb_begin, "begin a run of several steps that leave receipts"},
     {"end", verb_end, "end it: seal its folder"},
     {"verify", verb_verify, "check the receipts of a run"},
+    {"artifact", verb_artifact, "the id of a file, directory, list or manifest, and its members"},
     {"why", verb_ask, "where did this come from"},
     {"impact", verb_ask, "what does this affect"},
     {"runs", verb_ask, "list runs, newest first"},

@@ -247,7 +247,10 @@ ol_status artifact_walk(struct artifact *a, size_t *budget)
 static ol_status add_named(struct artifact *a, const char *path, size_t *budget)
 {
     struct stat st;
-    if (a->is_glob && stat(path, &st) == 0 && !S_ISREG(st.st_mode)) {
+    bool is_other =
+        a->is_glob &&
+        (stat(path, &st) == 0 ? !S_ISREG(st.st_mode) : lstat(path, &st) == 0); /* leads nowhere */
+    if (is_other) {
         if (a->left_out++ == 0)
             snprintf(a->trouble, sizeof a->trouble, "'%.150s' is no file: left out", path);
         return OL_OK;

@@ -416,6 +416,41 @@ def test_by_hand_in_another_place(place, workdir):
     assert "./sub/.hidden: FAILED" in done.stdout and done.returncode != 0
 
 
+# ---- lineage artifact ----
+
+def test_the_verb_says_what_a_run_would_record(place):
+    plant(place.files / "data")
+    (place.files / "data/link").symlink_to("x")
+    (place.files / "names").write_text("data/plain.txt\n")
+    (place.files / "m").write_text('{"id": "d 1", "sha256": "%s"}\n' % HEX)
+    words = ["data/plain.txt", "data", "data/*", "@names", "manifest:m", "s3://b/k#sha256:" + HEX, "s3://b/k?versionId=7"]
+    recorded = run_step(place, *[word for each in words for word in ("-i", each)], "--", "true")[0]["inputs"]
+    said = json.loads(place("artifact", "--json", *words, check=0).stdout)
+    for one, other in zip(said, recorded, strict=True):
+        other.pop("media_type", None)
+        assert one == other
+    lines = place("artifact", *words, check=0).stdout.splitlines()
+    assert [line.split() for line in lines] == [
+        [a.get("sha256") or a["version"], a["kind"], str(a.get("size", "-")), a["path"]] for a in recorded]
+    listed = place("artifact", "--members", "--threads", "1", "data").stdout.split("\n", 1)[1]
+    assert listed.encode() == text_by_shell(place.files / "data")
+    items = json.loads(place("artifact", "--members", "--json", "data", "manifest:m").stdout)
+    assert items[1]["members"]["items"] == [{"name": "d 1", "sha256": HEX}]
+    assert {"link": "./link -> x"} in items[0]["members"]["items"]
+    assert {"name": "./new\nline", "sha256": sha256(place.files / "data/new\nline")} in items[0]["members"]["items"]
+
+
+def test_the_verb_when_there_is_no_id(place):
+    (place.files / "big").write_text("12345")
+    for words, said in ((["none"], "'none' has no id: not there"), (["s3://b/k"], "no file of this machine"),
+                        (["--hash-limit", "4", "big"], "larger than --hash-limit")):
+        assert said in place("artifact", *words, check=1).stderr
+    for words in ([], ["--threads", "0", "big"], ["--threads", "x", "big"], ["--hash-limit", "x", "big"], ["--what"]):
+        assert "lineage artifact" in place("artifact", *words, check=2).stderr
+    for flag in ("--no-cache", "--rehash"):
+        assert place("artifact", flag, "big", check=0).stdout.startswith(sha256(place.files / "big"))
+
+
 # ---- on a terminal ----
 
 def test_progress_is_for_terminals(place):
