@@ -16,19 +16,29 @@ static void log_trouble(void *is_quiet, ol_status status, const char *message)
         cli_say("%s", message);
 }
 
-struct ol_client *pipeline_open_client(const char *job_namespace, const bool *is_quiet)
+struct ol_client *pipeline_open_client_as(struct pipeline_client *how)
 {
     struct ol_client *client = NULL;
     struct ol_error err = {.message = ""};
-    ol_status status = ol_client_open(
+    const struct ol__client_hooks hooks = {.is_journal_only = how->is_offline,
+                                           .is_console = how->is_shown,
+                                           .timeout_ms = how->emit_timeout_ms};
+    ol_status status = ol__client_open_hooked(
         OL_MAKE(ol_client_options,
                 .producer = "https://github.com/lineaged/lineaged/tree/v" OL_VERSION "/cli",
-                .job_namespace = job_namespace, .infer_abort = true, .engine_name = "lineage",
-                .log = log_trouble, .log_arg = (void *)(uintptr_t)is_quiet),
-        &client, &err);
-    if (status < 0 && !*is_quiet)
+                .job_namespace = how->job_namespace, .infer_abort = true, .engine_name = "lineage",
+                .log = log_trouble, .log_arg = (void *)(uintptr_t)how->is_quiet),
+        &hooks, &client, &err);
+    how->has_failed = status < 0;
+    if (status < 0 && !*how->is_quiet)
         cli_say("nothing will be recorded: %s", err.message);
     return client;
+}
+
+struct ol_client *pipeline_open_client(const char *job_namespace, const bool *is_quiet)
+{
+    return pipeline_open_client_as(
+        &(struct pipeline_client){.job_namespace = job_namespace, .is_quiet = is_quiet});
 }
 
 /* The name of the folder in which the runs folder stands; owned. */

@@ -17,7 +17,18 @@ struct pipeline_options {
     struct receipt_pairs parameters, tags, groups;
 };
 
+/** How a client is opened. */
+struct pipeline_client {
+    const char *job_namespace;
+    const bool *is_quiet;
+    bool is_offline;         /**< the journal alone, whatever is configured */
+    bool is_shown;           /**< events go to standard output only */
+    int64_t emit_timeout_ms; /**< 0: as configured */
+    bool has_failed;         /**< set: there is none, and not since lineage is disabled */
+};
 /** Client for what `lineage` itself emits; NULL after saying why, unless quiet. */
+struct ol_client *pipeline_open_client_as(struct pipeline_client *how);
+/** The same as configured. */
 struct ol_client *pipeline_open_client(const char *job_namespace, const bool *is_quiet);
 /** Hand an event over, saying what is wrong with it, unless quiet. @p time_ms since 1970 UTC; 0:
  * now. @p run NULL: nothing is emitted. */

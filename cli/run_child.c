@@ -18,6 +18,7 @@
 #include <time.h>
 #include <unistd.h>
 #include "run_child.h"
+#include "times.h"
 
 /* Not here: what the kernel raises for a fault, what cannot be caught, SIGCHLD, SIGPIPE (ours
  * alone), and SIGTTIN, SIGTTOU, which stop us as they would any program. Real-time signals are
@@ -152,10 +153,26 @@ static void pass_on(pid_t pid, const siginfo_t *info)
         kill(pid, info->si_signo);
 }
 
+/** The next signal, or 0 once it is time for a beat. */
+static int wait_for_signal(const struct run_child *child, int64_t *next_beat_ms, siginfo_t *info)
+{
+    if (child->beat_ms == 0)
+        return sigwaitinfo(&child->waited, info);
+    int64_t left = *next_beat_ms - ol__time_monotonic_ms();
+    if (left <= 0) {
+        child->beat(child->beat_arg);
+        *next_beat_ms = ol__time_monotonic_ms() + child->beat_ms;
+        return 0;
+    }
+    const struct timespec time = {.tv_sec = left / 1000, .tv_nsec = left % 1000 * 1000000};
+    return sigtimedwait(&child->waited, info, &time);
+}
+
 /** Wait for the end of @p pid, passing signals on. */
 static void wait_for(const struct run_child *child, pid_t pid, struct run_outcome *outcome)
 {
     pid_t whom = getpid() == 1 ? -1 : pid; /* as init of a container: end orphans, too */
+    int64_t next_beat_ms = child->beat_ms > 0 ? ol__time_monotonic_ms() + child->beat_ms : 0;
     for (;;) {
         int status;
         pid_t got = waitpid(whom, &status, WNOHANG | WUNTRACED);
@@ -173,7 +190,7 @@ static void wait_for(const struct run_child *child, pid_t pid, struct run_outcom
             return;
         }
         siginfo_t info;
-        int number = sigwaitinfo(&child->waited, &info);
+        int number = wait_for_signal(child, &next_beat_ms, &info);
         if (number > 0 && number != SIGCHLD)
             pass_on(pid, &info);
     }

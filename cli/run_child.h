@@ -9,12 +9,16 @@
 struct run_child {
     sigset_t waited;   /**< signals we take ourselves and pass on, and SIGCHLD */
     sigset_t old_mask; /**< what the command gets back */
+    int64_t beat_ms;   /**< call `beat` this often while the command runs; 0: never */
+    void (*beat)(void *arg);
+    void *beat_arg;
 };
 struct run_outcome {
-    int exit_status;   /**< what we exit with */
-    int signal;        /**< that ended it; 0: none */
-    int exec_errno;    /**< why it could not be executed; 0: it was */
-    char message[128]; /**< for the errorMessage facet when exit_status is not 0 */
+    int exit_status;     /**< what we exit with */
+    int signal;          /**< that ended it; 0: none */
+    int exec_errno;      /**< why it could not be executed; 0: it was */
+    bool is_not_started; /**< it was not tried: a gate said no */
+    char message[128];   /**< for the errorMessage facet when exit_status is not 0 */
 };
 
 /** Descriptors 0 to 2 that are closed become /dev/null for us, not for the command: nothing we open

@@ -3,7 +3,12 @@
 #define RUN_OPTIONS_H
 /** @file The command line of `lineage run` (lineage(1)). Threads: main. */
 #include "receipt/record.h"
+#include "run_environment.h"
+#include "run_facet.h"
 #include "run_files.h"
+#include "run_gate.h"
+#include "run_keep.h"
+#include "run_told.h"
 
 #define RUN_PAIRS_MAX 1000
 #define RUN_OK_CODES_MAX 255
@@ -16,6 +21,9 @@ struct run_options {
     const char *job;
     const char *job_namespace;
     const char *id, *system; /**< another system's id for the run; NULL: a new one */
+    const char *derive_id;   /**< the same key gives the same run of a job; NULL: none */
+    const char *image;       /**< REF@ALGORITHM:HEX; NULL: not said */
+    const char *log;         /**< file for lines of JSON; NULL: none */
     struct run_files files;
     bool is_quiet;
     /* receipts */
@@ -24,6 +32,15 @@ struct run_options {
     int64_t seq;     /**< below 0: none */
     int64_t attempt; /**< 0: the next */
     struct run_pairs parameters, tags, groups;
+    struct run_told told;
+    struct run_facets facets;
+    struct run_environment environment;
+    struct run_keep keep;
+    struct run_gates gates;
+    struct ol__buf container;              /**< what --image says, as JSON */
+    int64_t heartbeat_ms, emit_timeout_ms; /**< 0: none, as configured */
+    bool has_no_argv;                      /**< the receipt does not tell the command line */
+    bool is_offline, is_dry, is_strict, aborts_on_signal;
     bool is_ok[RUN_OK_CODES_MAX + 1]; /**< by exit status */
 };
 

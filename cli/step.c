@@ -121,6 +121,28 @@ struct ol_run *step_begin(struct step *s, struct ol_client *client, struct ol_er
     return run;
 }
 
+struct ol_run *step_foresee(struct step *s, struct ol_client *client, struct ol_error *err)
+{
+    struct ol_run *run = NULL;
+    ol_status status = s->runs != NULL ? OL_OK : OL_DISABLED; /* said before */
+    s->started_ms = ol__time_now_ms();
+    if (status == OL_OK && !s->is_open)
+        receipt_make_run_id(s->folder.run_id);
+    if (status == OL_OK)
+        status = ol_id_from_foreign(NULL, s->folder.run_id, s->root_id, err);
+    if (status == OL_OK)
+        status = receipt_attempt_foresee(&s->folder, s->options.name, s->options.seq,
+                                         s->options.attempt, &s->attempt, err);
+    if (status != OL_OK)
+        return NULL;
+    if (ol_run_new(client,
+                   OL_MAKE(ol_run_options, .job_namespace = s->options.job_namespace,
+                           .job_name = s->options.job, .run_id = s->attempt.uuid),
+                   &run, err) == OL_OK)
+        set_ids(s, run);
+    return run;
+}
+
 /* ---- the environment of the command ---- */
 
 static int put_variable(void *arg, const char *key, const char *value)
@@ -243,16 +265,22 @@ static void write_receipt(void *arg, const struct receipt_choice *choice, struct
     receipt_write(&t->receipt, choice, out);
 }
 
-void step_claim(struct step *s, const struct ol_run *run)
+void step_write_claim(const struct step *s, const struct ol_run *run, struct ol__buf *out)
 {
     struct text t;
+    text_init(&t, s, run);
+    receipt_write(&t.receipt, NULL, out);
+    text_release(&t);
+}
+
+void step_claim(struct step *s, const struct ol_run *run)
+{
     struct ol__buf out;
     struct ol_error err = {.message = "out of memory"};
     if (!s->is_taken)
         return;
-    text_init(&t, s, run);
     ol__buf_init(&out, RECEIPT_FILE_MAX);
-    receipt_write(&t.receipt, NULL, &out);
+    step_write_claim(s, run, &out);
     ol_status status = out.status;
     if (status == OL_OK)
         status = receipt_attempt_claim(&s->attempt,
@@ -260,7 +288,6 @@ void step_claim(struct step *s, const struct ol_run *run)
     if (status != OL_OK)
         trouble(s, "step '%s': %s", s->attempt.step, err.message);
     ol__buf_release(&out);
-    text_release(&t);
 }
 
 static void set_result(struct text *t, const struct step_result *result)

@@ -76,6 +76,11 @@ void step_find(struct step *s, const struct step_options *options);
 /** Take the attempt, beginning a run if there is none. @p client may be NULL. @return the run to
  * emit, owned; NULL: there is no client, or err says why. */
 struct ol_run *step_begin(struct step *s, struct ol_client *client, struct ol_error *err);
+/** As step_begin(), but nothing is made: which attempt it would be, and the run that would be
+ * emitted. */
+struct ol_run *step_foresee(struct step *s, struct ol_client *client, struct ol_error *err);
+/** What the claim says, on one line. */
+void step_write_claim(const struct step *s, const struct ol_run *run, struct ol__buf *out);
 /** Write the claim, as START says it. @p run may be NULL. */
 void step_claim(struct step *s, const struct ol_run *run);
 /** Set LINEAGE_RUN_ID, LINEAGE_RUNS, LINEAGE_STEP, LINEAGE_ATTEMPT, LINEAGE_TASK_ID,

@@ -43,6 +43,10 @@ struct ol__client_hooks {
     const struct ol__fs *fs;
     const struct ol__journal_limits *limits;
     const char *system_directory;
+    /* What `lineage` puts in the place of what is configured. */
+    bool is_journal_only; /**< nothing but the journal: no network */
+    bool is_console;      /**< events are shown on standard output, and go nowhere */
+    int64_t timeout_ms;   /**< of one emit over a network, if that is less; 0: as configured */
 };
 OL_NODISCARD ol_status ol__client_open_hooked(const struct ol_client_options *options,
                                               const struct ol__client_hooks *hooks,

@@ -116,6 +116,8 @@ static ol_status open_http(struct opening *o, const struct ol__transport_config 
         ol__buf_add_format(o->destination, "http %.*s", (int)strcspn(url.data, "?"), url.data);
     ol__buf_release(&url);
     ol__buf_release(&socket);
+    if (status == OL_OK && o->hooks->timeout_ms > 0)
+        ol__transport_http_limit(http, o->hooks->timeout_ms);
     if (status == OL_OK)
         *ret = http;
     else
@@ -156,13 +158,25 @@ static ol_status open_one(struct opening *o, const struct ol__transport_config *
     return ol__error_set(o->err, OL_INVALID, "transport: no such kind");
 }
 
-/* The journal behind transports that may fail. The name space that a transform in front of all of
- * them gives, it gives here too. No place for it is no reason to have no lineage at all. */
+/* The name space that a transform in front of all transports gives, *journal gives too. */
+static ol_status rename_as_others(struct opening *o, struct ol__transport **journal)
+{
+    const struct ol__transport_config *chain[OL_TRANSPORT_DEPTH_MAX + 1];
+    ol_status status = OL_OK;
+    size_t depth = 0;
+    for (const struct ol__transport_config *c = &o->client->config.transport;
+         c->kind == OL_KIND_TRANSFORM && depth < OL_COUNT(chain); c = c->children)
+        chain[depth++] = c;
+    while (depth-- > 0 && status == OL_OK)
+        status = rename_before(o, chain[depth], *journal, journal);
+    return status;
+}
+
+/* The journal behind transports that may fail. No place for it is no reason to have no lineage at
+ * all. */
 static ol_status open_fallback(struct opening *o)
 {
     struct ol__transport *journal = NULL;
-    const struct ol__transport_config *chain[OL_TRANSPORT_DEPTH_MAX + 1];
-    size_t depth = 0;
     struct ol__buf place, *destination = o->destination;
     ol__buf_init(&place, OL_LINE_MAX);
     o->destination = &place;
@@ -178,11 +192,7 @@ static ol_status open_fallback(struct opening *o)
                 "no journal for what cannot be handed over: %s", o->err->message);
         return OL_OK;
     }
-    for (const struct ol__transport_config *c = &o->client->config.transport;
-         c->kind == OL_KIND_TRANSFORM && depth < OL_COUNT(chain); c = c->children)
-        chain[depth++] = c;
-    while (depth-- > 0 && status == OL_OK)
-        status = rename_before(o, chain[depth], journal, &journal);
+    status = rename_as_others(o, &journal);
     if (status == OL_OK)
         o->client->fallback = journal;
     return status;
@@ -193,6 +203,15 @@ static ol_status open_all(struct opening *o)
     struct ol_client *client = o->client;
     const struct ol__transport_config *c = &client->config.transport;
     char directory[OL_PATH_MAX];
+    if (o->hooks->is_console) {
+        ol__buf_add_text(o->destination, "console");
+        return ol__transport_console_open(&client->transport, o->err);
+    }
+    if (o->hooks->is_journal_only) {
+        ol_status opened = open_journal(o, c->kind == OL_KIND_JOURNAL ? c->map : NULL,
+                                        o->options->journal_directory, &client->transport);
+        return opened == OL_OK ? rename_as_others(o, &client->transport) : opened;
+    }
     if (o->options->journal_directory != NULL) /* the host's wish beats all that is configured */
         return open_journal(o, c->kind == OL_KIND_JOURNAL ? c->map : NULL,
                             o->options->journal_directory, &client->transport);

@@ -196,6 +196,12 @@ static ol_status http_emit(struct ol__transport *transport, const struct ol__lin
 
 /* ---- opening and closing ---- */
 
+void ol__transport_http_limit(struct ol__transport *http, int64_t timeout_ms)
+{
+    struct http_transport *t = (struct http_transport *)http;
+    t->timeout_ms = OL_MIN(t->timeout_ms, timeout_ms);
+}
+
 static ol_status http_close(struct ol__transport *transport, int timeout_ms OL_UNUSED,
                             struct ol_error *err OL_UNUSED)
 {

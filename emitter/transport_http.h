@@ -10,6 +10,8 @@
 OL_NODISCARD ol_status ol__transport_http_open(const struct ol__conf *map,
                                                const struct ol__log *log,
                                                struct ol__transport **ret, struct ol_error *err);
+/** An emit of @p http takes no longer than @p timeout_ms, if that is less than it was told. */
+void ol__transport_http_limit(struct ol__transport *http, int64_t timeout_ms);
 /** The whole URL that the settings make. @p socket gets the path of a unix socket, or stays empty.
  *  @return OL_OK, OL_CONFIG, OL_NOMEM. */
 OL_NODISCARD ol_status ol__http_url(const struct ol__conf *map, struct ol__buf *url,

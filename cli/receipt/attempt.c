@@ -112,8 +112,8 @@ static ol_status make_attempt(struct receipt_attempt *a, int64_t wanted, struct 
     return OL_OK;
 }
 
-ol_status receipt_attempt_take(const struct receipt_folder *folder, const char *step, int64_t seq,
-                               int64_t number, struct receipt_attempt *ret, struct ol_error *err)
+static ol_status name_step(const struct receipt_folder *folder, const char *step, int64_t seq,
+                           struct receipt_attempt *ret, struct ol_error *err)
 {
     const char *problem = receipt_step_problem(step);
     *ret = (struct receipt_attempt){.folder = folder, .seq = seq, .step_fd = -1, .fd = -1};
@@ -124,7 +124,48 @@ ol_status receipt_attempt_take(const struct receipt_folder *folder, const char *
         snprintf(ret->place, sizeof ret->place, "steps/%03lld_%s", (long long)seq, step);
     else
         snprintf(ret->place, sizeof ret->place, "steps/%s", step);
-    ol_status status = OL_OK;
+    return OL_OK;
+}
+
+/* R7 */
+static ol_status set_id(struct receipt_attempt *a, struct ol_error *err)
+{
+    char text[RECEIPT_STEP_MAX + 32];
+    snprintf(text, sizeof text, "%s/%lld", a->step, (long long)a->number);
+    return ol_id_from_foreign(a->folder->run_id, text, a->uuid, err);
+}
+
+ol_status receipt_attempt_foresee(const struct receipt_folder *folder, const char *step,
+                                  int64_t seq, int64_t number, struct receipt_attempt *ret,
+                                  struct ol_error *err)
+{
+    ol_status status = name_step(folder, step, seq, ret, err);
+    if (status != OL_OK)
+        return status;
+    ret->number = OL_MAX(number, 1);
+    if (folder->fd >= 0) {
+        int fd = openat(folder->fd, ret->place, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+        status = read_last(ret, err);
+        if (fd >= 0 && number == 0 && status == OL_OK) {
+            status = find_highest(fd, &ret->number, err);
+            ret->number++;
+        }
+        if (fd >= 0)
+            close(fd);
+    } else {
+        snprintf(ret->previous_path, sizeof ret->previous_path, "manifest.json");
+    }
+    size_t used = strlen(ret->place);
+    snprintf(ret->place + used, sizeof ret->place - used, "/attempt-%lld", (long long)ret->number);
+    return status == OL_OK ? set_id(ret, err) : status;
+}
+
+ol_status receipt_attempt_take(const struct receipt_folder *folder, const char *step, int64_t seq,
+                               int64_t number, struct receipt_attempt *ret, struct ol_error *err)
+{
+    ol_status status = name_step(folder, step, seq, ret, err);
+    if (status != OL_OK)
+        return status;
     if (mkdirat(folder->fd, ret->place, 0777) != 0 && errno != EEXIST)
         status = ol__error_set_errno(err, errno, "folder '%s'", ret->place);
     if (status == OL_OK) {
@@ -139,11 +180,8 @@ ol_status receipt_attempt_take(const struct receipt_folder *folder, const char *
     }
     if (status == OL_OK)
         status = make_attempt(ret, number, err);
-    if (status == OL_OK) { /* R7 */
-        char text[RECEIPT_STEP_MAX + 32];
-        snprintf(text, sizeof text, "%s/%lld", step, (long long)ret->number);
-        status = ol_id_from_foreign(folder->run_id, text, ret->uuid, err);
-    }
+    if (status == OL_OK)
+        status = set_id(ret, err);
     if (status != OL_OK)
         receipt_attempt_release(ret);
     return status;

@@ -49,6 +49,11 @@ typedef void receipt_writer(void *arg, const struct receipt_choice *choice, stru
 OL_NODISCARD ol_status receipt_attempt_take(const struct receipt_folder *folder, const char *step,
                                             int64_t seq, int64_t number,
                                             struct receipt_attempt *ret, struct ol_error *err);
+/** Which attempt receipt_attempt_take() would take now; nothing is made or opened. @p folder may be
+ * one that is not there (fd -1). @return OL_OK, OL_INVALID, OL_IO, OL_NOMEM. */
+OL_NODISCARD ol_status receipt_attempt_foresee(const struct receipt_folder *folder,
+                                               const char *step, int64_t seq, int64_t number,
+                                               struct receipt_attempt *ret, struct ol_error *err);
 void receipt_attempt_release(struct receipt_attempt *attempt);
 /** Write claim.json; @p json on one line. @return as receipt_put(). */
 OL_NODISCARD ol_status receipt_attempt_claim(struct receipt_attempt *attempt, struct ol__span json,

@@ -86,11 +86,13 @@ static void write_command(struct ol__json_writer *w, const struct receipt *r)
     bool is_next = false;
     ol__json_key(w, "command");
     ol__json_begin_object(w);
-    ol__json_key(w, "argv");
-    ol__json_begin_array(w);
-    for (char *const *word = r->argv; *word != NULL; word++)
-        write_argument(w, *word, &is_next);
-    ol__json_end_array(w);
+    if (r->argv != NULL) {
+        ol__json_key(w, "argv");
+        ol__json_begin_array(w);
+        for (char *const *word = r->argv; *word != NULL; word++)
+            write_argument(w, *word, &is_next);
+        ol__json_end_array(w);
+    }
     ol__json_member_text_opt(w, "cwd", r->cwd);
     ol__json_end_object(w);
 }

@@ -73,7 +73,7 @@ struct receipt {
     int64_t duration_ms;
     int exit_code;      /**< when signal is NULL */
     const char *signal; /**< "SIGTERM" */
-    char *const *argv;  /**< NULL-terminated; redacted here */
+    char *const *argv;  /**< NULL-terminated, redacted here; NULL: not told */
     const char *cwd;
     const struct receipt_artifact *inputs, *outputs;
     size_t input_count, output_count;

@@ -145,7 +145,7 @@ def test_exit_status(wrapped, workdir, command, status, message):
     ([], b"no command"),
     (["-i"], b"requires an argument"),
     (["--nonsense", "true"], b"nonsense"),
-    (["--hash-limit", "lots", "true"], b"'lots' is no size"),
+    (["--hash-limit", "lots", "true"], b"'lots': is no size"),
     (["--job", "", "true"], b"--job"),
 ], ids=str)
 def test_wrong_usage(wrapped, words, says):
