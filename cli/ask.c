@@ -76,6 +76,12 @@ static bool is_number(const char *text, long max)
            value <= max;
 }
 
+static bool is_state(const char *text)
+{
+    return strcmp(text, "NEW") == 0 || strcmp(text, "RUNNING") == 0 ||
+           strcmp(text, "COMPLETE") == 0 || strcmp(text, "FAIL") == 0 || strcmp(text, "ABORT") == 0;
+}
+
 /** @return 0: go on; -1: done; CLI_USAGE. */
 static int parse(int argc, char **argv, struct ask_options *o)
 {
@@ -131,6 +137,9 @@ static int parse(int argc, char **argv, struct ask_options *o)
         o->subject = argv[optind++];
     if (optind < argc)
         return cli_usage(ask->name, "'%s': only one at a time", argv[optind]);
+    if (o->state != NULL && !is_state(o->state))
+        return cli_usage(ask->name, "--state: '%s': expected RUNNING, COMPLETE, FAIL or ABORT",
+                         o->state);
     if (ask->needs_subject && (o->subject == NULL || o->subject[0] == '\0'))
         return cli_usage(ask->name, "of what? expected a dataset, file, job or run");
     return 0;
@@ -264,6 +273,12 @@ static int print_answer(const struct ask_options *o, int status, struct ol__buf 
         if (st != OL_OK)
             cli_say("%s", err.message);
         return is_written ? CLI_YES : CLI_NO;
+    }
+    if (status == 200 && o->verb == ASK_EVENTS && body.size == 0) {
+        cli_say(
+            "no event of '%.200s' is kept: the store route has no raw_events (lineaged.yaml(5))",
+            o->subject);
+        return CLI_NOT_KNOWN;
     }
     if (status == 200 || (status == 404 && o->is_json)) {
         bool is_written = fwrite(body.data, 1, body.size, stdout) == body.size;

@@ -176,6 +176,7 @@ static void hash(struct artifact_sum *sum, const struct artifact_hasher *hasher,
     artifact_sum_open(sum);
     if (sum->fd < 0)
         sum->reason = errno == ENOENT || errno == ENOTDIR ? "vanished before it was read"
+                      : errno == EACCES || errno == EPERM ? "cannot be opened: Permission denied"
                                                           : "cannot be opened";
     else if (clock_gettime(CLOCK_REALTIME, &begun) != 0 || !is_as_looked_at(sum))
         sum->reason = "changed before it was read";

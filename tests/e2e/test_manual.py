@@ -172,3 +172,17 @@ def test_the_program_of_openlineage_3(built, workdir):
     done = subprocess.run([workdir / "load"], capture_output=True, text=True, timeout=30, check=True, cwd=workdir,
                           env={**os.environ, "HOME": str(workdir), "OPENLINEAGE__TRANSPORT__TYPE": "console"})
     assert "START" in done.stdout + done.stderr and "COMPLETE" in done.stdout + done.stderr
+
+
+def test_every_verb_and_option_has_a_test(built):
+    """Named in a test beside this one: "--option", and the verb with it in the same file."""
+    texts = [path.read_text() for folder, ending in (("tests/e2e", "*.py"), ("tests/unit", "*.c"))
+             for path in (procs.REPO / folder).glob(ending) if path.name != "test_manual.py"]
+    missing = []
+    for verb in verbs(built):
+        of_verb = [text for text in texts if re.search(r"""["' ]%s["' ]""" % verb, text)]
+        assert of_verb, "no test runs lineage " + verb
+        missing += ["%s %s" % (verb, option) for option in sorted(options(help_of(built, "lineage", verb)))
+                    if option not in ("--help", "-h")
+                    and not any(re.search(r"""["' =]%s(?![a-z-])""" % option, text) for text in of_verb)]
+    assert not missing, "no test names " + ", ".join(missing)
