@@ -423,5 +423,6 @@ OL_API ol_status ol_dataset_delete_facet(struct ol_dataset *dataset, const char 
 #endif
 #include <openlineage/answer.h>
 #include <openlineage/call.h>
+#include <openlineage/collect.h>
 #include <openlineage/facets.h>
 #endif

@@ -8,6 +8,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <regex.h>
+#include <sched.h>
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -19,6 +20,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/utsname.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -167,6 +169,7 @@ FAILING(int, mkdirat, (int fd, const char *path, mode_t mode), (fd, path, mode),
 FAILING(void *, mmap, (void *at, size_t size, int prot, int flags, int fd, off_t offset),
         (at, size, prot, flags, fd, offset), MAP_FAILED)
 FAILING(int, poll, (struct pollfd * fds, nfds_t count, int ms), (fds, count, ms), -1)
+FAILING(DIR *, opendir, (const char *path), (path), NULL)
 FAILING(ssize_t, pread, (int fd, void *data, size_t size, off_t offset), (fd, data, size, offset),
         -1)
 FAILING(ssize_t, pwrite, (int fd, const void *data, size_t size, off_t offset),
@@ -176,7 +179,9 @@ FAILING(struct dirent *, readdir, (DIR * directory), (directory), NULL)
 FAILING(char *, realpath, (const char *path, char *resolved), (path, resolved), NULL)
 FAILING(int, renameat, (int from, const char *old, int to, const char *new), (from, old, to, new),
         -1)
+FAILING(int, sched_getaffinity, (pid_t pid, size_t size, cpu_set_t *set), (pid, size, set), -1)
 FAILING(long, sysconf, (int name), (name), -1)
+FAILING(int, uname, (struct utsname * names), (names), -1)
 FAILING(int, unlinkat, (int fd, const char *path, int flags), (fd, path, flags), -1)
 FAILING(int, regexec,
         (const regex_t *pattern, const char *text, size_t count, regmatch_t found[count],
@@ -278,29 +283,56 @@ int fcntl(int fd, int command, ...)
 }
 
 const char *const fault_calls_names[] = {
-    "access",    "calloc",
-    "close",     "dlopen",
-    "faccessat", "fchmod",
-    "fcntl",     "fdatasync",
-    "fdopendir", "fgets",
-    "flock",     "fopen",
-    "fstat",     "fstatat",
-    "fstatvfs",  "fsync",
-    "ftruncate", "futimens",
-    "getcwd",    "gethostname",
-    "getrandom", "getrlimit",
-    "linkat",    "lstat",
-    "madvise",   "malloc",
-    "mkdir",     "mkdirat",
-    "mmap",      "open",
-    "openat",    "poll",
-    "pread",     "pthread_mutex_init",
-    "pwrite",    "read",
-    "readdir",   "realloc",
-    "regcomp",   "regexec",
-    "realpath",  "renameat",
-    "stat",      "strdup",
-    "strndup",   "sysconf",
-    "unlinkat",  "write",
+    "access",
+    "calloc",
+    "close",
+    "dlopen",
+    "faccessat",
+    "fchmod",
+    "fcntl",
+    "fdatasync",
+    "fdopendir",
+    "fgets",
+    "flock",
+    "fopen",
+    "fstat",
+    "fstatat",
+    "fstatvfs",
+    "fsync",
+    "ftruncate",
+    "futimens",
+    "getcwd",
+    "gethostname",
+    "getrandom",
+    "getrlimit",
+    "linkat",
+    "lstat",
+    "madvise",
+    "malloc",
+    "mkdir",
+    "mkdirat",
+    "mmap",
+    "open",
+    "openat",
+    "opendir",
+    "poll",
+    "pread",
+    "pthread_mutex_init",
+    "pwrite",
+    "read",
+    "readdir",
+    "realloc",
+    "realpath",
+    "regcomp",
+    "regexec",
+    "renameat",
+    "sched_getaffinity",
+    "stat",
+    "strdup",
+    "strndup",
+    "sysconf",
+    "uname",
+    "unlinkat",
+    "write",
     NULL,
 };

@@ -17,14 +17,14 @@ import subprocess
 import sys
 import tempfile
 
-HEADERS = ("status.h", "values.h", "facets.h", "openlineage.h", "answer.h", "call.h")
+HEADERS = ("status.h", "values.h", "facets.h", "openlineage.h", "answer.h", "call.h", "collect.h")
 SKIP = 77
 # May fail without a word, or cannot fail: nothing to be tried there.
 HARMLESS = set("""
  __asprintf_chk __ctype_b_loc __ctype_tolower_loc __ctype_toupper_loc __cxa_finalize __environ environ __errno_location
  __explicit_bzero_chk explicit_bzero __longjmp_chk __memcpy_chk __memmove_chk __memset_chk __snprintf_chk __stack_chk_fail __strcpy_chk __strcat_chk
  __strncpy_chk __vsnprintf_chk _setjmp setjmp longjmp asprintf snprintf vsnprintf clock_gettime closedir fclose free
- dlclose dlsym getauxval getenv geteuid getpid munmap
+ __sched_cpucount gnu_get_libc_version dlclose dlsym getauxval getenv geteuid getpid munmap
  memchr memcmp memcpy memmem memmove memrchr memset qsort bsearch sched_yield secure_getenv strcasecmp strchr strchrnul strcmp
  strcspn strsep regerror regfree strerrordesc_np strlen strncasecmp strncmp strnlen strpbrk strrchr strspn strstr strtod strtok_r strtol
  strtoll strtoul strtoull tolower toupper pthread_mutex_destroy pthread_mutex_lock pthread_mutex_unlock
