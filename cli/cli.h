@@ -19,6 +19,7 @@ int cli_usage(const char *verb, const char *format, ...) OL_PRINTF(2, 3);
 
 /* ---- Verbs: argv[0] is the verb ---- */
 int verb_run(int argc, char **argv);
+int verb_call(int argc, char **argv); /**< becomes another program */
 int verb_begin(int argc, char **argv);
 int verb_end(int argc, char **argv);
 int verb_verify(int argc, char **argv);

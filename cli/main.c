@@ -10,6 +10,7 @@ static const struct {
     const char *help;
 } verbs[] = {
     {"run", verb_run, "run a command and record what it read and wrote"},
+    {"call", verb_call, "send a request to a model, keep it and the answer, print the answer"},
     {"begin", verb_begin, "begin a run of several steps that leave receipts"},
     {"end", verb_end, "end it: seal its folder"},
     {"verify", verb_verify, "check the receipts of a run"},

@@ -5,19 +5,20 @@
 
 #define BEARER "Authorization", "Bearer "
 #define CLIENT_ID "X-Client-Request-Id"
-#define OUR_ID "X-Lineage-Request-Id" /* read by nobody but who logs requests on the way */
+#define AZURE_ID "x-ms-client-request-id"
 
 /* Bedrock: its API keys are bearer tokens. Signature version 4 is not done here. */
 static const struct provider providers[] = {
     {"openai", "openai", "OPENAI_API_KEY", BEARER, NULL, CLIENT_ID, NULL, PROVIDER_METADATA_OBJECT},
     {"anthropic", "anthropic", "ANTHROPIC_API_KEY", "x-api-key", "",
-     "anthropic-version: 2023-06-01", OUR_ID, NULL, PROVIDER_METADATA_USER_ID},
-    {"azure", "azure.ai.openai", "AZURE_OPENAI_API_KEY", "api-key", "", NULL, CLIENT_ID,
+     "anthropic-version: 2023-06-01", CLIENT_ID, NULL, PROVIDER_METADATA_USER_ID},
+    {"azure", "azure.ai.openai", "AZURE_OPENAI_API_KEY", "api-key", "", NULL, AZURE_ID,
      "/deployments/", PROVIDER_METADATA_OBJECT},
-    {"gemini", "gcp.gemini", "GEMINI_API_KEY", "x-goog-api-key", "", NULL, OUR_ID, "/models/",
+    {"gemini", "gcp.gemini", "GEMINI_API_KEY", "x-goog-api-key", "", NULL, CLIENT_ID, "/models/",
      PROVIDER_METADATA_NONE},
-    {"google", "gcp.vertex_ai", NULL, BEARER, NULL, OUR_ID, "/models/", PROVIDER_METADATA_LABELS},
-    {"bedrock", "aws.bedrock", "AWS_BEARER_TOKEN_BEDROCK", BEARER, NULL, OUR_ID, "/model/",
+    {"google", "gcp.vertex_ai", NULL, BEARER, NULL, CLIENT_ID, "/models/",
+     PROVIDER_METADATA_LABELS},
+    {"bedrock", "aws.bedrock", "AWS_BEARER_TOKEN_BEDROCK", BEARER, NULL, CLIENT_ID, "/model/",
      PROVIDER_METADATA_NONE},
     {"litellm", "litellm", "LITELLM_API_KEY", BEARER, NULL, CLIENT_ID, NULL,
      PROVIDER_METADATA_OBJECT},

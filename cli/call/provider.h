@@ -19,7 +19,7 @@ struct provider {
     const char *key_header; /**< header of the key, and what stands before the key in it */
     const char *key_prefix;
     const char *header;    /**< another header that it wants; NULL */
-    const char *id_header; /**< of the client's request id */
+    const char *id_header; /**< of the client's request id: as ol_call_client_request_header() */
     const char *model_in;  /**< the model stands behind this in the URL's path; NULL: a member */
     enum provider_metadata metadata;
 };

@@ -171,6 +171,26 @@ static void count_attempt(struct check *c, const char *folder, int64_t attempt, 
     c->figures->open += has_won ? 0 : 1;
 }
 
+/* What the calls of an attempt kept beside its receipt. */
+static void check_calls(struct check *c, const struct receipt_file *file,
+                        const struct json_node *doc)
+{
+    static const char *const sides[] = {"request", "response"};
+    const struct json_node *call = json_get_items(doc, "calls");
+    int folder = (int)(strrchr(file->path, '/') - file->path);
+    for (; call != NULL; call = call->next) {
+        for (size_t i = 0; i < OL_COUNT(sides); i++) {
+            const struct json_node *kept = json_get(json_get(call, "kept"), sides[i]);
+            const char *name = json_get_text(kept, "path"), *sha256 = json_get_text(kept, "sha256");
+            char path[RECEIPT_PATH_SIZE + 64];
+            if (name == NULL || sha256 == NULL)
+                continue; /* what was not kept, and why */
+            snprintf(path, sizeof path, "%.*s/%.64s", folder, file->path, name);
+            compare(c, file->path, path, sha256);
+        }
+    }
+}
+
 static ol_status check_file(struct check *c, const struct receipt_file *file)
 {
     char folder[RECEIPT_PATH_SIZE];
@@ -201,6 +221,8 @@ static ol_status check_file(struct check *c, const struct receipt_file *file)
         tell(c, file->path, "names no receipt before it");
     else if (is_step)
         compare(c, file->path, path, sha256);
+    if (is_step && attempt > 0 && !is_claim)
+        check_calls(c, file, doc.root);
     if (is_step && attempt > 0)
         count_attempt(c, folder, attempt, name, doc.root);
     else if (is_step)

@@ -8,10 +8,11 @@ import subprocess
 
 import pytest
 
+import ai_server
 import procs
 from agent_process import free_port
 
-PAGES = {"lineage": procs.REPO / "cli/lineage.1", "lineaged": procs.REPO / "agent/lineaged.8"}
+PAGES = {"lineage": procs.REPO / "cli/lineage.1", "lineage-call": procs.REPO / "cli/call/lineage-call.1", "lineaged": procs.REPO / "agent/lineaged.8"}
 # Words after a verb that are verbs themselves.
 BELOW = {"deadletter": ["ls", "show", "retry", "drop", "export"],
          "spool": ["ls", "cat", "verify", "repair", "export", "import", "replay"],
@@ -64,11 +65,18 @@ def test_every_verb_and_option_is_in_the_manual(built):
     for verb in verbs(built):
         assert re.search(r"\blineage\b[^\n]*\b%s\b|^\.(TP\n)?\.?B?R? ?\"?%s" % (verb, verb), page, re.M), verb
         of_verb = options(help_of(built, "lineage", verb))
+        if verb == "call":  # it has a page of its own
+            assert of_verb - options(text_of(PAGES["lineage-call"])) - {"--help", "-h"} == set()
+            known_to_call = of_verb
+            continue
         known |= of_verb
         missing = of_verb - options(page) - {"--help", "-h"}
         assert not missing, "lineage %s: lineage(1) does not name %s" % (verb, sorted(missing))
-    stale = {word for word in options(page) if word.startswith("--")} - known - FOREIGN["lineage"]
+    stale = {word for word in options(page) if word.startswith("--")} - known - known_to_call \
+        - FOREIGN["lineage"]
     assert not stale, "lineage(1) names %s, which no verb's help does" % sorted(stale)
+    assert {word for word in options(text_of(PAGES["lineage-call"])) if word.startswith("--")} - known - known_to_call \
+        <= {"--export"}
     page, known = text_of(PAGES["lineaged"]), options(help_of(built, "lineaged"))
     assert known - options(page) - {"--help", "-h", "--version"} == set()
     assert {word for word in options(page) if word.startswith("--")} - known == set()
@@ -127,6 +135,8 @@ class Scratch:
 
 
 FILES = {
+    "request.json": json.dumps({"model": "gpt-4o", "messages": [{"role": "user", "content": "Say hello"}]}),
+    "prompt.txt": "Summarize: {text}",
     "raw.csv": "b\na\nb\n",
     "train": "#!/bin/sh\ncat \"$1\" \"$1\" > \"$2\"\n",
     "images/1.png": "1", "images/more/2.png": "2", "parts/a.csv": "a\n", "parts/b.csv": "b\n", "names.txt": "raw.csv\nparts/a.csv\n",
@@ -145,6 +155,14 @@ def numbered(page):
 @pytest.mark.parametrize("block", [each for page in PAGES.values() for each in numbered(page)])
 def test_the_examples_run(runner, built, workdir, standin, wait_until, block):
     scratch = Scratch(runner, built, workdir, standin.url)
+    if "lineage call" in block:
+        provider = ai_server.AiServer([ai_server.openai()])
+        try:
+            scratch.check(block, OPENAI_BASE_URL=provider.url + "/v1", OPENAI_API_KEY="k")
+            assert provider.requests or "dry-run" in block
+        finally:
+            provider.close()
+        return
     if "copy/of/spool" in block:
         scratch.check("lineage run -- true; lineaged --once --route local; mkdir -p copy/of; "
                       "cp -r $XDG_STATE_HOME/lineaged/spool copy/of/spool")
