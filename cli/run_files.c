@@ -28,7 +28,10 @@ ol_status run_files_add(struct run_files *files, enum run_side side, const char 
         files->items = items;
         files->cap = cap;
     }
-    files->items[files->count++] = (struct run_file){.side = side, .text = text};
+    files->items[files->count++] = (struct run_file){
+        .side = side,
+        .text = text,
+        .artifact = {.text = text, .subject = text, .size = -1, .member_count = -1}};
     return OL_OK;
 }
 
@@ -164,11 +167,47 @@ void run_files_hash_outputs(struct run_files *files, bool is_quiet)
         say(&files->items[i]);
 }
 
+static bool has_listed_members(const struct artifact *a)
+{
+    return a->kind == ARTIFACT_DIRECTORY || a->kind == ARTIFACT_LIST;
+}
+
+/** What is known of it, into the dataset's own facet. */
+static void set_artifact(const struct run_file *f)
+{
+    static const char etag[] = "etag:";
+    const struct artifact *a = &f->artifact;
+    bool is_etag = a->version != NULL && strncmp(a->version, etag, sizeof etag - 1) == 0;
+    bool is_hashed = a->sha256[0] != '\0';
+    bool is_other = a->members_sha256[0] != '\0' && strcmp(a->members_sha256, a->sha256) != 0;
+    if (!is_hashed && a->version == NULL && a->path == NULL)
+        return; /* a name alone */
+    struct ol_artifact facet = {.struct_size = sizeof facet,
+                                .artifact_id = is_hashed ? a->sha256 : NULL,
+                                .kind = artifact_kind_name(a->kind),
+                                .basis = a->version != NULL ? "declared"
+                                         : is_hashed        ? "computed"
+                                                            : "unknown",
+                                .reason = a->reason[0] != '\0' ? a->reason : NULL,
+                                .media_type =
+                                    has_listed_members(a) ? NULL : receipt_media_type(a->subject),
+                                .etag = is_etag ? a->version + sizeof etag - 1 : NULL,
+                                .version_id = !is_etag && !is_hashed ? a->version : NULL,
+                                .members_sha256 = is_other ? a->members_sha256 : NULL};
+    if (a->size >= 0)
+        facet.size = (struct ol_int)OL_INT(a->size);
+    if (a->member_count >= 0)
+        facet.member_count = (struct ol_int)OL_INT(a->member_count);
+    OL_IGNORE(ol_dataset_set_artifact(f->dataset, &facet) < 0, "the next emit reports it");
+}
+
 void run_files_set_versions(struct run_files *files)
 {
     for (size_t i = 0; i < files->count; i++) {
         const struct run_file *f = &files->items[i];
         char version[RUN_VERSION_SIZE];
+        if (files->hash_limit > 0)
+            set_artifact(f);
         if (f->artifact.sha256[0] == '\0' || f->artifact.version != NULL)
             continue; /* one that is declared stands there by its name */
         snprintf(version, sizeof version, "sha256:%s", f->artifact.sha256);
@@ -182,24 +221,23 @@ static struct receipt_artifact describe(const struct run_file *f)
 {
     const struct artifact *a = &f->artifact;
     bool is_declared = a->version != NULL, is_hashed = a->sha256[0] != '\0';
-    bool has_members = a->kind == ARTIFACT_DIRECTORY || a->kind == ARTIFACT_LIST;
     bool is_kept = a->member_count >= 0 && a->members.size <= RECEIPT_KEEP_LIMIT_MAX;
-    return (struct receipt_artifact){.path = f->text,
-                                     .name_space = a->name_space,
-                                     .name = a->name,
-                                     .sha256 = is_hashed ? a->sha256 : NULL,
-                                     .version = is_declared && !is_hashed ? a->version : NULL,
-                                     .size = a->size,
-                                     .media_type =
-                                         has_members ? NULL : receipt_media_type(a->subject),
-                                     .kind = artifact_kind_name(a->kind),
-                                     .basis = is_declared ? "declared"
-                                              : is_hashed ? "computed"
-                                                          : "unknown",
-                                     .reason = a->reason[0] != '\0' ? a->reason : NULL,
-                                     .member_count = a->member_count,
-                                     .members = {a->members.data, a->members.size},
-                                     .members_sha256 = is_kept ? a->members_sha256 : NULL};
+    return (struct receipt_artifact){
+        .path = f->text,
+        .name_space = a->name_space,
+        .name = a->name,
+        .sha256 = is_hashed ? a->sha256 : NULL,
+        .version = is_declared && !is_hashed ? a->version : NULL,
+        .size = a->size,
+        .media_type = has_listed_members(a) ? NULL : receipt_media_type(a->subject),
+        .kind = artifact_kind_name(a->kind),
+        .basis = is_declared ? "declared"
+                 : is_hashed ? "computed"
+                             : "unknown",
+        .reason = a->reason[0] != '\0' ? a->reason : NULL,
+        .member_count = a->member_count,
+        .members = {a->members.data, a->members.size},
+        .members_sha256 = is_kept ? a->members_sha256 : NULL};
 }
 
 ol_status run_files_list(const struct run_files *files, enum run_side side,

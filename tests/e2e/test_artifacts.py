@@ -241,6 +241,36 @@ def test_receipts_with_members_are_what_the_schema_says(place, schema_judge):
     assert schema_judge(procs.REPO / "spec/schemas", [[value["schema"], value] for value in values]) == [[], []]
 
 
+def test_events_say_the_same_in_a_facet(place):
+    """lineaged_artifact of each dataset, beside the standard version facet."""
+    plant(place.files / "data", ["a", "b"])
+    (place.files / "m").write_text('{"id": 1, "sha256": "%s"}\n' % HEX)
+    receipt, _ = run_step(place, "-i", "data", "-i", "manifest:m", "-i", "data/*", "-i", "data/a", "-i", "s3://b/k?etag=x-1",
+                          "-i", "s3://b/v?versionId=7", "-i", "s3://b/h#sha256:" + HEX, "-i", "s3://b/bare", "-o", "none",
+                          "--", "true")
+    event = place.events()[-2]
+    assert event["eventType"] == "COMPLETE"
+    facets = [dataset["facets"].get("lineaged_artifact") for dataset in event["inputs"] + event["outputs"]]
+    own = [{k: v for k, v in facet.items() if k[0] != "_"} if facet else None for facet in facets]
+    in_receipt = receipt["inputs"] + receipt["outputs"]
+    assert own[0] == {"artifact_id": in_receipt[0]["sha256"], "kind": "directory", "basis": "computed",
+                      "size": in_receipt[0]["size"], "member_count": 2}
+    assert own[1] == {"artifact_id": sha256(place.files / "m"), "kind": "manifest", "basis": "computed",
+                      "size": in_receipt[1]["size"], "member_count": 1, "members_sha256": in_receipt[1]["members"]["sha256"]}
+    assert own[2]["kind"] == "list" and own[2]["artifact_id"] == in_receipt[2]["sha256"]
+    assert own[3] == {"artifact_id": sha256(place.files / "data/a"), "kind": "file", "basis": "computed",
+                      "size": in_receipt[3]["size"]}
+    assert own[4] == {"kind": "remote", "basis": "declared", "etag": "x-1"}
+    assert own[5] == {"kind": "remote", "basis": "declared", "version_id": "7"}
+    assert own[6] == {"kind": "remote", "basis": "declared", "artifact_id": HEX}
+    assert own[7] is None
+    assert own[8] == {"kind": "file", "basis": "unknown", "reason": "not there"}
+    for dataset, artifact in zip(event["inputs"], in_receipt):
+        said = dataset["facets"].get("version", {}).get("datasetVersion")
+        assert said == ("sha256:" + artifact["sha256"] if "sha256" in artifact else artifact.get("version"))
+    assert facets[0]["_schemaURL"].split("#")[0].endswith("/spec/schemas/LineagedArtifactDatasetFacet-1-0-0.json")
+
+
 # ---- promise 4: bytes that were there, and did not change ----
 
 def test_inputs_are_as_they_were_before_the_command(place):
