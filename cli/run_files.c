@@ -143,8 +143,13 @@ static void say(const struct run_file *f)
 {
     const struct artifact *a = &f->artifact;
     const char *side = f->side == RUN_INPUT ? "input" : "output";
-    if (f->side == RUN_OUTPUT && strcmp(a->reason, "not there") == 0)
-        cli_say("output '%s' is not there after the command", f->text);
+    static const char closed[] = "cannot be opened";
+    if (strcmp(a->reason, "not there") == 0)
+        cli_say(f->side == RUN_OUTPUT ? "output '%s' is not there after the command"
+                                      : "input '%s' was not there before the command",
+                f->text);
+    else if (strncmp(a->reason, closed, sizeof closed - 1) == 0)
+        cli_say("%s '%s' has no version: %s", side, f->text, a->reason);
     else if (a->reason[0] != '\0' && a->path != NULL && a->kind != ARTIFACT_FILE)
         cli_say("%s '%s' has no id: %s", side, f->text, a->reason);
     if (a->trouble[0] != '\0')
@@ -249,7 +254,8 @@ ol_status run_files_list(const struct run_files *files, enum run_side side,
     *ret = items;
     *ret_count = 0;
     for (size_t i = 0; i < files->count; i++) {
-        if (files->items[i].side == side)
+        if (files->items[i].side == side &&
+            files->items[i].artifact.subject != NULL) /* looked at */
             items[(*ret_count)++] = describe(&files->items[i]);
     }
     return OL_OK;

@@ -130,6 +130,7 @@ def test_places_that_may_not_be_written(place):
     runs.chmod(0o777)
     done = without_rights(place, "run", "--step", "s", "-i", "secret", "--", "true")
     assert done.returncode == 0
+    assert "input 'secret' has no version: cannot be opened: Permission denied" in done.stderr
     (receipt,) = runs.glob("*/steps/s/receipt.json")
     (given,) = read(receipt)["inputs"]
     assert given["basis"] == "unknown" and "Permission denied" in given["reason"]
@@ -142,6 +143,13 @@ def test_places_that_may_not_be_written(place):
     for given in read(receipt)["inputs"]:
         assert given["basis"] == "unknown"
         assert "Permission denied" in given["reason"] or "may not be looked at" in given["reason"], given
+
+
+def test_an_input_that_is_not_there(place):
+    """A name that was mistyped is said, and the command runs."""
+    done = place("run", "-i", "rww.csv", "--", "true", check=0)
+    assert "input 'rww.csv' was not there before the command" in done.stderr
+    assert place("run", "-q", "-i", "rww.csv", "--", "true", check=0).stderr == ""
 
 
 def test_no_home(place):
