@@ -36,6 +36,13 @@ def test_begin_in_a_namespace(place):
     assert {event["job"]["namespace"] for event in place.events()} == {"team"}
 
 
+def test_begin_quietly(place):
+    place.env["OPENLINEAGE__TRANSPORT__DIRECTORY"] = "/proc/nowhere"
+    assert "lineage: " in place("begin", check=0).stderr
+    done = place("begin", "--quiet", check=0)
+    assert done.stderr == "" and (place.files / "runs" / done.stdout.strip() / "manifest.json").exists()
+
+
 @pytest.mark.parametrize("option, state", [("--fail", "FAIL"), ("--abort", "ABORT")])
 def test_a_run_that_ended_otherwise(place, option, state):
     place.begin()

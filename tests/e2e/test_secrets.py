@@ -113,6 +113,37 @@ def test_addresses(place, standin, wait_until):
     assert place.finish(standin, wait_until, 10) == []
 
 
+CONFIG = """# of the shop
+password: %s
+token = "%s"
+contact: %s
+card: %s
+url: postgresql://jane:%s@db/shop
+""" % (SECRET, TOKEN, EMAIL, CARD, SECRET)
+
+
+def test_what_is_told_and_kept(place, standin, wait_until):
+    """Variables that were asked for, gates, kept files, lines of the log, what would be done: asked for, and redacted."""
+    (place.files / "shop.yaml").write_text(CONFIG)
+    run = place.begin()
+    log = place.printed.with_name("steps.jsonl")
+    words = ["--env", "MY_API_KEY,GITHUB_TOKEN,CONTACT,CARD_NUMBER,DATABASE_*", "--keep", "shop.yaml", "--log", log,
+             "--gate", "true --password %s %s %s '%s'" % (SECRET, TOKEN, EMAIL, CARD), "--metric", "loss=0.5",
+             "--param", "api_key=" + SECRET, "--tag", "to=" + EMAIL, "--redact", "[a-z]+-of-the-shop"]
+    command = ["true", "--token", SECRET, EMAIL, CARD, "key-of-the-shop"]
+    place("lineage", "run", "--dry-run", "--step", "step", *words, "--", *command)
+    place("lineage", "run", "--step", "step", *words, "--", *command)
+    place("lineage", "run", "--step", "step", *words, "--gate", "false " + TOKEN, "--", *command, check=125)
+    assert place.finish(standin, wait_until, 6) == []
+    assert all(needle not in log.read_bytes() for needle in NEEDLES)
+    # they are there all the same, without what was secret
+    receipt = json.loads((run / "steps/step/receipt.json").read_text())
+    assert receipt["environment"]["MY_API_KEY"] == receipt["environment"]["CONTACT"] == "[redacted]"
+    assert "key-of-the-shop" not in (run / "steps/step/receipt.json").read_text()
+    kept = [path.read_text() for path in (place.runs / "objects").rglob("*") if path.is_file()]
+    assert any("# of the shop" in text and "[redacted]" in text for text in kept)
+
+
 def test_a_repository(place, standin, wait_until):
     """Its remote holds a password, its author has an address."""
     for words in (["init", "-q"], ["config", "user.email", EMAIL], ["config", "user.name", "Jane"],
