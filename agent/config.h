@@ -28,6 +28,9 @@ struct route_match {
     char *job_regex, *namespace_regex, *producer_regex;
 };
 
+/** What becomes of answers of a service (facet lineaged_answer). */
+enum route_answers { ANSWERS_DEFAULT, ANSWERS_EACH, ANSWERS_SUMMARY, ANSWERS_NONE };
+
 struct route_config {
     int64_t line; /**< in the file; 0: built in */
     char *name;   /**< [a-z0-9_-], required, unique */
@@ -57,6 +60,8 @@ struct route_config {
     int64_t retry_max_ms; /**< ceiling of the backoff */
     int64_t hold_ms;      /**< between the probes of a held route */
     int64_t poison_tries; /**< tries of an event that keeps drawing 500 while others succeed */
+    int answers;          /**< enum route_answers */
+    int64_t answer_window_ms;
     int64_t dead_letter_bytes;
     struct route_match only, except; /**< route_filter.h */
     int64_t rate_events, rate_bytes; /**< a second; 0: no limit */

@@ -220,6 +220,22 @@ const struct ol__setting route_settings[] = {
      .max = 1000,
      .help = "http: tries of an event that keeps drawing errors while others pass, before it is "
              "parked among the dead letters."},
+    {.key = "answers",
+     .type = OL_SETTING_ENUM,
+     .offset = AT(answers),
+     .default_value = "profile",
+     .choices = "profile|each|summary|none",
+     .help = "http: what is sent of the answers of a service (events with the facet "
+             "lineaged_answer): each, one summary of a run and answer_window, or none. profile: "
+             "marquez and datahub get summaries, openmetadata none, the others each."},
+    {.key = "answer_window",
+     .type = OL_SETTING_TIME,
+     .offset = AT(answer_window_ms),
+     .default_value = "60s",
+     .min = SECOND,
+     .max = HOUR,
+     .help = "http: time that one summary of answers covers; windows begin at multiples of it, "
+             "UTC."},
     {.key = "dead_letters",
      .type = OL_SETTING_SIZE,
      .offset = AT(dead_letter_bytes),

@@ -128,6 +128,8 @@ struct route_metrics {
     metric delivered_events, delivered_bytes, requests, retries, parked, dropped, skipped;
     metric dropped_by[DROP_COUNT];           /* `dropped` is their sum */
     metric resent, not_resent;               /* terminal events, after a late one of their run */
+    metric answers_summed;                   /* in summaries that were delivered */
+    metric answers_waiting;                  /* in summaries that were not */
     metric letters;                          /* dead letters that are open */
     metric letters_retried, letters_dropped; /* by hand */
     metric state;                            /* enum route_state */

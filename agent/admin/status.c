@@ -127,6 +127,8 @@ static void write_route(const struct agent *agent, int i, struct ol__json_writer
     ol__json_member_uint(w, "retries", metric_get(&m->retries));
     ol__json_member_uint(w, "parked", metric_get(&m->parked));
     ol__json_member_uint(w, "resent", metric_get(&m->resent));
+    ol__json_member_uint(w, "answers_summed", metric_get(&m->answers_summed));
+    ol__json_member_uint(w, "answers_waiting", metric_get(&m->answers_waiting));
     ol__json_member_uint(w, "letters", metric_get(&m->letters));
     ol__json_member_uint(w, "letters_retried", metric_get(&m->letters_retried));
     ol__json_member_uint(w, "letters_dropped", metric_get(&m->letters_dropped));

@@ -39,6 +39,7 @@ struct deliver {
     uint64_t awaited; /* the lowest sequence that somebody waits for */
     struct {
         bool is_stuck;
+        uint64_t kept_from;
     } shown[ROUTES_MAX];
     struct handover *requests;
 };
@@ -124,12 +125,13 @@ static void tell_given_up(struct route *route)
                   (unsigned long long)count, route->config->name);
 }
 
-static int64_t work_all(struct deliver *d, bool is_hurried)
+static int64_t work_all(struct deliver *d, bool is_hurried, bool is_awaited)
 {
     int64_t next = INT64_MAX;
     for (size_t i = 0; i < d->route_count; i++) {
         struct route *route = d->routes[i];
         route->is_hurried = is_hurried;
+        route->is_awaited = is_awaited;
         route->is_yielding = false;
         int64_t at = route->ops->work(route, ol__time_monotonic_ms());
         next = OL_MIN(next, route->is_yielding ? ol__time_monotonic_ms() : at);
@@ -298,17 +300,19 @@ static void *run(void *arg)
             drain(d->wake_fd);
         int64_t stop_at = atomic_load(&d->stop_at);
         pthread_mutex_lock(&d->lock);
-        bool is_hurried = stop_at != INT64_MAX || d->waiters > 0;
+        bool has_waiters = d->waiters > 0;
         pthread_mutex_unlock(&d->lock);
         serve_requests(d);
         transfers(d);
-        int64_t next = work_all(d, is_hurried);
+        int64_t next = work_all(d, stop_at != INT64_MAX || has_waiters, has_waiters);
         int64_t now = ol__time_monotonic_ms();
         next = OL_MIN(next, sync_cursors(d, now, &sync_at));
         pthread_mutex_lock(&d->lock);
         d->passes++;
-        for (size_t i = 0; i < d->route_count; i++)
+        for (size_t i = 0; i < d->route_count; i++) {
             d->shown[i].is_stuck = d->routes[i]->is_stuck;
+            d->shown[i].kept_from = d->routes[i]->kept_from;
+        }
         if (is_awaited(d, stop_at))
             pthread_cond_broadcast(&d->passed);
         pthread_mutex_unlock(&d->lock);
@@ -429,6 +433,7 @@ ol_status deliver_wait(struct deliver *d, const char *name, struct ol_error *err
     d->waiters++;
     wake(d);
     for (;;) {
+        const bool has_passed = d->passes >= begin + 2;
         bool is_over = d->passes >= begin + 2; /* a whole pass that knew of us */
         waits = NULL;
         for (size_t i = 0; i < d->route_count; i++) {
@@ -436,7 +441,9 @@ ol_status deliver_wait(struct deliver *d, const char *name, struct ol_error *err
             if (name != NULL && strcmp(route->config->name, name) != 0)
                 continue;
             is_found = true;
-            if (low_of(route) >= target)
+            /* What keeps sums of answers has marked them before they are sent. */
+            bool has_kept = route->keeps_sums && (!has_passed || d->shown[i].kept_from <= target);
+            if (low_of(route) >= target && !has_kept)
                 continue;
             waits = route;
             is_over = is_over && (d->shown[i].is_stuck || atomic_load(&d->stop_at) != INT64_MAX);

@@ -31,9 +31,10 @@ void http_show_state(struct http_route *r, const char *reason)
                  reason);
         reason = text;
     }
-    enum route_state state = circuit != LANES_CLOSED       ? states[circuit]
-                             : lanes_waiting(r->lanes) > 0 ? ROUTE_RETRYING
-                                                           : ROUTE_OK;
+    bool is_saving = r->answers != NULL && r->answers->retry_at != 0; /* and failing */
+    enum route_state state = circuit != LANES_CLOSED                    ? states[circuit]
+                             : lanes_waiting(r->lanes) > 0 || is_saving ? ROUTE_RETRYING
+                                                                        : ROUTE_OK;
     route_set_state(&r->base, state, reason);
     metric_set(&r->base.metrics->in_flight, lanes_in_flight(r->lanes));
 }
@@ -99,7 +100,7 @@ bool http_resend_only(struct http_route *r, const struct sent *sent, int64_t now
         return true;
     late_paid(r->late, &sent->late);
     lanes_remove(r->lanes, &sent->item);
-    route_done(&r->base, sent->item.seq);
+    http_done(r, sent->item.seq);
     return true;
 }
 
@@ -114,7 +115,7 @@ void http_settle(struct http_route *r, struct request *q, const struct sent *sen
     }
     uint64_t seq = sent->item.seq;
     lanes_remove(r->lanes, &sent->item);
-    route_done(&r->base, seq);
+    http_done(r, seq);
 }
 
 /* What came of the terminal event; the late one before it got through. */
@@ -126,7 +127,7 @@ static void resent(struct request *q, const struct retry_class *class, const cha
     switch (lanes_answer(r->lanes, &sent->item, class, now_ms)) {
     case LANES_DELIVERED:
         late_paid(r->late, &sent->late);
-        route_done(&r->base, sent->item.seq);
+        http_done(r, sent->item.seq);
         metric_add(&r->base.metrics->resent, 1);
         http_show_state(r, NULL);
         return;
@@ -134,7 +135,7 @@ static void resent(struct request *q, const struct retry_class *class, const cha
         late_paid(r->late, &sent->late);
         metric_add(&r->base.metrics->not_resent, 1);
         lanes_remove(r->lanes, &sent->item);
-        route_done(&r->base, sent->item.seq);
+        http_done(r, sent->item.seq);
         break;
     case LANES_KEPT:
         break;
@@ -147,6 +148,8 @@ static void resent(struct request *q, const struct retry_class *class, const cha
 static void taken(struct request *q, size_t i)
 {
     struct http_route *r = q->route;
+    if ((q->sent[i].item.seq & LANES_TICKET) != 0)
+        answers_delivered(r, q->sent[i].item.seq);
     metric_add(&r->base.metrics->delivered_events, 1);
     metric_add(&r->base.metrics->delivered_bytes, q->sent[i].size);
     route_metrics_delivered(r->base.metrics, q->sent[i].record.time_ms, 1);
@@ -172,7 +175,7 @@ static bool one_answered(struct request *q, const struct retry_answer *answer,
         taken(q, 0);
     switch (lanes_answer(r->lanes, &sent->item, class, now_ms)) {
     case LANES_DELIVERED:
-        route_done(&r->base, sent->item.seq);
+        http_done(r, sent->item.seq);
         http_show_state(r, NULL);
         return false;
     case LANES_PARK: {
@@ -220,7 +223,7 @@ static void of_batch(struct request *q, size_t i, const struct batch_verdict *v,
         lanes_set_alone(r->lanes, item); /* then its status tells */
     switch (lanes_answer(r->lanes, item, &class, now_ms)) {
     case LANES_DELIVERED:
-        route_done(&r->base, item->seq);
+        http_done(r, item->seq);
         break;
     case LANES_PARK: {
         struct spool_record record = request_record(q, i);

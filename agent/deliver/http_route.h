@@ -5,6 +5,7 @@
  * The parts of an HTTP route among themselves: route_http.c decides what goes out when,
  * http_request.c puts it into requests, http_answer.c sees to what comes back. Delivery thread.
  */
+#include "http_answers.h"
 #include "http_auth.h"
 #include "http_body.h"
 #include "lanes.h"
@@ -42,6 +43,7 @@ struct http_route {
     struct http_auth *auth;
     struct lanes *lanes;
     struct late *late;          /**< NULL: the other side keeps order by itself */
+    struct answers *answers;    /**< NULL: each is sent as it is */
     struct http_packer *packer; /**< NULL: nothing is compressed */
     struct ol__buf url, batch_url, health_url;
     struct request *requests; /**< max_in_flight of them */
@@ -54,8 +56,9 @@ struct http_route {
     struct http_transfer health_transfer;
     struct http_headers *health_headers; /**< of that transfer */
     enum health health;
-    int unhealthy; /**< answers in a row */
-    bool is_warm;  /**< `late` knows what was delivered before the start */
+    int unhealthy;  /**< answers in a row */
+    bool is_at_end; /**< all that is in the spool was read, in this round of work */
+    bool is_warm;   /**< `late` knows what was delivered before the start */
 };
 
 /* http_request.c */
@@ -78,6 +81,8 @@ struct spool_record request_record(const struct request *q, size_t i);
 
 /* http_answer.c */
 
+/** Mark the event of @p seq done, or the summary of that ticket. */
+void http_done(struct http_route *r, uint64_t seq);
 void request_finished(struct http_transfer *transfer, CURLcode result, int64_t now_ms);
 /** Show the state of the lanes; @p reason may be NULL. */
 void http_show_state(struct http_route *r, const char *reason);

@@ -327,7 +327,8 @@ ol_status lanes_add(struct lanes *l, uint8_t kind, const uint8_t key[16], uint64
     l->entry_count++;
     l->entries[e] = (struct entry){.seq = seq, .segment = segment, .offset = offset, .next = NONE};
     if (i != NONE) {
-        assert(l->entries[l->lanes[i].last].seq < seq);
+        assert(((seq | l->entries[l->lanes[i].last].seq) & LANES_TICKET) != 0 ||
+               l->entries[l->lanes[i].last].seq < seq);
         l->entries[l->lanes[i].last].next = e;
         l->lanes[i].last = e;
         return OL_OK;

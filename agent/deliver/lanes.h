@@ -10,6 +10,10 @@
 #include "ol_base.h"
 #include "retry.h"
 
+/** Sequences with this bit are no record's: tickets for what the route itself puts into a lane, in
+ * the order of the calls. */
+#define LANES_TICKET (UINT64_C(1) << 63)
+
 struct lanes; /* opaque */
 
 struct lanes_options {
@@ -59,8 +63,8 @@ bool lanes_wants_witness(const struct lanes *lanes);
 /** Say whether these lanes hold up all events behind them (the route's window is used up): then
  * their backoff is short, and each failure that may be the event's counts in full. */
 void lanes_press(struct lanes *lanes, bool is_pressed, int64_t now_ms);
-/** Put an event behind those of its lane. Sequences must rise. @return OL_OK, OL_FULL (window),
- * OL_NOMEM: nothing changed. */
+/** Put an event behind those of its lane. Sequences of records must rise. @return OL_OK, OL_FULL
+ * (window), OL_NOMEM: nothing changed. */
 OL_NODISCARD ol_status lanes_add(struct lanes *lanes, uint8_t kind, const uint8_t key[16],
                                  uint64_t seq, uint64_t segment, uint64_t offset);
 /** Take the next event that may be sent at @p now_ms. @return false: none, see lanes_deadline(). */

@@ -9,10 +9,12 @@
 static const struct profile profiles[PROFILE_COUNT] = {
     [PROFILE_GENERIC] = {.name = "generic",
                          .path = "/api/v1/lineage",
+                         .answers = ANSWERS_EACH,
                          .batch = BATCH_ARRAY,
                          .batch_events = 1},
     [PROFILE_MARQUEZ] = {.name = "marquez",
                          .path = "/api/v1/lineage",
+                         .answers = ANSWERS_SUMMARY,
                          .batch = BATCH_NONE,
                          .batch_events = 1,
                          .resends_terminal = true,
@@ -20,16 +22,19 @@ static const struct profile profiles[PROFILE_COUNT] = {
     [PROFILE_DATAHUB] = {.name = "datahub",
                          .path = "/openapi/openlineage/api/v1/lineage",
                          .health = "/health",
+                         .answers = ANSWERS_SUMMARY,
                          .batch = BATCH_ARRAY, /* proposed there: falls back where it is not */
                          .batch_events = 1},
     [PROFILE_OPENMETADATA] = {.name = "openmetadata",
                               .path = "/api/v1/openlineage/lineage",
+                              .answers = ANSWERS_NONE, /* it reads COMPLETE only */
                               .batch = BATCH_OBJECT,
                               .batch_events = 1,
                               .looks_at_events = true},
     [PROFILE_LINEAGED] = {.name = "lineaged",
                           .path = "/api/v1/lineage",
                           .health = "/healthz",
+                          .answers = ANSWERS_EACH,
                           .batch = BATCH_ARRAY,
                           .batch_events = 64},
 };

@@ -17,12 +17,13 @@ enum profile_batch {
 
 struct profile {
     const char *name;
-    const char *path;         /**< of a URL that has none */
-    const char *health;       /**< path that tells whether the server is up; NULL: none known */
-    enum profile_batch batch; /**< the dialect it speaks, if any */
-    int batch_events;         /**< events in one POST unless configured; 1: single events */
-    bool resends_terminal;    /**< there the last arrival wins: late.h */
-    bool looks_at_events;     /**< profile_refusal() may refuse some */
+    const char *path;           /**< of a URL that has none */
+    const char *health;         /**< path that tells whether the server is up; NULL: none known */
+    enum profile_batch batch;   /**< the dialect it speaks, if any */
+    int batch_events;           /**< events in one POST unless configured; 1: single events */
+    enum route_answers answers; /**< what becomes of answers of services, unless configured */
+    bool resends_terminal;      /**< there the last arrival wins: late.h */
+    bool looks_at_events;       /**< profile_refusal() may refuse some */
 };
 
 const struct profile *profile_of(enum route_profile profile);

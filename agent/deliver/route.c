@@ -28,6 +28,7 @@ ol_status route_init(struct route *route, const struct agent *agent, int index, 
     route->config = config;
     route->metrics = &agent->metrics->routes[index];
     route->poll_fd = -1;
+    route->kept_from = UINT64_MAX;
     pace_init(&route->pace, config->rate_events, config->rate_bytes, ol__time_monotonic_ms());
     spool_route_key(config->name, route->key);
     snprintf(route->area, sizeof route->area, "route %s", config->name);
@@ -299,7 +300,7 @@ bool route_sync(struct route *route)
 
 bool route_is_empty(const struct route *route)
 {
-    return spool_cursor_low(route->cursor) >= spool_synced(route->agent->spool);
+    return route->kept == 0 && spool_cursor_low(route->cursor) >= spool_synced(route->agent->spool);
 }
 
 uint64_t route_left(const struct route *route)
@@ -308,7 +309,7 @@ uint64_t route_left(const struct route *route)
                         ? spool_cursor_done_count(route->cursor) + route->beyond_count
                         : metric_get(&route->metrics->done);
     uint64_t synced = spool_synced(route->agent->spool);
-    return synced > done ? synced - done : 0;
+    return (synced > done ? synced - done : 0) + route->kept_answers;
 }
 
 void route_set_state(struct route *route, enum route_state state, const char *reason)

@@ -51,12 +51,17 @@ struct route {
         ahead; /* read, but past what may be marked; seq 0: none. Its data is gone */
     uint64_t beyond[ROUTE_BEYOND_MAX]; /* done, but past what the cursor can mark so far */
     unsigned beyond_count;
-    bool is_dirty;                             /* the cursor moved since it was synced */
+    bool keeps_sums;       /* of answers, which are marked before their sums are sent; constant */
+    uint64_t kept;         /* closed sums that were not delivered */
+    uint64_t kept_answers; /* marked answers in sums, open ones too */
+    uint64_t kept_from;    /* the first sequence that is in any; UINT64_MAX: none */
+    bool is_dirty;         /* the cursor moved since it was synced */
     bool is_cursor_failing, is_letter_failing; /* and that was logged */
-    bool is_hurried;                           /* someone waits for it to be empty */
-    bool is_yielding;                          /* it could go on at once: others first */
-    bool is_stuck;                             /* circuit open, held or failed */
-    int poll_fd;                               /* -1: none */
+    bool is_awaited;  /* somebody waits for all to be delivered, open sums too */
+    bool is_hurried;  /* someone waits for it to be empty */
+    bool is_yielding; /* it could go on at once: others first */
+    bool is_stuck;    /* circuit open, held or failed */
+    int poll_fd;      /* -1: none */
 };
 
 /** Fill @p route (zeroed) and open what all kinds need. @p own_cursor: the kind opens its cursor

@@ -21,6 +21,7 @@
 #define URL_MAX 4096
 #define HEALTH_TRUST 3
 #define BUSY_DELAY_MS 10
+#define ROUTE_TAKE_MAX 1024 /* answers summed up before the other routes have their turn */
 /* After a start: how far back is looked for runs that have ended. */
 #define WARM_RECORDS 2048
 #define WARM_BYTES (32u << 20)
@@ -91,6 +92,13 @@ static void take_again(struct http_route *r, const struct lanes_item *item, stru
 {
     struct spool_record record;
     struct ol_error err;
+    if ((item->seq & LANES_TICKET) != 0) {
+        if (answers_record(r, item->seq, &record))
+            take(r, item, &record, batch, now_ms);
+        else
+            lanes_release(r->lanes, item, now_ms, LOCAL_DELAY_MS);
+        return;
+    }
     if (item->seq <= spool_cursor_low(r->base.cursor)) { /* given up: on_lag detach */
         lanes_remove(r->lanes, item);
         return;
@@ -111,15 +119,39 @@ static void take_again(struct http_route *r, const struct lanes_item *item, stru
     }
 }
 
+/* The next record that is sent as it is. @return as read_ahead(). */
+static ol_status read_on(struct http_route *r, struct spool_record *ret, int64_t now_ms,
+                         struct ol_error *err)
+{
+    for (unsigned taken = 0;; taken++) {
+        ol_status status = route_read(&r->base, ret, err);
+        if (status == OL_AGAIN && lanes_wants_witness(r->lanes)) /* promise 5 */
+            status = route_read_beyond(&r->base, ret, err);
+        r->is_at_end = status == OL_END;
+        if (status == OL_END || status == OL_AGAIN)
+            return OL_END;
+        if (status != OL_OK)
+            return status;
+        switch (answers_take(r, ret, now_ms)) {
+        case ANSWER_NONE:
+            return OL_OK;
+        case ANSWER_LATER:
+            return ol__error_set(err, OL_AGAIN, "answers wait to be summed up");
+        case ANSWER_TAKEN:
+            break;
+        }
+        if (taken >= ROUTE_TAKE_MAX) {
+            r->base.is_yielding = true;
+            return OL_END;
+        }
+    }
+}
+
 /* Read one event into its lane. @return OL_OK: *ret is it; OL_END: none now; else try later. */
-static ol_status read_ahead(struct http_route *r, struct spool_record *ret)
+static ol_status read_ahead(struct http_route *r, struct spool_record *ret, int64_t now_ms)
 {
     struct ol_error err;
-    ol_status status = route_read(&r->base, ret, &err);
-    if (status == OL_AGAIN && lanes_wants_witness(r->lanes)) /* promise 5 */
-        status = route_read_beyond(&r->base, ret, &err);
-    if (status == OL_END || status == OL_AGAIN)
-        return OL_END;
+    ol_status status = read_on(r, ret, now_ms, &err);
     if (status == OL_OK) {
         status =
             lanes_add(r->lanes, ret->lane_kind, ret->lane, ret->seq, ret->segment, ret->offset);
@@ -128,7 +160,7 @@ static ol_status read_ahead(struct http_route *r, struct spool_record *ret)
             r->base.ahead = *ret; /* comes out of route_read() again */
         }
     }
-    if (status != OL_OK)
+    if (status != OL_OK && status != OL_END && status != OL_AGAIN)
         route_metrics_set_error(r->base.metrics, err.message);
     return status;
 }
@@ -147,7 +179,7 @@ static int64_t send_all(struct http_route *r, int64_t now_ms)
         }
         if (!lanes_wants(r->lanes))
             break;
-        ol_status status = read_ahead(r, &record);
+        ol_status status = read_ahead(r, &record, now_ms);
         if (status != OL_OK) {
             if (status != OL_END)
                 again = now_ms + LOCAL_DELAY_MS;
@@ -268,8 +300,13 @@ static int64_t work(struct route *base, int64_t now_ms)
     lanes_press(r->lanes, route_is_pressed(base), now_ms);
     int64_t again = INT64_MAX;
     bool waits = ask_health(r, now_ms);
+    r->is_at_end = false;
     if (!waits)
         again = send_all(r, now_ms);
+    int64_t due = answers_work(r, r->is_at_end, now_ms);
+    if (!waits && lanes_deadline(r->lanes) <= now_ms) /* a summary */
+        again = OL_MIN(again, send_all(r, now_ms));
+    again = OL_MIN(again, due);
     http_show_state(r, NULL);
     if (!route_is_empty(base)) /* a new key may end a hold; a token must not end in the middle */
         again = OL_MIN(again, auth);
@@ -296,6 +333,7 @@ static void http_close(struct route *base)
 {
     struct http_route *r = (struct http_route *)base;
     stop(base);
+    answers_close(r);
     for (size_t i = 0; i < r->request_count; i++) {
         transfer_release(&r->requests[i].transfer);
         ol__buf_release(&r->requests[i].body);
@@ -323,6 +361,7 @@ static void forget(struct route *base)
     uint64_t seed;
     stop(base);
     lanes_clear(r->lanes);
+    answers_forget(r);
     ol__random(&seed, sizeof seed);
     struct late *late = r->late != NULL ? late_new(seed) : NULL;
     if (late == NULL)
@@ -334,6 +373,9 @@ static void forget(struct route *base)
 static ol_status http_rewind(struct route *base, uint64_t from, uint64_t *ret_from,
                              struct ol_error *err)
 {
+    ol_status status = answers_rewind((struct http_route *)base, from, err);
+    if (status != OL_OK)
+        return status;
     return route_rewind(base, from, forget, ret_from, err);
 }
 
@@ -423,6 +465,8 @@ ol_status route_http_open(const struct agent *agent, int index, CURLM *multi, st
         status = open_urls(r, err);
     if (status == OL_OK)
         status = open_lanes(r, err);
+    if (status == OL_OK)
+        status = answers_open(r, err);
     if (status == OL_OK)
         status = open_requests(r, err);
     if (status == OL_OK)
