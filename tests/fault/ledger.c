@@ -49,6 +49,36 @@ void ledger_tell_unmade(struct ledger *ledger, ol_status status, const struct ol
     note_failure(ledger, status, err);
 }
 
+/* A call of a model, with all that it may hold; it emits nothing itself. */
+static void call_model(struct ledger *ledger, struct ol_run *run)
+{
+    static const char body[] = "{\"id\":\"r\",\"model\":\"m\",\"choices\":[{\"finish_reason\":"
+                               "\"stop\"}],\"usage\":{\"prompt_tokens\":3}}";
+    char head[] = "HTTP/2 200\r\nx-request-id: q\r\n\r\n";
+    struct ol_error err = {.message = ""};
+    struct ol_call *call = NULL;
+    const char *json = NULL;
+    ol_status status = ol_call_new(
+        run,
+        OL_MAKE(ol_call_options, .provider = "openai", .operation = "chat",
+                .endpoint = "https://host/v1/chat", .prompt_name = "p", .prompt_version = "v1",
+                .corpus = "corpus:c", .key = "0123456789abcdef", .key_size = 16, .key_id = "k"),
+        &call, &err);
+    if (status != OL_OK)
+        ledger_tell_unmade(ledger, status, &err);
+    ol_call_begin(call, NULL);
+    ol_call_request_body(call, body, sizeof body - 1);
+    ol_call_header(head, 1, sizeof head - 1, call);
+    ol_call_response_body(call, body, sizeof body - 1);
+    status = ol_call_end(call, NULL, &err);
+    if (status < 0)
+        ledger_tell_unmade(ledger, status, &err);
+    status = ol_call_receipt(call, &json, NULL, &err);
+    if (status < 0)
+        ledger_tell_unmade(ledger, status, &err);
+    ol_call_free(call);
+}
+
 void ledger_run(struct ledger *ledger, struct ol_client *client, unsigned number)
 {
     static const enum ol_event events[] = {OL_START, OL_COMPLETE};
@@ -73,6 +103,8 @@ void ledger_run(struct ledger *ledger, struct ol_client *client, unsigned number
     for (size_t i = 0; i < sizeof events / sizeof events[0]; i++) {
         status = ol_run_emit(run, events[i], &err);
         ledger_tell(ledger, number, events[i], status, &err);
+        if (number == 2 && events[i] == OL_START)
+            call_model(ledger, run);
     }
     ol_run_free(run);
 }

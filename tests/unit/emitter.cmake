@@ -11,6 +11,7 @@ target_compile_definitions(test_naming_page PRIVATE
   OL_NAMING_PAGE="${PROJECT_SOURCE_DIR}/docs/naming.md")
 target_compile_definitions(test_context PRIVATE
   OL_CONTEXT_PAGE="${PROJECT_SOURCE_DIR}/docs/context.md")
+target_compile_definitions(test_call_answer PRIVATE OL_AI_PAGE="${PROJECT_SOURCE_DIR}/docs/ai.md")
 ol_unit_test(trace_context ol_facets)
 foreach(name config_keys rules transport_http)
   ol_unit_test(${name} ol_emitter ol_test_support)

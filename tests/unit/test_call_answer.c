@@ -11,7 +11,7 @@
 #include <string.h>
 #include <cmocka.h>
 #include <openlineage/openlineage.h>
-#include "ol_base.h"
+#include "call_head.h"
 
 #define SAID "the butler did it"
 
@@ -335,10 +335,105 @@ static void every_provider_in_every_cut(void **state)
     }
 }
 
+/* docs/ai.md says which header wins: each against all that stand below it there. */
+static void the_order_on_the_page(void **state)
+{
+    (void)state;
+    char names[2 * OL_HEAD_IDS][64], line[500];
+    size_t count = 0;
+    bool is_in = false;
+    FILE *in = fopen(OL_AI_PAGE, "re");
+    assert_non_null(in);
+    while (fgets(line, sizeof line, in) != NULL) {
+        if (strncmp(line, "<!-- ", 5) == 0)
+            is_in = strcmp(line, "<!-- request ids -->\n") == 0;
+        if (!is_in || strncmp(line, "| `", 3) != 0)
+            continue;
+        assert_true(count < OL_HEAD_IDS);
+        int size = (int)strcspn(line + 3, "`");
+        snprintf(names[OL_HEAD_IDS + count], 64, "%.*s", size, line + 3);
+        snprintf(names[count], 64, "llm_provider-%.*s", size, line + 3);
+        count++;
+    }
+    fclose(in);
+    assert_int_equal(count, OL_HEAD_IDS);
+    for (size_t first = 0; first < OL_COUNT(names); first++) {
+        struct ol_call *call = standalone();
+        give_head(call, "HTTP/1.1 200 OK\r\n", 17);
+        for (size_t i = OL_COUNT(names); i-- > first;) {
+            int size = snprintf(line, sizeof line, "%s: of-%s\r\n", names[i], names[i]);
+            give_head(call, line, (size_t)size);
+        }
+        struct ol_call_result r = look(call);
+        assert_string_equal(r.provider_request_header, names[first]);
+        assert_string_equal(r.provider_request_id + 3, names[first]);
+        ol_call_free(call);
+    }
+}
+
+/* Amazon's frames, cut at every place; one that lies about its size ends the reading, no more. */
+static size_t add_frame(char *out, const char *payload)
+{
+    static const char header[] = "\x0b:event-type\x07\x00\x08metadata";
+    size_t headers = sizeof header - 1, size = strlen(payload), total = 16 + headers + size;
+    memset(out, 0, total);
+    out[2] = (char)(total >> 8);
+    out[3] = (char)total;
+    out[7] = (char)headers;
+    memcpy(out + 12, header, headers);
+    memcpy(out + 12 + headers, payload, size);
+    return total;
+}
+
+static void frames_in_every_cut(void **state)
+{
+    (void)state;
+    static const char head[] = "HTTP/1.1 200 OK\r\nx-amzn-requestid: f-1\r\n"
+                               "Content-Type: application/vnd.amazon.eventstream\r\n\r\n";
+    const struct want want = {200,  "f-1",      "x-amzn-requestid",
+                              NULL, NULL,       NULL,
+                              NULL, "tool_use", NULL,
+                              5,    6,          -1,
+                              -1,   -1,         11,
+                              1,    true};
+    char body[2000];
+    size_t size = add_frame(body, "{\"role\":\"assistant\"}");
+    size += add_frame(body + size, "{\"start\":{\"toolUse\":{\"name\":\"f\"}}}");
+    size += add_frame(body + size, "{\"delta\":{\"text\":\"" SAID "\"}}");
+    size += add_frame(body + size, "{\"stopReason\":\"tool_use\"}");
+    size += add_frame(body + size, "{\"usage\":{\"inputTokens\":5,\"outputTokens\":6,"
+                                   "\"totalTokens\":11}}");
+    for (size_t cut = 0; cut <= size; cut++) {
+        struct ol_call *call = standalone();
+        give_head(call, head, sizeof head - 1);
+        ol_call_response_body(call, body, cut);
+        ol_call_response_body(call, body + cut, size - cut);
+        assert_answer("frames", call, &want);
+        assert_silent("frames", call);
+        ol_call_free(call);
+    }
+    static const unsigned char lies[][12] = {{0xff, 0xff, 0xff, 0xff},
+                                             {0, 0, 0, 15},
+                                             {0, 0, 1, 0, 0, 0, 0, 241},
+                                             {0, 1, 0, 0, 0, 2, 0, 0}};
+    for (size_t i = 0; i < OL_COUNT(lies); i++) {
+        struct ol_call *call = standalone();
+        give_head(call, head, sizeof head - 1);
+        ol_call_response_body(call, lies[i], sizeof lies[i]);
+        ol_call_response_body(call, body, size);
+        struct ol_call_result r = look(call);
+        assert_null(r.finish_reasons);
+        assert_int_equal(r.response_size, size + sizeof lies[i]);
+        ol_call_free(call);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_provider_in_every_cut),
+        cmocka_unit_test(the_order_on_the_page),
+        cmocka_unit_test(frames_in_every_cut),
     };
     return cmocka_run_group_tests_name("call_answer", tests, NULL, NULL);
 }
