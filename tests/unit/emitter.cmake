@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-foreach(name journal_writer dataset_name naming_page dataset_facets run client fork context propagate mistakes shed answer call call_answer)
+foreach(name journal_writer dataset_name naming_page dataset_facets run client fork context propagate mistakes shed answer call call_answer call_receipt)
   ol_unit_test(${name} ol_emitter ol_test_support)
   target_sources(test_${name} PRIVATE emitter_help.c)
 endforeach()
@@ -11,6 +11,8 @@ target_compile_definitions(test_naming_page PRIVATE
   OL_NAMING_PAGE="${PROJECT_SOURCE_DIR}/docs/naming.md")
 target_compile_definitions(test_context PRIVATE
   OL_CONTEXT_PAGE="${PROJECT_SOURCE_DIR}/docs/context.md")
+target_compile_definitions(test_call_receipt PRIVATE
+  OL_RECEIPT_SCHEMA="${PROJECT_SOURCE_DIR}/spec/schemas/Receipt-1-0-0.json")
 target_compile_definitions(test_call_answer PRIVATE OL_AI_PAGE="${PROJECT_SOURCE_DIR}/docs/ai.md")
 ol_unit_test(trace_context ol_facets)
 foreach(name config_keys rules transport_http)

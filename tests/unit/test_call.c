@@ -10,7 +10,6 @@
 #include <unistd.h>
 #include <openlineage/openlineage.h>
 #include "fail_alloc.h"
-#include "json_read.h"
 #include "sha2.h"
 
 #define RUN_ID "01a1fdf6-1a8b-7197-a023-18fbf2fcf91c"
@@ -477,46 +476,6 @@ static void on_a_run_of_its_own(void **state)
     ol_call_free(call);
 }
 
-/* ---- a receipt ---- */
-
-static void a_receipts_line(void **state)
-{
-    struct fixture *f = *state;
-    struct ol_call *call = whole_call(f->run, false);
-    const char *json = NULL;
-    size_t size = 0;
-    struct ol__json_reader *reader = NULL;
-    assert_int_equal(ol_call_end(call, NULL, NULL), OL_OK);
-    assert_int_equal(ol_call_receipt(call, &json, &size, NULL), OL_OK);
-    assert_int_equal(strlen(json), size);
-    assert_int_equal(ol__json_reader_new(&reader, NULL), OL_OK);
-    assert_int_equal(ol__json_read(reader, (struct ol__span){json, size}, NULL, NULL, NULL, NULL),
-                     OL_OK);
-    ol__json_reader_free(reader);
-    static const char *const parts[] = {
-        "{\"client_request_id\":\"run=" RUN_ID ";step=my%20job;attempt=2\"",
-        "\"url\":\"https://api.example:8443/v1/chat\"",
-        "\"provider_request_id\":\"req-9\"",
-        "\"response_ids\":{\"x-request-id\":\"req-9\",\"cf-ray\":\"ray-1\"}",
-        "\"request_model\":\"gpt-x\"",
-        "\"response_model\":\"gpt-x-2026\"",
-        "\"finish_reasons\":[\"stop\"]",
-        "\"temperature\":0.7",
-        "\"prompt_name\":\"greeting\"",
-        "\"corpus_sha\":\"" DIGEST "\"",
-        "\"started_at\":\"2",
-        "\"finished_at\":\"2",
-        "\"duration_ms\":",
-        "\"tries\":1",
-    };
-    for (size_t i = 0; i < OL_COUNT(parts); i++)
-        assert_has(json, parts[i]);
-    assert_has_not(json, "sesame");
-    assert_has_not(json, "butler");
-    assert_has_not(json, "who did it");
-    ol_call_free(call);
-}
-
 /* ---- which id ---- */
 
 static void ids_that_are_none_and_ids_that_win(void **state)
@@ -679,7 +638,6 @@ int main(void)
         cmocka_unit_test(keyed_hashes),
         cmocka_unit_test_setup_teardown(on_the_callers_run, set_up, tear_down),
         cmocka_unit_test_setup_teardown(on_a_run_of_its_own, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_receipts_line, set_up, tear_down),
         cmocka_unit_test(ids_that_are_none_and_ids_that_win),
         cmocka_unit_test(models_in_the_url),
         cmocka_unit_test(results_of_other_versions),
