@@ -27,8 +27,15 @@
 #define OL_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))
 #define OL_UNUSED __attribute__((unused))
 #define OL_COUNT(array) (sizeof(array) / sizeof((array)[0]))
-#define OL_MIN(a, b) ((a) < (b) ? (a) : (b))
-#define OL_MAX(a, b) ((a) > (b) ? (a) : (b))
+/** The smaller and the larger of two; each is evaluated once. Inside functions only. */
+#define OL_MIN(a, b) OL__PICK(<, a, b, __COUNTER__)
+#define OL_MAX(a, b) OL__PICK(>, a, b, __COUNTER__)
+#define OL__PICK(op, a, b, n) OL__PICK_OF(op, a, b, n)
+#define OL__PICK_OF(op, a, b, n)                                                                   \
+    (__extension__({                                                                               \
+        __typeof__(1 ? (a) : (b)) ol__x##n = (a), ol__y##n = (b);                                  \
+        ol__x##n op ol__y##n ? ol__x##n : ol__y##n;                                                \
+    }))
 
 /** Ignore a result on purpose; @p why is for the reader. */
 #define OL_IGNORE(call, why)                                                                       \
