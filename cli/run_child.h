@@ -18,7 +18,7 @@ struct run_outcome {
     int signal;          /**< that ended it; 0: none */
     int exec_errno;      /**< why it could not be executed; 0: it was */
     bool is_not_started; /**< it was not tried: a gate said no */
-    char message[128];   /**< for the errorMessage facet when exit_status is not 0 */
+    char message[256];   /**< for the errorMessage facet when exit_status is not 0 */
 };
 
 /** Descriptors 0 to 2 that are closed become /dev/null for us, not for the command: nothing we open

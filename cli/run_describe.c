@@ -81,6 +81,7 @@ bool run_describe(struct run_options *o, struct ol_run *run)
     if (!is_read && !o->is_quiet)
         cli_say("--env: out of memory");
     write_image(o);
+    run_told_describe(&o->told, &o->files, run);
     if (run == NULL)
         return is_read;
     OL_IGNORE(ol_job_set_job_type(ol_run_job(run),
@@ -88,7 +89,6 @@ bool run_describe(struct run_options *o, struct ol_run *run)
                                           .integration = "LINEAGE", .job_type = "COMMAND")) < 0,
               "emit reports it");
     run_pairs_describe(parameters, tags, groups, run);
-    run_told_describe(&o->told, &o->files, run);
     run_environment_describe(&o->environment, run);
     if (o->container.size > 0)
         OL_IGNORE(ol_run_set_facet_json(run, "lineaged_container",

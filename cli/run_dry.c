@@ -89,6 +89,7 @@ int run_dry(struct run_options *o, char *const *command)
         o->step != NULL ? step_foresee(&step, client, &err) : run_new(o, client, command, &err);
     if (run == NULL && client != NULL)
         cli_say("nothing would be recorded: %s", err.message);
+    o->files.runs = step.runs;
     run_files_declare(&o->files, run);
     bool is_all = run_describe(o, run);
     run_set_parts(o, &step);

@@ -234,6 +234,8 @@ static struct receipt_artifact describe(const struct run_file *f)
         .sha256 = is_hashed ? a->sha256 : NULL,
         .version = is_declared && !is_hashed ? a->version : NULL,
         .size = a->size,
+        .has_rows = f->has_rows,
+        .rows = f->rows,
         .media_type = has_listed_members(a) ? NULL : receipt_media_type(a->subject),
         .kind = artifact_kind_name(a->kind),
         .basis = is_declared ? "declared"

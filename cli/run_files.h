@@ -20,6 +20,8 @@ struct run_file {
     enum run_side side;
     const char *text;           /**< as given; borrowed from argv */
     struct ol_dataset *dataset; /**< borrowed from the run; NULL: refused */
+    bool has_rows;              /**< `rows`, as the user says */
+    int64_t rows;
     struct artifact artifact;
 };
 struct run_files {

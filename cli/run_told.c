@@ -83,13 +83,15 @@ const char *run_told_find_stranger(const struct run_told *told, const struct run
 
 /* ---- events ---- */
 
-static void describe_rows(const struct run_told *told, const struct run_files *files)
+static void describe_rows(const struct run_told *told, struct run_files *files)
 {
     for (size_t i = 0; i < told->rows_count; i++) {
         for (size_t k = 0; k < files->count; k++) {
-            const struct run_file *f = &files->items[k];
+            struct run_file *f = &files->items[k];
             if (!is_called(f, told->rows[i].dataset))
                 continue;
+            f->has_rows = true;
+            f->rows = told->rows[i].count;
             bool is_input = f->side == RUN_INPUT;
             struct ol_int rows = OL_INT(told->rows[i].count);
             OL_IGNORE((is_input
@@ -131,11 +133,9 @@ static void release(struct texts *texts)
     free(texts->items);
 }
 
-void run_told_describe(struct run_told *told, const struct run_files *files, struct ol_run *run)
+void run_told_describe(struct run_told *told, struct run_files *files, struct ol_run *run)
 {
     struct ol__span metrics = run_told_metrics(told);
-    if (run == NULL)
-        return;
     if (metrics.size > 0)
         run_part_describe(run, "lineaged_metrics", RUN_FACET_SCHEMA("LineagedMetricsRunFacet"),
                           "metrics", metrics);

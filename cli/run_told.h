@@ -35,9 +35,10 @@ const char *run_told_add_metric(struct run_told *told, char *text);
 const char *run_told_add_rows(struct run_told *told, char *text);
 /** The first of the rows whose dataset is none of @p files; NULL: all are. */
 const char *run_told_find_stranger(const struct run_told *told, const struct run_files *files);
-/** Tell @p run, whose datasets are declared: facet lineaged_metrics, input and output statistics.
+/** Tell @p run, which may be NULL and whose datasets are declared, and @p files: facet
+ * lineaged_metrics, input and output statistics.
  */
-void run_told_describe(struct run_told *told, const struct run_files *files, struct ol_run *run);
+void run_told_describe(struct run_told *told, struct run_files *files, struct ol_run *run);
 /** The receipt's part `metrics`; empty if there are none. Borrowed until release. */
 struct ol__span run_told_metrics(struct run_told *told);
 void run_told_release(struct run_told *told);

@@ -124,6 +124,8 @@ static void write_artifacts(struct ol__json_writer *w, const char *key,
         ol__json_member_text_opt(w, "version", a->version);
         if (a->size >= 0)
             ol__json_member_int(w, "size", a->size);
+        if (a->has_rows)
+            ol__json_member_int(w, "rows", a->rows);
         ol__json_member_text_opt(w, "media_type", a->media_type);
         ol__json_member_text(w, "kind", a->kind);
         ol__json_member_text(w, "basis", a->basis);

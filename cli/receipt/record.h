@@ -20,6 +20,8 @@ struct receipt_artifact {
     const char *sha256;  /**< hexadecimal */
     const char *version; /**< of what is known by another version than its hash */
     int64_t size;        /**< bytes; below 0: not known */
+    bool has_rows;       /**< `rows`: of it that were read or written, as somebody said */
+    int64_t rows;
     const char *media_type;
     const char *kind;           /**< file, remote... (R10) */
     const char *basis;          /**< computed, declared, unknown */

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The flags of `lineage run` say in events, receipts and logs what was told, show no secret, and leave the command alone.
 No agent: the journal is read as it lies there."""
+import concurrent.futures
 import http.server
 import json
 import os
@@ -101,6 +102,8 @@ def test_rows(place):
     last = place.events()[-1]
     assert last["inputs"][0]["inputFacets"]["inputStatistics"]["rowCount"] == 3
     assert [d["outputFacets"]["outputStatistics"]["rowCount"] for d in last["outputs"]] == [2, 9]
+    place("run", "--step", "s", "-o", "out.csv", "--rows", "out.csv=2", "--", "true", check=0)
+    assert receipt(place)["outputs"][0]["rows"] == 2
 
 
 def test_facets_from_files(place):
@@ -219,6 +222,19 @@ def test_keep(place):
     assert kept == {("never", "end"): {"path": "never", "at": "end", "reason": "not there"}}
     again = place("run", "--step", "t", "--runs", place.files / "runs", "--keep", "same", "--", "true", check=0)
     assert again.stderr == "" and len(list(objects.rglob("*/*"))) == 6
+
+
+def test_the_same_kept_by_many_at_once(place):
+    """One object, whole, and nothing of a temporary name beside it."""
+    (place.files / "conf").write_bytes(b"x" * 300000)
+    place.begin("--pipeline", "p")
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        done = list(pool.map(lambda n: place("run", "--step", "s%d" % n, "--keep", "conf", "--", "true"), range(24)))
+    assert all((each.returncode, each.stderr) == (0, "") for each in done)
+    (file,) = (path for path in place.run.parent.joinpath("objects").rglob("*") if path.is_file())
+    assert file.parent.name + file.name == sha256(place.files / "conf") == sha256(file)
+    place("end", check=0)
+    place("verify", check=0)
 
 
 def test_keep_limit(place):
