@@ -8,6 +8,7 @@ import os
 import pathlib
 import re
 import signal
+import socket
 import stat
 import subprocess
 import threading
@@ -478,6 +479,25 @@ def test_wrong_configuration_is_said_and_never_fatal(place):
     assert done.stderr.index("openlineage.yml") < done.stderr.index("ran")
     done = place("run", "--strict", "--", "touch", "ran", check=125)
     assert "openlineage.yml" in done.stderr and not (place.files / "ran").exists()
+
+
+def test_a_wrong_url_is_said_and_loses_nothing(place, workdir):
+    """It does not look as if it had worked: the events lie in the journal, the status is the command's."""
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        over_http(place, closed.getsockname()[1], 200)
+        done = place("run", "--", "sh", "-c", "exit 6", check=6)
+    assert "http://127.0.0.1:" in done.stderr and "journal" in done.stderr
+    found = [line for path in (workdir / "state").rglob("*.jsonl") for line in path.read_text().splitlines() if "eventType" in line]
+    assert [json.loads(line)["eventType"] for line in found] == ["START", "FAIL"]
+    assert place("run", "-q", "--", "sh", "-c", "exit 6", check=6).stderr == ""
+
+
+def test_whose_exit_status_it_is_is_said(place):
+    """The command's own is never spoken of; ours is."""
+    assert place("run", "--", "sh", "-c", "exit 125", check=125).stderr == ""
+    assert "command not started" in place("run", "-q", "--gate", "false", "--", "true", check=125).stderr
+    assert "there-is-none" in place("run", "-q", "--", "there-is-none", check=127).stderr
 
 
 def test_strict_wants_the_receipt_that_was_asked_for(place):
