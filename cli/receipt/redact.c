@@ -237,7 +237,7 @@ void redact_argument(const char *argument, bool *is_value, struct ol__buf *out)
                    memchr(key.data, ':', name) == NULL && memchr(key.data, '?', name) == NULL;
     if (is_name && redact_is_secret(key)) {
         if (has_value) { /* all of it: blanks and signs are of the value */
-            ol__buf_add(out, argument, dashes + name + 1);
+            redact_text((struct ol__span){.data = argument, .size = dashes + name + 1}, out);
             if (argument[dashes + name + 1] != '\0')
                 ol__buf_add_text(out, REDACTED);
             return;
