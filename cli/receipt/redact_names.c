@@ -7,6 +7,9 @@
 
 #define NAME_MAX_SIZE 128 /* of a name in a text; what is longer is cut in front */
 #define GAP_MAX 4         /* blanks between name, sign and value */
+/* Bytes looked at again within values, for each byte of a text; past it the rest is secret. */
+#define EFFORT ((size_t)16)
+#define EFFORT_LEAST ((size_t)65536)
 
 static const char *const secret_words[] = {"password",
                                            "passwd",
@@ -200,17 +203,45 @@ static bool starts_with_mark(struct ol__span text, size_t at)
     return text.size - at >= size && memcmp(text.data + at, REDACT_MARK, size) == 0;
 }
 
+/* The value behind the sign at @p at, if a secret name stands before it. */
+static bool find_value(struct ol__span text, size_t at, bool is_content, size_t *from, size_t *end)
+{
+    struct place p;
+    if ((text.data[at] != '=' && text.data[at] != ':') || !find_place(text, at, &p) ||
+        p.value >= text.size)
+        return false;
+    *from = p.value;
+    *end = find_end(text, &p, text.data[at], is_content, from);
+    return *end > *from;
+}
+
+/* Where all ends that is secret behind @p from: a quote that is not closed takes the next one for
+ * its own, so that a value may begin within another one and go on behind it. */
+static size_t find_last_end(struct ol__span text, size_t from, size_t end, bool is_content,
+                            size_t *effort)
+{
+    for (size_t i = from; i < end && end < text.size; i++) {
+        size_t inner_from, inner_end;
+        if (!find_value(text, i, is_content, &inner_from, &inner_end))
+            continue;
+        if (inner_end - inner_from > *effort)
+            return text.size;
+        *effort -= inner_end - inner_from;
+        end = OL_MAX(end, inner_end);
+    }
+    return end;
+}
+
 void redact_names(struct ol__span text, bool is_content, struct ol__buf *out)
 {
-    size_t copied = 0;
+    size_t copied = 0, effort = EFFORT_LEAST + EFFORT * text.size;
     for (size_t i = 0; i < text.size; i++) {
-        struct place p;
-        if ((text.data[i] != '=' && text.data[i] != ':') || !find_place(text, i, &p))
+        size_t from, end;
+        if (!find_value(text, i, is_content, &from, &end))
             continue;
-        size_t from = p.value;
-        size_t end = from < text.size ? find_end(text, &p, text.data[i], is_content, &from) : from;
-        if (end <= from || starts_with_mark(text, from))
+        if (starts_with_mark(text, from))
             continue;
+        end = find_last_end(text, from, end, is_content, &effort);
         ol__buf_add(out, text.data + copied, from - copied);
         ol__buf_add_text(out, REDACT_MARK);
         copied = end;

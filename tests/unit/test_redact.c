@@ -40,6 +40,7 @@ static void secrets_of_command_lines_are_not_shown(void **state)
         {"{\"token\": \"a b\", \"n\": 1}", NULL, "{\"token\": \"[redacted]\", \"n\": 1}"},
         {"{\\\"token\\\": \\\"a b\\\"}", NULL, "{\\\"token\\\": \\\"[redacted]\\\"}"},
         {"{\"pin_token\": 123, \"n\": 1}", NULL, "{\"pin_token\": [redacted], \"n\": 1}"},
+        {"secret: \"a\nK_PASSWORD=\"b c\" d", NULL, "secret: \"[redacted]\" d"},
         {"to jane.doe@example.org", NULL, "to [redacted]"},
         {"4111 1111 1111 1111", NULL, "[redacted]"},
         {"--card=4111111111111111", NULL, "--card=[redacted]"},
