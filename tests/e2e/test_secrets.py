@@ -8,6 +8,7 @@ import subprocess
 
 import pytest
 
+import procs
 from agent_process import Agent, http_route, store_route
 
 SECRET = "correct-horse-battery-7"
@@ -60,7 +61,8 @@ class Place:
             ["lineage", "runs", "--job", "nightly"], env=self.env, capture_output=True, timeout=60,
             check=False).stdout, 30, "the run in the store")
         newest = json.loads(self("lineage", "runs", "--json"))["runs"][0]["run_id"]
-        for words in (["show", "step"], ["why", "step"], ["status"], ["verify"], ["config"], ["events", newest],
+        job = "step" if (self.runs / self.env["LINEAGE_RUN_ID"] / "steps/step").exists() else "nightly"
+        for words in (["show", job], ["why", job], ["status"], ["verify"], ["config"], ["events", newest],
                       ["spool", "cat", "--meta", "--directory", self.agent.spool]):
             self("lineage", *words)
         return before + self.search(standin)
@@ -161,3 +163,85 @@ def test_a_repository(place, standin, wait_until):
 
 
 GIT = []
+
+
+# ---- the library ----
+
+PROGRAM = r"""
+#include <openlineage/openlineage.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SECRET "%(secret)s"
+#define TALK "my password is " SECRET ", card %(card)s, write to %(email)s, %(token)s"
+
+static void feed(void (*take)(struct ol_call *, const void *, size_t), struct ol_call *call, const char *text)
+{
+    for (size_t i = 0; i < strlen(text); i += 7) /* in pieces, as they come */
+        take(call, text + i, strlen(text + i) < 7 ? strlen(text + i) : 7);
+}
+
+static void ask(struct ol_run *run, const char *provider, const char *answer)
+{
+    static char head[][300] = {"HTTP/1.1 100 Continue\r\n", "\r\n", "HTTP/1.1 200 OK\r\n", "x-request-id: req_1\r\n",
+                               "Set-Cookie: session=" SECRET "\r\n", "X-Echo: %(email)s, %(token)s\r\n", "\r\n"};
+    struct ol_call *call = NULL;
+    struct ol_error err = {.message = ""};
+    const char *receipt = NULL;
+    if (ol_call_new(run, OL_MAKE(ol_call_options, .provider = provider, .operation = "chat", .is_own_run = true,
+                                 .prompt_name = "prompt://registry/support", .prompt_version = "3",
+                                 .endpoint = "https://jane:" SECRET "@models.example/v1/chat?key=%(token)s&to=%(email)s#" SECRET),
+                    &call, &err) != OL_OK)
+        fprintf(stderr, "%%s\n", err.message);
+    ol_call_begin(call, NULL);
+    ol_call_prompt_rendered(call, TALK, strlen(TALK));
+    feed(ol_call_request_body, call, "{\"model\":\"m-1\",\"metadata\":{\"user\":\"%(email)s\"},\"user\":\"%(email)s\","
+                                     "\"messages\":[{\"role\":\"user\",\"content\":\"" TALK "\"}]}");
+    for (size_t i = 0; i < sizeof head / sizeof head[0]; i++)
+        ol_call_header(head[i], 1, strlen(head[i]), call);
+    feed(ol_call_response_body, call, answer);
+    if (ol_call_end(call, NULL, &err) != OL_OK || ol_call_receipt(call, &receipt, NULL, &err) != OL_OK)
+        fprintf(stderr, "%%s\n", err.message);
+    puts(receipt);
+    ol_call_free(call);
+}
+
+int main(void)
+{
+    struct ol_client *client = NULL;
+    struct ol_run *run = NULL;
+    struct ol_serving *serving = NULL;
+    if (ol_client_open(OL_MAKE(ol_client_options, .producer = "https://example.org/talk/1"), &client, NULL) != OL_OK ||
+        ol_run_new(client, OL_MAKE(ol_run_options, .job_name = "talk"), &run, NULL) != OL_OK)
+        return 1;
+    ol_run_emit(run, OL_START, NULL);
+    ask(run, "openai", "{\"id\":\"chatcmpl-1\",\"model\":\"m-1\",\"choices\":[{\"message\":{\"content\":\"" TALK "\"},"
+                       "\"finish_reason\":\"stop\"}],\"usage\":{\"prompt_tokens\":1,\"completion_tokens\":2}}");
+    ask(run, "anthropic", "{\"type\":\"error\",\"error\":{\"type\":\"authentication_error\",\"message\":\"" TALK "\"}}");
+    if (ol_serving_new(run, OL_MAKE(ol_serving_options, .key_size = 0), &serving, NULL) != OL_OK ||
+        ol_answer_record(serving, OL_MAKE(ol_answer, .request_id = "r-1", .input = TALK, .input_size = strlen(TALK),
+                                          .output = TALK, .output_size = strlen(TALK), .outcome = OL_ANSWERED), NULL) != OL_OK)
+        return 1;
+    ol_serving_free(serving);
+    ol_run_emit(run, OL_COMPLETE, NULL);
+    ol_run_free(run);
+    return ol_client_close(client, 0, NULL) == OL_OK ? 0 : 1;
+}
+"""
+
+
+def test_calls_and_answers_of_a_program(place, standin, wait_until, workdir):
+    """Prompt, answer, headers and address of a call, input and output of an answer: hashes only."""
+    source, build = workdir / "talk.c", procs.build_dir()
+    source.write_text(PROGRAM % {"secret": SECRET, "card": CARD, "email": EMAIL, "token": TOKEN})
+    subprocess.run([*procs.compiler(), "-std=c17", "-Wall", "-Werror", "-I", procs.REPO / "include", "-I",
+                    build / "generated", source, "-L", build / "emitter", "-lopenlineage",
+                    "-Wl,-rpath,%s" % (build / "emitter"), "-o", workdir / "talk"], check=True)
+    place.begin()
+    calls = [json.loads(line) for line in place(workdir / "talk").splitlines()]
+    assert [call["provider"] for call in calls] == ["openai", "anthropic"]
+    assert calls[0]["provider_request_id"] == "req_1" and calls[0]["response_model"] == "m-1"
+    assert calls[1]["error_type"] == "authentication_error"
+    assert all(len(call["request_sha256"]) == 64 for call in calls)
+    assert place.finish(standin, wait_until, 9) == []
