@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
+#include <linux/fs.h>
+#include "ids.h"
 #include "json_write.h"
 #include "times.h"
 
@@ -174,6 +176,32 @@ static ol_status write_seal(const struct receipt_folder *folder,
                            : ol__error_set(err, status, "seal.json: %s", ol_status_name(status));
 }
 
+/* Only where there is none: of several that end a run at once one does. @return OL_BUSY: another.
+ */
+static ol_status put_once(const struct receipt_folder *folder, struct ol__span bytes,
+                          struct ol_error *err)
+{
+    char name[48];
+    uint32_t random;
+    ol__random(&random, sizeof random);
+    snprintf(name, sizeof name, ".seal.json.%08x.tmp", random);
+    ol_status status = receipt_put(folder->fd, name, bytes, err);
+    if (status != OL_OK)
+        return status;
+    int result = linkat(folder->fd, name, folder->fd, "seal.json", 0), reason = errno;
+    if (result != 0 && reason != EEXIST) { /* no hard links */
+        result = renameat2(folder->fd, name, folder->fd, "seal.json", RENAME_NOREPLACE);
+        reason = errno;
+    }
+    OL_IGNORE(unlinkat(folder->fd, name, 0) != 0, "names like it mean nothing");
+    if (result == 0 && fsync(folder->fd) == 0)
+        return OL_OK;
+    return result != 0 && reason == EEXIST
+               ? ol__error_set(err, OL_BUSY, "run '%s' is sealed already", folder->run_id)
+               : ol__error_set_errno(err, result != 0 ? reason : errno, "run '%s': seal.json",
+                                     folder->run_id);
+}
+
 ol_status receipt_seal(const struct receipt_folder *folder, char ret_sha256[OL_SHA256_TEXT + 1],
                        struct ol_error *err)
 {
@@ -189,7 +217,7 @@ ol_status receipt_seal(const struct receipt_folder *folder, char ret_sha256[OL_S
     if (status == OL_OK)
         status = receipt_hash(bytes, ret_sha256, err);
     if (status == OL_OK)
-        status = receipt_put(folder->fd, "seal.json", bytes, err);
+        status = put_once(folder, bytes, err);
     receipt_listing_release(&listing);
     ol__buf_release(&text);
     return status;

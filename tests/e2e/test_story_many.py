@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Thousands of steps of one run from eight processes at once, while some of them are killed, the disk fills up, and the
 clocks of two hosts disagree: no receipt is lost, doubled or half, and no number is given twice."""
+import hashlib
 import json
 import os
 import random
@@ -173,6 +174,25 @@ def test_ten_thousand_steps(crowd):
     crowd("end")
     assert len(read(run / "seal.json")["receipts"]) == 1 + 2 * 10_000 + figures["steps"]
     crowd("verify")
+
+
+def test_ended_by_eight_at_once(crowd):
+    """One of them ends the run; its seal is the one that the only terminal event names."""
+    for _ in range(5):
+        run = crowd.begin()
+        for step in "ab":
+            crowd("run", "-q", "--step", step, "--param", "id=" + step, "--", "true")
+        ends = [crowd.runner.start("lineage", "end", env=crowd.env, cwd=crowd.home) for _ in range(8)]
+        assert sorted(end.wait() for end in ends) == [0] + [1] * 7
+        assert sum("sealed already" in end.err for end in ends) == 7
+        crowd("verify")
+        assert [path.name for path in run.iterdir() if path.name.startswith(".")] == []
+        root = read(run / "manifest.json")["openlineage"]["run_id"]
+        events = [json.loads(line) for path in (crowd.home / "journal").glob("*.jsonl")
+                  for line in path.read_bytes().splitlines() if b'"eventType"' in line and root.encode() in line]
+        (last,) = [event for event in events if event["run"]["runId"] == root and event["eventType"] == "COMPLETE"]
+        assert {"key": "lineaged.seal", "value": hashlib.sha256((run / "seal.json").read_bytes()).hexdigest()} in [
+            {key: tag[key] for key in ("key", "value")} for tag in last["run"]["facets"]["tags"]["tags"]]
 
 
 @pytest.fixture
