@@ -19,7 +19,6 @@ import cache  # noqa: E402
 import clients  # noqa: E402
 import frameworks  # noqa: E402
 import kafka_broker  # noqa: E402
-import model_server  # noqa: E402
 import procs  # noqa: E402
 import standin_control  # noqa: E402
 
@@ -94,14 +93,6 @@ def start_standin(workdir):
 def standin(start_standin):
     """A Marquez stand-in of this test alone."""
     return start_standin()
-
-
-@pytest.fixture
-def models(workdir):
-    """A scripted provider of models over HTTPS."""
-    made = model_server.ModelServer(workdir / "models")
-    yield made
-    made.close()
 
 
 @pytest.fixture(scope="session")

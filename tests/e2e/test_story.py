@@ -14,6 +14,8 @@ import uuid
 
 import pytest
 
+import ai_server
+import certificates
 import procs
 from agent_process import Agent, http_route, store_route
 
@@ -70,10 +72,22 @@ lineage end
 
 CALL = r"""
 [ -e "$steps/030_describe/receipt.json" ] ||
-    lineage run --step describe --seq 30 --task-id describe-1 -i request.json -o answer.json -- \
-        curl --silent --show-error --fail --cacert "$MODEL_CA" -H "Content-Type: application/json" \
-            -H "Authorization: Bearer $MODEL_KEY" -d @request.json -o answer.json "$MODEL_URL/v1/chat/completions"
+    lineage call --provider openai --step describe --seq 30 --task-id describe-1 --cacert "$MODEL_CA" --key-env MODEL_KEY \
+        -o answer.json "$MODEL_URL/v1/chat/completions" @request.json
 """
+
+
+@pytest.fixture
+def models(workdir):
+    """A provider that first refuses the request, then is busy, then answers."""
+    authority = certificates.Authority(workdir / "models")
+    certificate, key, _ = authority.issue("provider")
+    made = ai_server.AiServer([ai_server.refusal(400, "invalid_request_error"),
+                               ai_server.refusal(429, headers=[("Retry-After", "0")]), ai_server.openai("ships")],
+                              certificate, key)
+    made.ca = authority.pem
+    yield made
+    made.close()
 
 
 class Shop:
@@ -149,7 +163,6 @@ def tree(folder):
 
 @pytest.fixture
 def shop(runner, built, workdir, standin, models):
-    models.text = "ships"
     return Shop(runner, built, workdir, standin.url, models)
 
 
@@ -163,7 +176,6 @@ def play(shop, models, wait_until):
     shop.env["LINEAGE_RUN_ID"] = log[0].parents[3].name
     (shop.files / "hold").unlink()
     # The provider refuses: the pipeline ends there, and is resumed once more.
-    models.script({"status": 400})
     second = shop.start()
     assert second.wait(60) != 0, second.out
     assert "describe" in " ".join(tree(shop.run)) and not (shop.run / "seal.json").exists()
@@ -188,7 +200,10 @@ LISTING = sorted([
     *attempt("020_render_video", 1, "render.log"),  # killed
     *attempt("020_render_video", 2, "receipt.json", "render.log"), *attempt("020_render_video", 3, "receipt.json", "render.log"),
     "steps/020_render_video/receipt.json",
-    *attempt("030_describe", 1, "receipt.json"), *attempt("030_describe", 2, "receipt.json"), "steps/030_describe/receipt.json",
+    # refused, put off, answered: a receipt for each try, with what was sent and what came
+    *attempt("030_describe", 1, "receipt.json", "request.json", "response.json"),
+    *attempt("030_describe", 2, "receipt.json", "request.json", "response.json"),
+    *attempt("030_describe", 3, "receipt.json", "request.json", "response.json"), "steps/030_describe/receipt.json",
     *attempt("040_persist", 1, "receipt.json"), "steps/040_persist/receipt.json"])
 
 
@@ -196,11 +211,12 @@ def test_the_folder(shop, models, schema_judge, wait_until):
     run = play(shop, models, wait_until)
     assert tree(run) == LISTING
     values = {path: read(run / path) for path in LISTING if path.endswith(".json") and "schema" in read(run / path)}
-    assert len(values) >= len(LISTING) - 4
+    assert len(values) == len([path for path in LISTING if path.endswith(
+        ("manifest.json", "claim.json", "receipt.json", "seal.json"))])
     judged = schema_judge(procs.REPO / "spec/schemas", [[value["schema"], value] for value in values.values()])
     assert judged == [[] for _ in values]
     figures = json.loads(shop("lineage", "verify", "--json").stdout)
-    assert (figures["attempts"], figures["steps"], figures["open"]) == (7, 4, 1)
+    assert (figures["attempts"], figures["steps"], figures["open"]) == (8, 4, 1)
     # whatever one step hands to the next is one artifact
     receipts = {path: values[path] for path in LISTING if path.endswith("receipt.json")}
     fetched, rendered = (receipts["steps/%s/receipt.json" % step] for step in ("010_fetch_images", "020_render_video"))
@@ -209,7 +225,14 @@ def test_the_folder(shop, models, schema_judge, wait_until):
     assert rendered["outputs"][0]["sha256"] == kept["inputs"][0]["sha256"] == sha256(shop.files / "video.y4m")
     assert kept["outputs"][0]["sha256"] == sha256(shop.files / "kept.json")
     assert rendered["attempt"] == 2 and rendered["selected"]["reason"] == "first_success"
-    assert described["attempt"] == 2 and described["selected"]["over"][0]["status"] == "FAIL"
+    assert described["attempt"] == 3 and [each["status"] for each in described["selected"]["over"]] == ["FAIL", "FAIL"]
+    tries = [receipts["steps/030_describe/attempt-%d/receipt.json" % n]["calls"][0] for n in (1, 2, 3)]
+    assert [each["status_code"] for each in tries] == [400, 429, 200]
+    for each, seen in zip(tries, models.requests):
+        assert seen["headers"]["X-Client-Request-Id"] == each["client_request_id"] and run.name in each["client_request_id"]
+        assert hashlib.sha256(seen["body"]).hexdigest() == each["request_sha256"]
+    assert described["outputs"][0]["sha256"] == kept["inputs"][1]["sha256"] == tries[2]["response_sha256"]
+    assert tries[2]["provider_request_id"] == "req_0a1b2c3d4e5f" and tries[2]["response_model"] == "gpt-4o-2024-08-06"
     third = receipts["steps/020_render_video/attempt-3/receipt.json"]
     assert third["not_selected"] == {"reason": "not_first", "winner": 2}
     assert third["conflicts"] == [{"path": "video.y4m", "attempt": 2, "sha256": third["outputs"][0]["sha256"],
@@ -217,7 +240,7 @@ def test_the_folder(shop, models, schema_judge, wait_until):
     assert [receipts["steps/%s/receipt.json" % step]["seq"] for step in
             ("010_fetch_images", "020_render_video", "030_describe", "040_persist")] == [10, 20, 30, 40]
     assert read(shop.files / "kept.json")["description"] == "ships"
-    assert len(models.requests) == 2
+    assert len(models.requests) == 3
 
 
 def test_a_directory_by_hand(shop, models, wait_until):
@@ -268,6 +291,14 @@ def test_events_carry_the_ids_of_the_receipts(shop, models, standin, wait_until)
             for each in receipt[side]:
                 if "sha256" in each and each["kind"] != "remote":
                     assert told[each["name"]] == "sha256:" + each["sha256"]
+    # the call: the same ids and hashes in its facet, the answering model as a dataset in the version that answered
+    for event in events:
+        receipt = attempts.get(event["run"]["runId"], {})
+        if "calls" in receipt and event["eventType"] != "START":
+            facet, call = event["run"]["facets"]["lineaged_call"], receipt["calls"][0]
+            for key in ("client_request_id", "request_sha256", "response_sha256", "request_model"):
+                assert facet[key] == call[key], key
+            assert event["run"]["facets"]["lineaged_run"]["provider_request_id"] == call["provider_request_id"]
     tags = {tag["key"]: tag["value"] for event in events if event["run"]["runId"] == root
             for tag in event["run"]["facets"].get("tags", {}).get("tags", [])}
     assert tags["lineaged.seal"] == sha256(run / "seal.json")
@@ -284,6 +315,8 @@ def test_events_carry_the_ids_of_the_receipts(shop, models, standin, wait_until)
     assert {each["run_id"] for each in found} >= set(attempts)
     whole = json.loads(shop("lineage", "show", "--json", run.name).stdout)["runs"][0]  # by the name of the folder
     assert {each["run_id"] for each in whole["children"]} == set(attempts)
+    (answered,) = [each for each in json.loads(shop("lineage", "runs", "--json", "req_0a1b2c3d4e5f").stdout)["runs"]]
+    assert attempts[answered["run_id"]]["attempt"] == 3 and attempts[answered["run_id"]]["step"] == "describe"
     (task,) = json.loads(shop("lineage", "runs", "--json", "render-2").stdout)["runs"]
     assert attempts[task["run_id"]]["attempt"] == 3
     why = shop("lineage", "why", "kept.json").stdout

@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 from test_receipts import recipe
-from test_story import play, shop  # noqa: F401: a fixture
+from test_story import models, play, shop  # noqa: F401: fixtures
 
 
 def offsets(data, path):

@@ -8,7 +8,6 @@ import http.client
 import json
 import signal
 import socket
-import ssl
 import subprocess
 import time
 import urllib.error
@@ -468,39 +467,3 @@ def test_a_refusal_reaches_the_record(request, which, standin, workdir):
     standin.script({"answer": 422})
     sent = client.emit(standin.url, 1, workdir / "sent")
     assert all("422" in each.error for each in sent)
-
-
-# ---- the provider of models ----
-
-def ask_model(models, path, **body):
-    request = urllib.request.Request(models.url + path, json.dumps(body).encode(), {"Content-Type": "application/json"})
-    with urllib.request.urlopen(request, timeout=30, context=ssl.create_default_context(cafile=models.ca)) as answer:
-        return answer.headers, answer.read()
-
-
-@pytest.mark.parametrize("path, name, id_of", [
-    ("/v1/chat/completions", "X-Request-Id", "req_openai00000001"),
-    ("/v1/messages", "request-id", "req_anthropic00000001"),
-    ("/openai/deployments/gpt4o/chat/completions?api-version=2024-10-21", "apim-request-id",
-     "0a0a0a0a-0000-4000-8000-000000000001"),
-    ("/model/claude/invoke", "x-amzn-requestid", "2c2c2c2c-0000-4000-8000-000000000001")])
-def test_models_answer_as_their_providers_do(models, path, name, id_of):
-    headers, body = ask_model(models, path, model="m")
-    assert headers[name] == id_of
-    value = json.loads(body)
-    text = value["choices"][0]["message"]["content"] if "choices" in value else value["content"][0]["text"]
-    assert text == models.text
-    headers, body = ask_model(models, path, model="m", stream=True)
-    assert headers["Content-Type"] == "text/event-stream" and body == models.requests[1]["answer"]
-    assert json.loads(models.requests[1]["body"]) == {"model": "m", "stream": True}
-
-
-def test_models_fail_as_they_are_told(models):
-    models.script({"status": 429, "headers": {"retry-after": "1"}}, {"cut": 10})
-    with pytest.raises(urllib.error.HTTPError) as refused:
-        ask_model(models, "/v1/messages", model="m")
-    assert refused.value.code == 429 and refused.value.headers["retry-after"] == "1"
-    with pytest.raises(Exception, match="IncompleteRead"):
-        ask_model(models, "/v1/messages", model="m")
-    ask_model(models, "/v1/messages", model="m")
-    assert [seen["status"] for seen in models.requests] == [429, 200, 200]
