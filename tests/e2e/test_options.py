@@ -8,6 +8,8 @@ import subprocess
 
 import pytest
 
+import ai_server
+from test_call import Caller
 from test_receipts import Place, read
 
 
@@ -167,3 +169,36 @@ def test_no_home(place):
     assert "HOME" in done.stderr and "OPENLINEAGE__TRANSPORT__DIRECTORY" in done.stderr
     (receipt,) = place.files.glob("runs/*/steps/s/receipt.json")
     assert read(receipt)["status"] == "COMPLETE"
+
+
+# ---- lineage call: options that test_call.py has no test of their own for ----
+
+@pytest.fixture
+def caller(built, workdir):
+    made = Caller(built("lineage"), workdir)
+    yield made
+    made.close()
+
+
+def test_call_without_tls(caller):
+    """A key goes unencrypted to another machine only if that is said; to this one it may."""
+    words = ["call", "--provider", "openai", "--step", "ask", "--retries", "0", "--connect-timeout", "200ms",
+             "http://192.0.2.1:9/v1/chat/completions", "@request.json"]
+    refused = caller(*words, check=2)
+    assert "--allow-http" in refused.stderr and "https://" in refused.stderr
+    tried = caller(*words[:1], "--allow-http", *words[1:], check=3)
+    assert "192.0.2.1" in tried.stderr
+    server = caller.serve(ai_server.openai(), tls=False)
+    caller("call", "--provider", "openai", "--step", "ask", server.url + "/v1/chat/completions", "@request.json", check=0)
+
+
+def test_call_into_places_that_are_named(caller, workdir):
+    server = caller.serve(ai_server.refusal(503, headers=[("Retry-After", "0")]), ai_server.openai("Hello."))
+    done = caller.call(server, "--runs", workdir / "elsewhere", "--namespace", "team", "--pipeline", "asking", "--quiet",
+                       "--output", "answer.json", check=0)
+    assert done.stdout == done.stderr == ""
+    assert json.loads((caller.files / "answer.json").read_text())["choices"][0]["message"]["content"] == "Hello."
+    (receipt,) = (workdir / "elsewhere").glob("*/steps/ask/receipt.json")
+    ours = read(receipt)["openlineage"]
+    assert ours["job_namespace"] == "team" and {event["job"]["namespace"] for event in caller.events()} == {"team"}
+    assert "asking" in {event["job"]["name"] for event in caller.events()}
