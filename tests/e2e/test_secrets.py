@@ -34,7 +34,13 @@ class Place:
                     "PATH": "%s:%s" % (built("lineage").parent, clean["PATH"]),
                     # of the user, for other programs
                     "MY_API_KEY": SECRET, "GITHUB_TOKEN": TOKEN, "CARD_NUMBER": CARD, "CONTACT": EMAIL,
-                    "DATABASE_URL": "postgresql://jane:%s@db/shop" % SECRET}
+                    "DATABASE_URL": "postgresql://jane:%s@db/shop" % SECRET,
+                    # of tools that collectors know
+                    "MLFLOW_TRACKING_URI": "https://jane:%s@mlflow.example/?token=%s" % (SECRET, TOKEN),
+                    "MLFLOW_TRACKING_TOKEN": TOKEN, "MLFLOW_TRACKING_PASSWORD": SECRET, "MLFLOW_RUN_ID": "a1b2c3",
+                    "LAKECTL_SERVER_ENDPOINT_URL": "https://jane:%s@lakefs.example/api/v1" % SECRET,
+                    "LAKECTL_CREDENTIALS_SECRET_ACCESS_KEY": SECRET, "LAKECTL_CREDENTIALS_ACCESS_KEY_ID": TOKEN,
+                    "LAKEFS_REPOSITORY": "shop", "FEAST_REGISTRY": "postgresql://jane:%s@db/feast" % SECRET}
 
     def __call__(self, *words, check=0, **more):
         done = subprocess.run([str(word) for word in words], env={**self.env, **more}, cwd=self.files,
@@ -146,8 +152,8 @@ def test_what_is_told_and_kept(place, standin, wait_until):
     assert any("# of the shop" in text and "[redacted]" in text for text in kept)
 
 
-def test_a_repository(place, standin, wait_until):
-    """Its remote holds a password, its author has an address."""
+def make_repository(place):
+    """One whose remote holds a password, whose author has an address; a file is changed, a secret in it."""
     for words in (["init", "-q"], ["config", "user.email", EMAIL], ["config", "user.name", "Jane"],
                   ["remote", "add", "origin", "https://jane:%s@git.example/shop.git" % SECRET]):
         place("git", *words)
@@ -157,6 +163,10 @@ def test_a_repository(place, standin, wait_until):
     place("git", "checkout", "-q", "-b", "feature")
     (place.files / "a.py").write_text("password = '%s'\n" % SECRET)
     place.printed.write_bytes(b"")  # git's own words
+
+
+def test_a_repository(place, standin, wait_until):
+    make_repository(place)
     place.begin()
     place("lineage", "run", "--step", "step", *GIT, "--", "true")
     assert place.finish(standin, wait_until, 4) == []
@@ -215,6 +225,7 @@ int main(void)
     if (ol_client_open(OL_MAKE(ol_client_options, .producer = "https://example.org/talk/1"), &client, NULL) != OL_OK ||
         ol_run_new(client, OL_MAKE(ol_run_options, .job_name = "talk"), &run, NULL) != OL_OK)
         return 1;
+    ol_run_collect(run, OL_COLLECT_ALL);
     ol_run_emit(run, OL_START, NULL);
     ask(run, "openai", "{\"id\":\"chatcmpl-1\",\"model\":\"m-1\",\"choices\":[{\"message\":{\"content\":\"" TALK "\"},"
                        "\"finish_reason\":\"stop\"}],\"usage\":{\"prompt_tokens\":1,\"completion_tokens\":2}}");
@@ -238,10 +249,13 @@ def test_calls_and_answers_of_a_program(place, standin, wait_until, workdir):
     subprocess.run([*procs.compiler(), "-std=c17", "-Wall", "-Werror", "-I", procs.REPO / "include", "-I",
                     build / "generated", source, "-L", build / "emitter", "-lopenlineage",
                     "-Wl,-rpath,%s" % (build / "emitter"), "-o", workdir / "talk"], check=True)
+    make_repository(place)
     place.begin()
     calls = [json.loads(line) for line in place(workdir / "talk").splitlines()]
     assert [call["provider"] for call in calls] == ["openai", "anthropic"]
     assert calls[0]["provider_request_id"] == "req_1" and calls[0]["response_model"] == "m-1"
     assert calls[1]["error_type"] == "authentication_error"
     assert all(len(call["request_sha256"]) == 64 for call in calls)
+    told = b"".join(path.read_bytes() for path in place.agent.journal.glob("*.jsonl"))
+    assert b'"lineaged_machine"' in told and b"git.example/shop" in told
     assert place.finish(standin, wait_until, 9) == []
