@@ -35,6 +35,8 @@ static void print_figures(const struct receipt_folder *folder, const struct rece
            (long long)f->open, f->is_sealed ? "sealed" : "not sealed");
     if (f->files > 0)
         printf("; %lld outputs read", (long long)f->files);
+    if (f->unnamed > 0)
+        printf("; %lld names that are no UTF-8 are not sealed", (long long)f->unnamed);
     if (f->problems == 0)
         printf("; all is as it was\n");
     else
@@ -50,6 +52,7 @@ static void write_figures(struct output *out, const struct receipt_figures *f)
     ol__json_member_int(&out->w, "open", f->open);
     ol__json_member_int(&out->w, "outputs_read", f->files);
     ol__json_member_int(&out->w, "kept_read", f->kept);
+    ol__json_member_int(&out->w, "unnamed", f->unnamed);
     ol__json_member_bool(&out->w, "sealed", f->is_sealed);
     ol__json_end_object(&out->w);
     ol__buf_add_char(&out->text, '\n');

@@ -235,6 +235,29 @@ static ol_status check_file(struct check *c, const struct receipt_file *file)
 
 /* ---- the seal ---- */
 
+/* A line as sha256sum prints it. @return false: it is none. */
+static bool check_seal_line(struct check *c, const char *text, const struct receipt_file **ret)
+{
+    struct artifact_line line;
+    struct ol__buf copy, name;
+    ol__buf_init(&copy, RECEIPT_SEAL_MAX);
+    ol__buf_init(&name, RECEIPT_SEAL_MAX);
+    ol__buf_add_text(&copy, text != NULL ? text : "");
+    ol__buf_add_char(&copy, '\n');
+    struct ol__span rest = {copy.data, copy.size};
+    bool is_good = copy.status == OL_OK && artifact_line_read(&rest, &name, &line) == OL_OK &&
+                   rest.size == 0 && !line.is_link && line.name.size > 0;
+    char *path = is_good ? strndup(line.name.data, line.name.size) : NULL;
+    if (path != NULL) {
+        *ret = receipt_find(&c->listing, path);
+        compare(c, "the seal", path, line.sha256);
+    }
+    free(path);
+    ol__buf_release(&copy);
+    ol__buf_release(&name);
+    return path != NULL;
+}
+
 static ol_status check_seal(struct check *c)
 {
     struct json_doc doc;
@@ -252,18 +275,11 @@ static ol_status check_seal(struct check *c)
     }
     for (const struct json_node *line = json_get_items(doc.root, "receipts"); line != NULL;
          line = line->next) {
-        char sha256[OL_SHA256_TEXT + 1];
-        if (line->text == NULL || strlen(line->text) <= OL_SHA256_TEXT + 2) {
+        const struct receipt_file *file = NULL;
+        if (!check_seal_line(c, line->text, &file))
             tell(c, "seal.json", "a line that names no file");
-            continue;
-        }
-        memcpy(sha256, line->text, OL_SHA256_TEXT);
-        sha256[OL_SHA256_TEXT] = '\0';
-        const char *path = line->text + OL_SHA256_TEXT + 2;
-        const struct receipt_file *file = receipt_find(&c->listing, path);
         if (file != NULL)
             is_sealed[file - c->listing.items] = true;
-        compare(c, "the seal", path, sha256);
     }
     for (size_t i = 0; i < c->listing.count; i++) {
         if (!is_sealed[i])
@@ -298,6 +314,7 @@ ol_status receipt_check(const struct receipt_folder *folder, bool with_files,
     if (status == OL_OK)
         status = receipt_kept_check(&c.kept, folder->runs, tell_one, arg, &ret->kept,
                                     &ret->problems, err);
+    ret->unnamed = (int64_t)c.listing.unnamed;
     receipt_kept_list_release(&c.kept);
     free(c.is_told);
     receipt_listing_release(&c.listing);

@@ -8,9 +8,11 @@
 #include <stdlib.h>
 #include <unistd.h>
 #include <linux/fs.h>
+#include "artifact/lines.h"
 #include "ids.h"
 #include "json_write.h"
 #include "times.h"
+#include "utf8.h"
 
 #define DEPTH_MAX 16       /* folders below the run's */
 #define FILES_MAX 10000000 /* 10,000 steps with 1,000 files each */
@@ -66,6 +68,8 @@ static ol_status walk_entry(struct walk *w, int dirfd, const char *name, int dep
                                w->path, PATH_SIZE - 1);
     else if (!is_listed(w->path, name))
         status = OL_OK;
+    else if (ol__utf8_find_bad(ol__span_text(name)) != strlen(name))
+        w->listing->unnamed++;
     else if (fstatat(dirfd, name, &st, AT_SYMLINK_NOFOLLOW) != 0)
         status = errno == ENOENT ? OL_OK : ol__error_set_errno(w->err, errno, "'%s'", w->path);
     else if (S_ISDIR(st.st_mode))
@@ -159,8 +163,9 @@ static ol_status write_seal(const struct receipt_folder *folder,
     ol__json_begin_array(&w);
     for (size_t i = 0; i < listing->count; i++) {
         ol__buf_reset(&text);
-        ol__buf_add_format(&text, "%s  %s", listing->items[i].sha256, listing->items[i].path);
-        ol__json_text(&w, text.data);
+        artifact_line_add(&text, listing->items[i].sha256, listing->items[i].path);
+        if (text.status == OL_OK)
+            ol__json_span(&w, (struct ol__span){text.data, text.size - 1}); /* no newline */
     }
     ol__json_end_array(&w);
     ol__json_member_text(&w, "writer", "lineage/" OL_VERSION);

@@ -14,10 +14,11 @@ struct receipt_file {
 struct receipt_listing {
     struct receipt_file *items; /**< in byte order of their paths */
     size_t count, cap;
+    size_t unnamed; /**< files and folders whose names are no UTF-8: no JSON can list them */
 };
-/** List what is there now, but for seal.json, `last`, and names that begin with a dot. Zero it
- * first. @return OL_OK; OL_IO, OL_DENIED, OL_TOO_LARGE, OL_NOMEM. receipt_listing_release() in any
- * case. */
+/** List what is there now, but for seal.json, `last`, and names that begin with a dot or are no
+ * UTF-8. Zero it first. @return OL_OK; OL_IO, OL_DENIED, OL_TOO_LARGE, OL_NOMEM.
+ * receipt_listing_release() in any case. */
 OL_NODISCARD ol_status receipt_list(const struct receipt_folder *folder,
                                     struct receipt_listing *listing, struct ol_error *err);
 void receipt_listing_release(struct receipt_listing *listing);

@@ -2,6 +2,7 @@
 """One changed byte in any file of a run's folder and of objects/ is named: by `lineage verify`, and in another place by
 the recipe of spec/RECEIPT.md, which needs only sha256sum and jq. The run is that of test_story.py."""
 import json
+import os
 import shutil
 import subprocess
 
@@ -37,6 +38,34 @@ def changed(path):
         yield at
     path.write_bytes(good)
     path.chmod(mode)
+
+
+NAMES = [b"with space", b"new\nline", b"back\\slash", b"carriage\rreturn", "\u00fcml\u00e4ut".encode(), b"quote\"'", b"-dash"]
+
+
+def test_names_with_anything_in_them(shop, wait_until):  # noqa: F811
+    """What an attempt keeps may be called as it likes; what JSON cannot say is left out, and counted."""
+    shop.env["LINEAGE_RUN_ID"] = shop("lineage", "begin").stdout.strip()
+    script = "import os\nd = os.fsencode(os.environ['LINEAGE_ATTEMPT_DIR'])\nos.mkdir(d + b'/sub')\n"
+    for name in [*NAMES, *[b"sub/" + name for name in NAMES], b"bad\xff"]:
+        script += "open(d + b'/' + %r, 'w').write('kept')\n" % name
+    shop("lineage", "run", "--step", "s", "--", "python3", "-c", script)
+    shop("lineage", "end")
+    figures = json.loads(shop("lineage", "verify", "--json").stdout)
+    assert figures["problems"] == [] and figures["unnamed"] == 1
+    done = subprocess.run(["sh", "-c", recipe()], cwd=shop.run, capture_output=True, text=True, timeout=60,
+                          env={**os.environ, "WHERE": str(shop.files), "LC_ALL": "C"}, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    attempt = os.fsencode(shop.run / "steps/s/attempt-1")
+    for name in [*NAMES, *[b"sub/" + name for name in NAMES]]:
+        path = os.path.join(attempt, name)
+        with open(path, "w") as file:
+            file.write("other")
+        (told,) = json.loads(shop("lineage", "verify", "--json", check=1).stdout)["problems"]
+        assert told["path"].encode() == b"steps/s/attempt-1/" + name, told
+        with open(path, "w") as file:
+            file.write("kept")
+    shop("lineage", "verify")
 
 
 def test_named_by_verify(shop, models, wait_until):  # noqa: F811
