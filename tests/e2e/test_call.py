@@ -6,7 +6,9 @@ import hmac
 import json
 import os
 import signal
+import socket
 import subprocess
+import time
 import uuid
 
 import pytest
@@ -125,6 +127,11 @@ def test_four_providers(place, provider, path, answer, header, request_id, respo
         uuid.uuid5(SPACE, receipt["run_id"] + "/ask/1")) == receipt["openlineage"]["run_id"]
     facts = end["run"]["facets"]["lineaged_run"]
     assert facts["model_version"] == model and facts.get("provider_request_id") == request_id
+    fact = end["run"]["facets"]["lineaged_call"]
+    for member in ("client_request_id", "operation", "response_id", "response_model", "input_tokens", "request_sha256",
+                   "response_sha256", "status_code"):
+        assert fact.get(member) == call.get(member), member
+    assert end["inputs"][1]["facets"]["version"]["datasetVersion"] == model
     assert place("verify", receipt["run_id"]).returncode == 0
 
 
@@ -165,6 +172,7 @@ def test_refusals_are_final_and_quote_nothing(place):
     server = place.serve(ai_server.refusal(400, "see alice@example.com\n\x1b[31m", PROMPT))
     assert "400" in place.call(server, check=1).stderr
     failed = [event for event in place.events() if event["eventType"] == "FAIL" and event["job"]["name"] == "ask"]
+    assert [event["run"]["facets"]["lineaged_call"]["status_code"] for event in failed] == [400, 401, 501, 400]
     assert len(failed) == 4 and "alice" not in json.dumps(failed)
 
 
@@ -501,6 +509,45 @@ def test_a_key_goes_where_it_is_told(place):
     plain = place.serve(ai_server.openai(), tls=False)
     place.call(plain, provider="ollama", path="/v1/chat/completions", check=0)
     assert plain.requests[0]["headers"]["Authorization"] is None
+
+
+def test_keys_and_plain_http(place):
+    server = ai_server.AiServer([ai_server.openai()], host="127.0.0.2")  # another machine, to who looks at names
+    place.servers.append(server)
+    assert "unencrypted" in place.call(server, check=2).stderr and server.requests == []
+    place.call(server, "--allow-http", check=0)
+    place.call(server, provider="ollama", check=0)
+    assert [request["headers"]["Authorization"] for request in server.requests] == ["Bearer " + KEY, None]
+
+
+def test_connections_have_a_time_of_their_own(place):
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # takes the connection, and says nothing
+        began = time.monotonic()
+        place("call", "--provider", "openai", "--step", "ask", "--connect-timeout", "300ms", "--retries", "0",
+              "https://127.0.0.1:%d/v1" % silent.getsockname()[1], "@request.json", check=3)
+    assert time.monotonic() - began < 30 and place.receipt()["calls"][0]["end"] in ("timed_out", "no_connection")
+
+
+def test_places_and_names(place, workdir):
+    done = place.call(place.serve(ai_server.refusal(500, "oops"), ai_server.openai()), "--runs", workdir / "elsewhere",
+                      "--seq", "30", "--pipeline", "nightly", "--job", "ask-model", "--namespace", "shop", "--group",
+                      "suite=7", "--quiet", "--retry-wait-max", "10ms", "--output", "answer.json", check=0)
+    assert done.stderr == "" and done.stdout == ""
+    assert json.loads((place.files / "answer.json").read_text())["id"] == "chatcmpl-A1"
+    path, = (workdir / "elsewhere").glob("*/steps/030_ask/receipt.json")
+    receipt = read(path)
+    assert (receipt["seq"], receipt["attempt"], receipt["groups"]) == (30, 2, {"suite": "7"})
+    assert {(event["job"]["namespace"], event["job"]["name"]) for event in place.events()} == {
+        ("shop", "nightly"), ("shop", "ask-model")}
+    refused = place.call(place.serve(ai_server.refusal(400, "bad")), "-q", check=1)
+    assert refused.stderr == "lineage: call: the provider answers 400 bad\n"
+
+
+def test_lineage_itself_needs_no_libcurl(place):
+    """It is another program that does."""
+    for name, is_needed in (("lineage", False), ("lineage-call", True)):
+        needed = subprocess.run(["objdump", "-p", procs.built(name)], capture_output=True, text=True, check=True).stdout
+        assert ("libcurl" in needed) == is_needed
 
 
 def test_without_lineage_there_is_still_a_receipt(place):

@@ -111,7 +111,7 @@ def refusal(status, kind="rate_limit_error", message="quoted: the whole prompt",
 class AiServer:
     """Gives the answers of its list in turn, then the last one again. `requests` has what came."""
 
-    def __init__(self, answers, certificate=None, key=None):
+    def __init__(self, answers, certificate=None, key=None, host="127.0.0.1"):
         self.answers, self.requests = list(answers), []
         self.lock, self.released = threading.Lock(), threading.Event()
         self.stalled = threading.Event()
@@ -139,9 +139,9 @@ class AiServer:
             def handle_error(self, request, client_address):
                 pass  # who asks may go away
 
-        self.server = Server(("127.0.0.1", 0), Handler)
+        self.server = Server((host, 0), Handler)
         self.port = self.server.server_address[1]
-        self.url = "%s://127.0.0.1:%d" % ("https" if certificate else "http", self.port)
+        self.url = "%s://%s:%d" % ("https" if certificate else "http", host, self.port)
         if certificate:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(certificate, key)
