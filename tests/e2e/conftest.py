@@ -184,3 +184,9 @@ def airflow():
 def spark():
     """A real Spark with its OpenLineage listener."""
     return _obtain("spark", frameworks.Spark)
+
+
+@pytest.fixture(scope="session")
+def litellm():
+    """LiteLLM's proxy, which makes its answers up."""
+    return _obtain("litellm", frameworks.LiteLLM)

@@ -129,3 +129,23 @@ class Spark:
         if done.returncode != 0:
             raise AssertionError("spark: exit %d\n%s" % (done.returncode, text[-6000:]))
         return text
+
+
+class LiteLLM:
+    """LiteLLM's proxy with one model whose answers it makes up itself: an OpenAI-compatible server."""
+    KEY = "sk-0f1e2d3c4b5a69788796a5b4c3d2e1f0-tests"
+
+    def __init__(self):
+        self.program = _venv("litellm", HERE / "litellm.txt") / "bin/litellm"
+
+    def start(self, runner, directory, port, certificate, key, answer="Hello from a mock."):
+        """Start it; the caller waits until the port answers. Model "mocked" says `answer`."""
+        settings = pathlib.Path(directory) / "litellm.yaml"
+        settings.write_text(json.dumps({
+            "model_list": [{"model_name": "mocked", "litellm_params": {
+                "model": "openai/gpt-4o", "api_key": "none", "mock_response": answer}}],
+            "general_settings": {"master_key": self.KEY}}))
+        env = {**_clean_environment(), "HOME": str(directory), "LITELLM_TELEMETRY": "False",
+               "LITELLM_LOCAL_MODEL_COST_MAP": "True", "NO_PROXY": "*"}
+        return runner.start(self.program, "--config", settings, "--host", "127.0.0.1", "--port", port,
+                            "--ssl_certfile_path", certificate, "--ssl_keyfile_path", key, env=env, name="litellm")
