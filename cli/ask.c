@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* lineage why, impact, runs, show, events: a question to the agent, or to its store where none
- * runs. */
+/* lineage why, impact, diff, runs, show, events: a question to the agent, or to its store where
+ * none runs. */
 #include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
@@ -18,7 +18,7 @@
 static const struct ask {
     const char *name;
     const char *help;
-    bool needs_subject, has_depth, has_limit, has_filters, has_json, has_request;
+    bool needs_subject, has_depth, has_limit, has_filters, has_json, has_request, needs_other;
 } asks[] = {
     [ASK_WHY] =
         {"why",
@@ -29,6 +29,12 @@ static const struct ask {
                     "Usage: lineage impact [--depth N] [--limit N] [--json] X\n"
                     "Everything downstream of X.\n",
                     true, true, true, false, true},
+    [ASK_DIFF] =
+        {"diff",
+         "Usage: lineage diff [--depth N] [--limit N] [--json] A B\n"
+         "What is different between two runs, or between those that made two datasets, and\n"
+         "upstream of them: versions that were read, code, parameters, seeds, models, metrics.\n",
+         true, true, true, false, true, false, true},
     [ASK_RUNS] =
         {"runs",
          "Usage: lineage runs [--job NAME] [--state STATE] [--limit N] [--json] [ID]\n"
@@ -51,7 +57,7 @@ static const struct ask {
 
 struct ask_options {
     enum ask_verb verb;
-    const char *subject, *job, *state;
+    const char *subject, *other, *job, *state;
     const char *depth, *limit; /* as given: checked, then passed on */
     bool is_json, is_request;
 };
@@ -135,57 +141,80 @@ static int parse(int argc, char **argv, struct ask_options *o)
         return cli_usage(ask->name, "--limit: '%s' is no number from 1 to %d", o->limit, LIMIT_MAX);
     if (optind < argc)
         o->subject = argv[optind++];
+    if (optind < argc && ask->needs_other)
+        o->other = argv[optind++];
     if (optind < argc)
-        return cli_usage(ask->name, "'%s': only one at a time", argv[optind]);
+        return cli_usage(ask->name, "'%s': only %s at a time", argv[optind],
+                         ask->needs_other ? "two" : "one");
     if (o->state != NULL && !is_state(o->state))
         return cli_usage(ask->name, "--state: '%s': expected RUNNING, COMPLETE, FAIL or ABORT",
                          o->state);
     if (ask->needs_subject && (o->subject == NULL || o->subject[0] == '\0'))
         return cli_usage(ask->name, "of what? expected a dataset, file, job or run");
+    if (ask->needs_other && (o->other == NULL || o->other[0] == '\0'))
+        return cli_usage(ask->name, "to what? expected a second dataset, file, job or run");
     return 0;
+}
+
+/** One X of the command line, and how the store is asked for it. */
+struct named {
+    const char *x;          /* NULL: there is none */
+    struct ol__buf subject; /* owned */
+    char content[OL_DATASET_VERSION_SIZE];
+};
+
+static const char *content_of(const struct named *n)
+{
+    return n->content[0] != '\0' ? n->content : NULL;
 }
 
 /** How the store is asked for X: name space and name as the library would call it, then X as it was
  * given (SCHEMA.md); and the content of a file, or the version that X names. */
-static ol_status resolve(const char *x, struct ol__buf *subject,
-                         char content[OL_DATASET_VERSION_SIZE])
+static ol_status resolve(struct named *n)
 {
     char name_space[OL_DATASET_NAMESPACE_SIZE], name[OL_DATASET_NAME_SIZE];
-    content[0] = '\0';
-    if (ol_dataset_name(x, name_space, sizeof name_space, name, sizeof name, content,
-                        OL_DATASET_VERSION_SIZE, NULL) == OL_OK) {
-        ol__buf_add_format(subject, "%s\x1f%s\x1f", name_space, name);
-        if (content[0] == '\0' && strcmp(name_space, "file") == 0)
-            OL_IGNORE(run_files_hash_path(name, CONTENT_LIMIT, content) != OL_OK,
+    n->content[0] = '\0';
+    if (ol_dataset_name(n->x, name_space, sizeof name_space, name, sizeof name, n->content,
+                        sizeof n->content, NULL) == OL_OK) {
+        ol__buf_add_format(&n->subject, "%s\x1f%s\x1f", name_space, name);
+        if (n->content[0] == '\0' && strcmp(name_space, "file") == 0)
+            OL_IGNORE(run_files_hash_path(name, CONTENT_LIMIT, n->content) != OL_OK,
                       "no file, or none to be hashed: by name alone");
     }
-    return ol__buf_add_text(subject, x);
+    return ol__buf_add_text(&n->subject, n->x);
 }
 
 /** X without the version at its end, for names that are no URIs: NAME@TAG, NAME:vN, NAME#sha256:...
- * @return OL_NOT_FOUND: it has none. */
-static ol_status resolve_bare(const char *x, struct ol__buf *subject,
-                              char content[OL_DATASET_VERSION_SIZE])
+ * @return whether it has one. */
+static bool resolve_bare(struct named *n)
 {
-    size_t size = strlen(x), version = ol__name_digest_size(x, size);
+    size_t size = n->x != NULL ? strlen(n->x) : 0;
+    size_t version = ol__name_digest_size(n->x, size);
     if (version == 0)
-        version = ol__name_tag_size(x, size, OL_VERSIONED_TAG);
-    if (version == 0 || version > OL_DATASET_VERSION_SIZE)
-        return OL_NOT_FOUND;
-    snprintf(content, OL_DATASET_VERSION_SIZE, "%s", x + size - version + 1);
-    ol__buf_reset(subject);
-    return ol__buf_add(subject, x, size - version);
+        version = ol__name_tag_size(n->x, size, OL_VERSIONED_TAG);
+    if (version == 0 || version > sizeof n->content)
+        return false;
+    snprintf(n->content, sizeof n->content, "%s", n->x + size - version + 1);
+    ol__buf_reset(&n->subject);
+    return ol__buf_add(&n->subject, n->x, size - version) == OL_OK;
 }
 
-static ol_status ask_agent(struct place *place, const struct ask_options *o, const char *subject,
-                           const char *content, int *ret_status, struct ol__buf *answer,
+static const char *subject_of(const struct named *n)
+{
+    return n->x != NULL ? n->subject.data : NULL;
+}
+
+static ol_status ask_agent(struct place *place, const struct ask_options *o,
+                           const struct named names[2], int *ret_status, struct ol__buf *answer,
                            struct ol_error *err)
 {
     struct ol__buf target;
     ol__buf_init(&target, 60000);
     ol__buf_add_format(&target, "/v1/%s", asks[o->verb].name);
-    client_add_query(&target, "subject", subject);
-    client_add_query(&target, "content", content);
+    client_add_query(&target, "subject", subject_of(&names[0]));
+    client_add_query(&target, "content", content_of(&names[0]));
+    client_add_query(&target, "other", subject_of(&names[1]));
+    client_add_query(&target, "other_content", content_of(&names[1]));
     client_add_query(&target, "depth", o->depth);
     client_add_query(&target, "limit", o->limit);
     client_add_query(&target, "job", o->job);
@@ -199,17 +228,18 @@ static ol_status ask_agent(struct place *place, const struct ask_options *o, con
 }
 
 /** Put the question, to the agent or without it. @p ret_status is as HTTP has it. */
-static ol_status ask(struct place *place, const struct ask_options *o, const char *subject,
-                     const char *content, int *ret_status, struct ol__buf *answer,
-                     struct ol_error *err)
+static ol_status ask(struct place *place, const struct ask_options *o, const struct named names[2],
+                     int *ret_status, struct ol__buf *answer, struct ol_error *err)
 {
-    ol_status st = ask_agent(place, o, subject, content, ret_status, answer, err);
+    ol_status st = ask_agent(place, o, names, ret_status, answer, err);
     if (st != OL_NOT_FOUND)
         return st;
     struct store_question question = {
-        .subject = subject,
-        .content = content,
+        .subject = subject_of(&names[0]),
+        .content = content_of(&names[0]),
         .is_request = o->is_request,
+        .other = subject_of(&names[1]),
+        .other_content = content_of(&names[1]),
         .depth = o->depth != NULL ? strtol(o->depth, NULL, 10) : 0,
         .limit = o->limit != NULL ? strtol(o->limit, NULL, 10) : 0,
         .uid = STORE_ANY_UID,
@@ -222,16 +252,16 @@ static ol_status ask(struct place *place, const struct ask_options *o, const cha
 }
 
 /** A second question, once the first found nothing; if this finds nothing either, the first answer
- * stands. */
-static ol_status ask_again(struct place *place, const struct ask_options *o, const char *subject,
-                           const char *content, int *ret_status, struct ol__buf *answer,
+ * stands, but for two subjects, of which the first may have been found by now. */
+static ol_status ask_again(struct place *place, const struct ask_options *o,
+                           const struct named names[2], int *ret_status, struct ol__buf *answer,
                            struct ol_error *err)
 {
     struct ol__buf other;
     int status = 0;
     ol__buf_init(&other, CLIENT_ANSWER_MAX);
-    ol_status st = ask(place, o, subject, content, &status, &other, err);
-    if (st == OL_OK && status == 200) {
+    ol_status st = ask(place, o, names, &status, &other, err);
+    if (st == OL_OK && (status == 200 || o->other != NULL)) {
         ol__buf_release(answer);
         *answer = other;
         *ret_status = status;
@@ -252,6 +282,8 @@ static ol_status render(enum ask_verb verb, struct ol__span json, struct pretty 
         st = tree_runs(p, doc.root, err);
     else if (verb == ASK_SHOW)
         st = tree_show(p, doc.root, err);
+    else if (verb == ASK_DIFF)
+        st = tree_diff(p, doc.root, err);
     else
         st = tree_graph(p, doc.root, err);
     json_doc_release(&doc);
@@ -313,29 +345,33 @@ int verb_ask(int argc, char **argv)
     if (result != 0)
         return result < 0 ? CLI_YES : result;
 
-    char content[OL_DATASET_VERSION_SIZE] = "";
     int status = 0;
     struct place place;
     struct ol_error err = {.message = ""};
-    struct ol__buf subject, answer;
-    ol__buf_init(&subject, 16384);
+    struct named names[2] = {{.x = o.subject}, {.x = o.other}};
+    struct ol__buf answer;
     ol__buf_init(&answer, CLIENT_ANSWER_MAX);
     ol_status st = place_find(&place, &err);
-    if (st == OL_OK && asks[o.verb].needs_subject && !o.is_request)
-        st = resolve(o.subject, &subject, content);
-    else if (st == OL_OK && o.subject != NULL)
-        st = ol__buf_add_text(&subject, o.subject);
-    if (subject.status != OL_OK)
-        st = ol__error_set(&err, OL_INVALID, "the name is too long");
+    for (size_t i = 0; i < OL_COUNT(names); i++) {
+        ol__buf_init(&names[i].subject, 16384);
+        if (st == OL_OK && names[i].x != NULL)
+            st = asks[o.verb].needs_subject && !o.is_request
+                     ? resolve(&names[i])
+                     : ol__buf_add_text(&names[i].subject, names[i].x);
+        if (names[i].subject.status != OL_OK)
+            st = ol__error_set(&err, OL_INVALID, "the name is too long");
+    }
     if (st == OL_OK)
-        st = ask(&place, &o, subject.data, content[0] != '\0' ? content : NULL, &status, &answer,
-                 &err);
-    if (st == OL_OK && status == 404 && o.subject != NULL && asks[o.verb].needs_subject &&
-        !o.is_request && resolve_bare(o.subject, &subject, content) == OL_OK)
-        st = ask_again(&place, &o, subject.data, content, &status, &answer, &err);
+        st = ask(&place, &o, names, &status, &answer, &err);
+    if (st == OL_OK && status == 404 && asks[o.verb].needs_subject && !o.is_request) {
+        bool is_bare = resolve_bare(&names[0]);
+        if (resolve_bare(&names[1]) || is_bare)
+            st = ask_again(&place, &o, names, &status, &answer, &err);
+    }
     result = st == OL_OK ? print_answer(&o, status, &answer) : cli_fail(&place, st, &err);
     place_release(&place);
-    ol__buf_release(&subject);
+    for (size_t i = 0; i < OL_COUNT(names); i++)
+        ol__buf_release(&names[i].subject);
     ol__buf_release(&answer);
     return result;
 }

@@ -24,7 +24,7 @@ int verb_begin(int argc, char **argv);
 int verb_end(int argc, char **argv);
 int verb_verify(int argc, char **argv);
 int verb_artifact(int argc, char **argv);
-int verb_ask(int argc, char **argv); /**< why, impact, runs, show, events */
+int verb_ask(int argc, char **argv); /**< why, impact, diff, runs, show, events */
 int verb_deadletter(int argc, char **argv);
 int verb_doctor(int argc, char **argv);
 int verb_spool(int argc, char **argv);
@@ -105,7 +105,7 @@ OL_NODISCARD ol_status cli_answer_read(int status, struct ol__span body, struct 
 
 /* ---- offline.c: without an agent ---- */
 struct store_question;
-enum ask_verb { ASK_WHY, ASK_IMPACT, ASK_RUNS, ASK_SHOW, ASK_EVENTS };
+enum ask_verb { ASK_WHY, ASK_IMPACT, ASK_DIFF, ASK_RUNS, ASK_SHOW, ASK_EVENTS };
 /** Let `lineaged --once` take in what waits, then ask the store file. @return as store_why() and
  * its like. */
 OL_NODISCARD ol_status offline_ask(struct place *place, enum ask_verb verb,

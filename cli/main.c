@@ -17,6 +17,7 @@ static const struct {
     {"artifact", verb_artifact, "the id of a file, directory, list or manifest, and its members"},
     {"why", verb_ask, "where did this come from"},
     {"impact", verb_ask, "what does this affect"},
+    {"diff", verb_ask, "what is different between two runs, or two datasets"},
     {"runs", verb_ask, "list runs, newest first"},
     {"show", verb_ask, "all that is known about a dataset, job or run"},
     {"events", verb_ask, "the events of a run as they came (where the store keeps them)"},

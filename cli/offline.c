@@ -115,8 +115,8 @@ ol_status offline_ask(struct place *place, enum ask_verb verb,
 {
     typedef ol_status ask_function(struct store *, const struct store_question *, struct ol__buf *,
                                    struct ol_error *);
-    static ask_function *const questions[] = {store_why, store_impact, store_runs, store_show,
-                                              store_events};
+    static ask_function *const questions[] = {store_why,  store_impact, store_diff,
+                                              store_runs, store_show,   store_events};
     struct store *store;
     ol_status st = place_configure(place, err);
     if (place->is_system && !place_is_ours(place))

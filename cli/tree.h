@@ -16,6 +16,10 @@ OL_NODISCARD ol_status tree_runs(struct pretty *p, const struct json_node *root,
 OL_NODISCARD ol_status tree_show(struct pretty *p, const struct json_node *root,
                                  struct ol_error *err);
 
+/** `diff`: a table for each pair of runs. @return as tree_graph(). */
+OL_NODISCARD ol_status tree_diff(struct pretty *p, const struct json_node *root,
+                                 struct ol_error *err);
+
 /** The agent's own status (status.c): a summary. @return as tree_graph(). */
 OL_NODISCARD ol_status tree_status(struct pretty *p, const struct json_node *root,
                                    struct ol_error *err);

@@ -19,6 +19,7 @@ static const struct {
     {"/v1/impact", store_impact, true, "application/json"},
     {"/v1/runs", store_runs, false, "application/json"},
     {"/v1/show", store_show, true, "application/json"},
+    {"/v1/diff", store_diff, true, "application/json"},
     {"/v1/events", store_events, true, "application/x-ndjson"},
 };
 
@@ -73,6 +74,8 @@ void admin_question(struct admin_questions *q, const struct admin_request *reque
         .job = request->parameter(request, "job"),
         .state = request->parameter(request, "state"),
         .is_request = request->parameter(request, "request") != NULL,
+        .other = request->parameter(request, "other"),
+        .other_content = request->parameter(request, "other_content"),
         .uid = request->peer.may_see_all ? STORE_ANY_UID : (int64_t)request->peer.uid,
     };
     struct ol_error err = {0};

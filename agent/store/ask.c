@@ -371,6 +371,23 @@ ol_status ask_run(struct ask *ask, int64_t id, bool want_state, struct ask_run *
     return status;
 }
 
+ol_status ask_latest_run(struct ask *ask, int64_t job, int64_t *ret)
+{
+    sqlite3_stmt *stmt = store_bind(ask->store, SQL_ASK_RUNS_JOB, ask->err, "i", job);
+    ol_status status;
+    *ret = 0;
+    while ((status = store_step(ask->store, stmt, ask->err)) == OL_OK) {
+        bool is_complete = sqlite3_column_int64(stmt, 2) == RUN_COMPLETE;
+        if (!ask_may_see(ask, sqlite3_column_int64(stmt, 1)) || (*ret != 0 && !is_complete))
+            continue;
+        *ret = sqlite3_column_int64(stmt, 0);
+        if (is_complete)
+            break;
+    }
+    sqlite3_reset(stmt);
+    return status < 0 ? status : OL_OK;
+}
+
 ol_status ask_static(struct ask *ask, enum ask_kind kind, int64_t id)
 {
     ask->state.count = 0;

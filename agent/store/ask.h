@@ -79,6 +79,8 @@ OL_NODISCARD ol_status ask_write_subject(struct ask *ask);
 bool ask_may_see(const struct ask *ask, int64_t uid);
 /** @return OL_OK, OL_NOT_FOUND (or not to be seen), or a failure. */
 OL_NODISCARD ol_status ask_run(struct ask *ask, int64_t id, bool want_state, struct ask_run *ret);
+/** The latest run of a job that may be seen, complete ones first; 0: none. */
+OL_NODISCARD ol_status ask_latest_run(struct ask *ask, int64_t job, int64_t *ret);
 /** State of a job's or dataset's static events into ask->state, empty if there is none to see. */
 OL_NODISCARD ol_status ask_static(struct ask *ask, enum ask_kind kind, int64_t id);
 /** Members of an open object: namespace, name, type. @return as ask_run(). */

@@ -61,7 +61,9 @@ struct store_question {
     int64_t depth;       /**< 0: 20 */
     int64_t limit;       /**< rows or nodes; 0: 1,000 (runs: 50) */
     int64_t uid;         /**< only runs of this uid; STORE_ANY_UID: all */
-    const char *job, *state; /**< runs: filters */
+    const char *job, *state;   /**< runs: filters */
+    const char *other;         /**< diff: the second subject */
+    const char *other_content; /**< and its content, as above */
 };
 /** @return OL_OK; OL_NOT_FOUND: nothing by that name or content (the document says what was tried);
  *  OL_INVALID; OL_IO; OL_NOMEM. */
@@ -72,6 +74,9 @@ OL_NODISCARD ol_status store_impact(struct store *store, const struct store_ques
 OL_NODISCARD ol_status store_runs(struct store *store, const struct store_question *question,
                                   struct ol__buf *out, struct ol_error *err);
 OL_NODISCARD ol_status store_show(struct store *store, const struct store_question *question,
+                                  struct ol__buf *out, struct ol_error *err);
+/** What is different between two runs, or between those that made two datasets. */
+OL_NODISCARD ol_status store_diff(struct store *store, const struct store_question *question,
                                   struct ol__buf *out, struct ol_error *err);
 /** Raw events of a run, one JSON line each, as they came (only where they were kept). */
 OL_NODISCARD ol_status store_events(struct store *store, const struct store_question *question,

@@ -55,6 +55,7 @@ static ol_status note(const char *verb, const struct store_question *question, s
         return note(#verb, question, out, err);                                                    \
     }
 DOUBLE(why)
+DOUBLE(diff)
 DOUBLE(impact)
 DOUBLE(runs)
 DOUBLE(show)

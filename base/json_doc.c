@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "json_doc.h"
+
 #include <errno.h>
 #include <stdlib.h>
-#include "json_doc.h"
 
 struct builder {
     struct ol__arena *arena;
@@ -39,12 +40,12 @@ static ol_status take(void *arg, const struct ol__json_value *value, struct ol_e
         return OL_OK;
     struct json_node *node = ol__arena_alloc(b->arena, sizeof *node);
     if (node == NULL)
-        return ol__error_set(err, OL_NOMEM, "answer: out of memory");
+        return ol__error_set(err, OL_NOMEM, "JSON: out of memory");
     *node = (struct json_node){.type = value->type, .boolean = value->boolean};
     if (value->type == OL_JSON_STRING || value->type == OL_JSON_NUMBER) {
         node->text = copy(b->arena, value->text);
         if (node->text == NULL)
-            return ol__error_set(err, OL_NOMEM, "answer: out of memory");
+            return ol__error_set(err, OL_NOMEM, "JSON: out of memory");
     }
     b->open[value->depth] = node;
     b->last[value->depth] = NULL;
@@ -54,7 +55,7 @@ static ol_status take(void *arg, const struct ol__json_value *value, struct ol_e
     }
     const struct ol__json_step *step = &value->path[value->depth - 1];
     if (!step->is_index && (node->key = copy(b->arena, step->key)) == NULL)
-        return ol__error_set(err, OL_NOMEM, "answer: out of memory");
+        return ol__error_set(err, OL_NOMEM, "JSON: out of memory");
     struct json_node *parent = b->open[value->depth - 1];
     if (b->last[value->depth - 1] == NULL)
         parent->first = node;

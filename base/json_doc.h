@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #ifndef JSON_DOC_H
 #define JSON_DOC_H
-/** @file An answer of the agent as a tree of values, in memory. Threads: one at a time per
- * document. */
+/** @file JSON as a tree of values, in memory. Threads: one at a time per document. */
 #include "arena.h"
 #include "json_read.h"
 

@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* `diff`: what is different between two runs, and between those that made what they read.
+ *
+ * Promises:
+ *  1. A fact that both told is equal or changed; one that only one of them told is said to be so:
+ * nothing is taken for equal because nobody spoke of it.
+ *  2. Where both read the same dataset in different versions, the runs that wrote these are
+ * compared as well, and so on upstream; each pair of runs once. */
+#include <stdlib.h>
+#include "ask_facts.h"
+
+#define PAIRS_DEFAULT 100
+#define PAIRS_MAX 10000
+#define DEPTH_DEFAULT 20
+
+struct pair {
+    int64_t a, b; /* runs; 0: nobody is known */
+    int64_t depth;
+};
+struct diff {
+    struct ask *ask;
+    struct pair *pairs; /* owned; in the order in which they were found */
+    size_t count, max;
+    int64_t depth;
+    bool is_cut_by_depth, is_cut_by_limit;
+};
+
+/* ---- Pairs ---- */
+
+static void add_pair(struct diff *d, int64_t a, int64_t b, int64_t depth)
+{
+    for (size_t i = 0; i < d->count; i++)
+        if (d->pairs[i].a == a && d->pairs[i].b == b)
+            return;
+    if (depth > d->depth)
+        d->is_cut_by_depth = true;
+    else if (d->count == d->max)
+        d->is_cut_by_limit = true;
+    else
+        d->pairs[d->count++] = (struct pair){.a = a, .b = b, .depth = depth};
+}
+
+static ol_status writer_of(struct diff *d, const struct fact *fact, int64_t reader, int64_t *ret)
+{
+    struct ask_run run;
+    struct ask_edge edge;
+    ol_status status = ask_run(d->ask, reader, false, &run);
+    *ret = 0;
+    if (status != OL_OK)
+        return status == OL_NOT_FOUND ? OL_OK : status;
+    status = ask_writer(d->ask, fact->dataset, fact->version, run.row.born, reader, &edge);
+    *ret = edge.run;
+    return status;
+}
+
+/* Promise 2. */
+static ol_status follow(struct diff *d, const struct pair *pair, const struct fact *a,
+                        const struct fact *b)
+{
+    int64_t x = 0, y = 0;
+    ol_status status = writer_of(d, a, pair->a, &x);
+    if (status == OL_OK)
+        status = writer_of(d, b, pair->b, &y);
+    if (status == OL_OK && x != y && x != 0 && y != 0)
+        add_pair(d, x, y, pair->depth + 1);
+    return status;
+}
+
+/* ---- Comparing ---- */
+
+static void write_change(struct diff *d, const struct fact *a, const struct fact *b)
+{
+    struct ol__json_writer *w = &d->ask->json;
+    const struct fact *any = a != NULL ? a : b;
+    ol__json_begin_object(w);
+    ol__json_member_text(w, "area", fact_area_name(any->area));
+    ol__json_member_text(w, "what", any->what);
+    if (a != NULL)
+        ol__json_member_text(w, "a", a->value);
+    if (b != NULL)
+        ol__json_member_text(w, "b", b->value);
+    ol__json_end_object(w);
+}
+
+static size_t group_size(const struct facts *f, size_t at)
+{
+    size_t n = 1;
+    while (at + n < f->count && fact_compare(&f->items[at], &f->items[at + n]) == 0)
+        n++;
+    return n;
+}
+
+/* Several facts about one thing (a dataset read in two versions): those of one side that the other
+ * has are equal; of the rest the first of each side belong together. */
+static ol_status compare_group(struct diff *d, const struct pair *pair, const struct fact *a,
+                               size_t a_count, const struct fact *b, size_t b_count,
+                               int64_t same[FACT_AREAS])
+{
+    size_t i = 0, j = 0;
+    ol_status status = OL_OK;
+    while ((i < a_count || j < b_count) && status == OL_OK) {
+        int order = i == a_count ? 1 : j == b_count ? -1 : strcmp(a[i].value, b[j].value);
+        if (order == 0) {
+            same[a[i].area]++;
+            i++;
+            j++;
+            continue;
+        }
+        bool is_change = i < a_count && j < b_count;
+        write_change(d, i < a_count && (is_change || order < 0) ? &a[i] : NULL,
+                     j < b_count && (is_change || order > 0) ? &b[j] : NULL);
+        if (is_change && a[i].area == FACT_INPUT)
+            status = follow(d, pair, &a[i], &b[j]);
+        i += is_change || order < 0;
+        j += is_change || order > 0;
+    }
+    return status;
+}
+
+static ol_status compare_facts(struct diff *d, const struct pair *pair, const struct facts *a,
+                               const struct facts *b, int64_t same[FACT_AREAS])
+{
+    size_t i = 0, j = 0;
+    ol_status status = OL_OK;
+    while ((i < a->count || j < b->count) && status == OL_OK) {
+        int order = i == a->count   ? 1
+                    : j == b->count ? -1
+                                    : fact_compare(&a->items[i], &b->items[j]);
+        size_t a_count = order <= 0 ? group_size(a, i) : 0;
+        size_t b_count = order >= 0 ? group_size(b, j) : 0;
+        status = compare_group(d, pair, a_count > 0 ? &a->items[i] : NULL, a_count,
+                               b_count > 0 ? &b->items[j] : NULL, b_count, same);
+        i += a_count;
+        j += b_count;
+    }
+    return status;
+}
+
+static ol_status write_side(struct diff *d, const char *key, int64_t id)
+{
+    struct ask_run run;
+    ol_status status = ask_run(d->ask, id, false, &run);
+    if (status != OL_OK)
+        return status == OL_NOT_FOUND ? OL_OK : status;
+    ol__json_key(&d->ask->json, key);
+    ol__json_begin_object(&d->ask->json);
+    status = ask_write_run(d->ask, &run);
+    ol__json_end_object(&d->ask->json);
+    return status;
+}
+
+static ol_status write_pair(struct diff *d, const struct pair *pair)
+{
+    struct ol__json_writer *w = &d->ask->json;
+    struct ol__arena arena = {0};
+    struct facts a, b;
+    int64_t same[FACT_AREAS] = {0};
+    ol__json_begin_object(w);
+    ol__json_member_int(w, "depth", pair->depth);
+    ol_status status = write_side(d, "a", pair->a);
+    if (status == OL_OK)
+        status = write_side(d, "b", pair->b);
+    if (status == OL_OK)
+        status = facts_read(d->ask, pair->a, &arena, &a);
+    if (status == OL_OK)
+        status = facts_read(d->ask, pair->b, &arena, &b);
+    if (status == OL_OK) {
+        ol__json_key(w, "changed");
+        ol__json_begin_array(w);
+        status = compare_facts(d, pair, &a, &b, same);
+        ol__json_end_array(w);
+        ol__json_key(w, "same");
+        ol__json_begin_object(w);
+        for (int i = 0; i < FACT_AREAS; i++)
+            if (same[i] > 0)
+                ol__json_member_int(w, fact_area_name((enum fact_area)i), same[i]);
+        ol__json_end_object(w);
+        if (a.is_cut || b.is_cut)
+            ol__json_member_bool(w, "truncated", true);
+    }
+    ol__json_end_object(w);
+    ol__arena_reset(&arena, 0);
+    return status;
+}
+
+/* ---- The subjects ---- */
+
+/* The run that is meant: itself, the latest of a job, the one that wrote the dataset. */
+static ol_status run_of(struct ask *ask, int64_t *ret)
+{
+    struct ask_edge edge = {0};
+    ol_status status = OL_OK;
+    *ret = 0;
+    for (int i = 0; i < ask->count && *ret == 0 && status == OL_OK; i++) {
+        if (ask->kind == ASK_RUN) {
+            *ret = ask->ids[i];
+        } else if (ask->kind == ASK_DATASET) {
+            status = ask_writer(ask, ask->ids[i], ask->versions[i], INT64_MAX, 0, &edge);
+            *ret = edge.run;
+        } else {
+            status = ask_latest_run(ask, ask->ids[i], ret);
+        }
+    }
+    if (status == OL_OK && *ret == 0)
+        status = ol__error_set(ask->err, OL_NOT_FOUND, "no run is recorded that made '%.*s'",
+                               (int)OL_MIN(ask->raw.size, 150u), ask->raw.data);
+    return status;
+}
+
+/* Member @p key: what was found under this name; and the run. */
+static ol_status find_side(struct ask *ask, const char *key, const char *subject,
+                           const char *content, int64_t *ret)
+{
+    const struct store_question *before = ask->question;
+    struct store_question question = *before;
+    question.subject = subject;
+    question.content = content;
+    ask->question = &question;
+    ask->count = 0;
+    ask->kind = ASK_NONE;
+    ask->note = NULL;
+    ol_status found = ask_resolve(ask);
+    ol_status status = found == OL_NOT_FOUND ? OL_OK : found;
+    ol__json_key(&ask->json, key);
+    ol__json_begin_object(&ask->json);
+    if (status == OL_OK)
+        status = ask_write_subject(ask);
+    ol__json_end_object(&ask->json);
+    *ret = 0;
+    if (status == OL_OK && found == OL_OK)
+        status = run_of(ask, ret);
+    ask->question = before;
+    if (status == OL_OK && found == OL_NOT_FOUND)
+        return ol__error_set(ask->err, OL_NOT_FOUND, "nothing is recorded under '%.*s'",
+                             (int)OL_MIN(ask->raw.size, 150u), ask->raw.data);
+    return status;
+}
+
+ol_status store_diff(struct store *store, const struct store_question *q, struct ol__buf *out,
+                     struct ol_error *err)
+{
+    struct ask ask;
+    struct diff d = {.ask = &ask};
+    if (q->subject == NULL || q->other == NULL || q->depth < 0 || q->limit < 0)
+        return ol__error_set(err, OL_INVALID,
+                             "a difference needs two subjects, and no number below 0");
+    d.depth = q->depth == 0 ? DEPTH_DEFAULT : q->depth;
+    d.max = (size_t)(q->limit == 0 ? PAIRS_DEFAULT : OL_MIN(q->limit, (int64_t)PAIRS_MAX));
+    d.pairs = calloc(d.max, sizeof *d.pairs);
+    if (d.pairs == NULL)
+        return ol__error_set(err, OL_NOMEM, "store: out of memory");
+    ol_status status = ask_begin(&ask, store, q, 0, out, err);
+    if (status != OL_OK) {
+        free(d.pairs);
+        return status;
+    }
+    int64_t a = 0, b = 0;
+    ol__json_begin_object(&ask.json);
+    status = find_side(&ask, "a", q->subject, q->content, &a);
+    if (status == OL_OK)
+        status = find_side(&ask, "b", q->other, q->other_content, &b);
+    ol__json_key(&ask.json, "pairs");
+    ol__json_begin_array(&ask.json);
+    if (status == OL_OK && a != b)
+        add_pair(&d, a, b, 0);
+    for (size_t i = 0; i < d.count && status == OL_OK; i++)
+        status = write_pair(&d, &d.pairs[i]); /* may add more */
+    ol__json_end_array(&ask.json);
+    ol__json_member_bool(&ask.json, "truncated", d.is_cut_by_depth || d.is_cut_by_limit);
+    if (d.is_cut_by_depth || d.is_cut_by_limit)
+        ol__json_member_text(&ask.json, "cut_by", d.is_cut_by_limit ? "limit" : "depth");
+    ol__json_end_object(&ask.json);
+    free(d.pairs);
+    status = ask_end(&ask, status);
+    if (status == OL_NOT_FOUND)
+        ol__buf_reset(out); /* err says which of the two */
+    return status;
+}
