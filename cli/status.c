@@ -177,6 +177,20 @@ static ol_status write_routes(struct pretty *p, const struct json_node *routes)
     return st;
 }
 
+/* What waits on purpose, and what it became. */
+static void write_answers(struct pretty *p, const struct json_node *routes)
+{
+    for (const struct json_node *n = routes->first; n != NULL; n = n->next) {
+        long long waiting = (long long)json_get_int(n, "answers_waiting", 0);
+        long long summed = (long long)json_get_int(n, "answers_summed", 0);
+        if (waiting + summed > 0)
+            ol__buf_add_format(p->out,
+                               "answers of services to %s: %lld summed up and delivered, %lld in"
+                               " summaries that are not\n",
+                               number(n, "name"), summed, waiting);
+    }
+}
+
 ol_status tree_status(struct pretty *p, const struct json_node *root, struct ol_error *err)
 {
     const struct json_node *intake = json_get(root, "intake"), *spool = json_get(root, "spool");
@@ -193,6 +207,7 @@ ol_status tree_status(struct pretty *p, const struct json_node *root, struct ol_
     write_intake(p, intake);
     write_spool(p, spool);
     ol_status st = write_routes(p, routes);
+    write_answers(p, routes);
     write_waits(p, root);
     if (st == OL_OK)
         st = p->out->status;

@@ -222,6 +222,17 @@ static void reals_read_back(void **state)
     for (size_t i = 0; i < OL_COUNT(cases); i++)
         assert_string_equal(real_text(&buf, cases[i].value), cases[i].text);
     uint64_t x = 1;
+    for (int i = 0; i < 20000; i++) { /* few digits behind the point: as printf writes them */
+        char text[64];
+        x = x * UINT64_C(6364136223846793005) + 1442695040888963407u;
+        static const double units[] = {2, 1e1, 1e3, 1e6, 1e7, 1024, 3};
+        double value = (double)((int64_t)(x >> 20) % 4000000000) / units[i % 7];
+        value = i % 2 == 0 ? value : -value / 1000;
+        snprintf(text, sizeof text, "%.15g", value);
+        if (strtod(text, NULL) == value && strchr(text, 'e') == NULL)
+            assert_string_equal(real_text(&buf, value), text);
+        assert_true(strtod(real_text(&buf, value), NULL) == value);
+    }
     for (int i = 0; i < 20000; i++) {
         x = x * UINT64_C(6364136223846793005) + 1442695040888963407u;
         double value;

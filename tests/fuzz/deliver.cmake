@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+ol_fuzz_target(summary agent_deliver PkgConfig::XXHASH)
