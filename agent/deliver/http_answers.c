@@ -7,7 +7,8 @@
  * the same, byte for byte.
  *  3. Of a run and window there is one summary; a second only of answers that came after the run's
  * end, or after a clock was set back.
- *  4. What ends a run waits for the summaries before it; what began it has gone before them. */
+ *  4. A route that is to get each again, or none, still sends what the file has.
+ *  5. What ends a run waits for the summaries before it; what began it has gone before them. */
 #include "http_answers.h"
 
 #include <errno.h>
@@ -44,6 +45,14 @@ static ol_status open_directory(struct http_route *r, struct ol_error *err)
         status = ol__fs_open_directory(path.data, &of(r)->dirfd, err);
     ol__buf_release(&path);
     return status;
+}
+
+static bool has_file(const struct http_route *r)
+{
+    char path[4096];
+    int size = snprintf(path, sizeof path, "%s/answers/%s", r->base.agent->config->spool_directory,
+                        r->base.config->name);
+    return size > 0 && (size_t)size < sizeof path && access(path, F_OK) == 0;
 }
 
 /* What was summed up before the start. A file that is broken is put aside: its answers are lost to
@@ -164,7 +173,7 @@ static bool has_unsaved(const struct answers *a)
     return false;
 }
 
-/* Promise 4. */
+/* Promise 5. */
 static enum answer_taken take_other(struct http_route *r, const struct spool_record *record,
                                     int64_t now_ms)
 {
@@ -192,7 +201,7 @@ enum answer_taken answers_take(struct http_route *r, const struct spool_record *
     if (a == NULL)
         return ANSWER_NONE;
     a->clock_ms = OL_MAX(a->clock_ms, record->time_ms);
-    if (!summary_answer_of(r->base.events, record, &answer))
+    if (a->mode == ANSWERS_EACH || !summary_answer_of(r->base.events, record, &answer))
         return take_other(r, record, now_ms);
     if (a->mode == ANSWERS_NONE) {
         metric_add(&r->base.metrics->skipped, 1);
@@ -297,7 +306,7 @@ ol_status answers_open(struct http_route *r, struct ol_error *err)
     enum route_answers mode = config->answers != ANSWERS_DEFAULT
                                   ? (enum route_answers)config->answers
                                   : r->profile->answers;
-    if (mode == ANSWERS_EACH)
+    if (mode == ANSWERS_EACH && !has_file(r))
         return OL_OK;
     struct answers *a = calloc(1, sizeof *a);
     if (a == NULL)
@@ -315,6 +324,10 @@ ol_status answers_open(struct http_route *r, struct ol_error *err)
     ol_status status = open_directory(r, err);
     if (status == OL_OK)
         status = load(r, err);
+    if (status == OL_OK && mode != ANSWERS_SUMMARY) { /* promise 4 */
+        summaries_close_all(&a->sums);
+        a->dirty_since = 1;
+    }
     if (status == OL_OK)
         show(r);
     return status;

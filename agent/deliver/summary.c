@@ -80,7 +80,7 @@ static void add_latency(struct summary *w, double latency_ms)
 
 static bool is_named(const struct summary_named *n, struct ol__span name)
 {
-    return strlen(n->name) == name.size && memcmp(n->name, name.data, name.size) == 0;
+    return ol__span_equal(ol__span_text(n->name), name);
 }
 
 /* The entry of that name, made if there is room; NULL: none, or no memory. */

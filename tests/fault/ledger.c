@@ -79,6 +79,28 @@ static void call_model(struct ledger *ledger, struct ol_run *run)
     ol_call_free(call);
 }
 
+/* An answer of a service: the run's OTHER. */
+static void answer(struct ledger *ledger, struct ol_run *run, unsigned number)
+{
+    static const char *const found[] = {"d1", "d2"};
+    struct ol_error err = {.message = ""};
+    struct ol_serving *serving = NULL;
+    ol_status status =
+        ol_serving_new(run, OL_MAKE(ol_serving_options, .key = "0123456789abcdef", .key_size = 16),
+                       &serving, &err);
+    if (status != OL_OK) {
+        ledger_tell_unmade(ledger, status, &err);
+        return;
+    }
+    status = ol_answer_record(serving,
+                              OL_MAKE(ol_answer, .request_id = "q", .input = "i", .input_size = 1,
+                                      .model_version = "m", .retrieved = found,
+                                      .retrieved_count = 2, .latency_ms = OL_REAL(0.1)),
+                              &err);
+    ledger_tell(ledger, number, OL_OTHER, status, &err);
+    ol_serving_free(serving);
+}
+
 void ledger_run(struct ledger *ledger, struct ol_client *client, unsigned number)
 {
     static const enum ol_event events[] = {OL_START, OL_COMPLETE};
@@ -105,6 +127,8 @@ void ledger_run(struct ledger *ledger, struct ol_client *client, unsigned number
         ledger_tell(ledger, number, events[i], status, &err);
         if (number == 2 && events[i] == OL_START)
             call_model(ledger, run);
+        if (number == 1 && events[i] == OL_START)
+            answer(ledger, run, number);
     }
     ol_run_free(run);
 }

@@ -501,6 +501,15 @@ static bool has_cause(void *arg)
     return metric_get(&b->f.metrics.routes[0].cause) == CAUSE_DISK;
 }
 
+static bool has_one(void *arg)
+{
+    struct bench *b = arg;
+    pthread_mutex_lock(&b->lock);
+    bool has = b->count > 0;
+    pthread_mutex_unlock(&b->lock);
+    return has;
+}
+
 static void a_disk_that_takes_no_sums(void **state)
 {
     (void)state;
@@ -531,6 +540,7 @@ static void a_disk_that_takes_no_sums(void **state)
     put(b, 3, "COMPLETE", -1);
     fixture_commit(&b->f);
     fixture_until(has_cause, b, "the cause is shown");
+    fixture_until(has_one, b, "START arrives");
     expect(b, "S", 0); /* what ends the run waits */
     assert_int_equal(rmdir(path), 0);
     *strrchr(path, '/') = '\0';
@@ -578,6 +588,32 @@ static void a_rewind_sends_them_again(void **state)
     bench_free(b);
 }
 
+static void a_route_that_gets_each_again(void **state)
+{
+    (void)state;
+    static const int modes[] = {ANSWERS_EACH, ANSWERS_NONE};
+    for (size_t i = 0; i < OL_COUNT(modes); i++) {
+        struct bench *b = bench_new(ANSWERS_SUMMARY);
+        put(b, 1, "START", -1);
+        put_answers(b, 1, 0, 1000);
+        fixture_start(&b->f);
+        fixture_until(has_read_all, b, "answers read");
+        fixture_until(has_marked, b, "answers marked");
+        fixture_stop(&b->f, 0);
+        b->f.route.answers = modes[i];
+        put_answers(b, 1, 1000, 1001);
+        put(b, 1, "COMPLETE", -1);
+        fixture_commit(&b->f);
+        fixture_start(&b->f);
+        wait_empty(b);
+        pthread_mutex_lock(&b->lock);
+        bool is_first = is_summary(b->bodies[1]);
+        pthread_mutex_unlock(&b->lock);
+        expect(b, modes[i] == ANSWERS_NONE ? "S+C" : is_first ? "S+aC" : "Sa+C", 1000);
+        bench_free(b);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -593,6 +629,7 @@ int main(void)
         cmocka_unit_test(a_disk_that_takes_no_sums),
         cmocka_unit_test(a_broken_file_is_put_aside),
         cmocka_unit_test(a_rewind_sends_them_again),
+        cmocka_unit_test(a_route_that_gets_each_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
