@@ -88,7 +88,7 @@ static ol_status check_name(const char *member, const char *text, struct ol_erro
     char space[OL_DATASET_NAMESPACE_SIZE], name[OL_DATASET_NAME_SIZE],
         version[OL_DATASET_VERSION_SIZE];
     struct ol_error why;
-    if (text == NULL || strchr(text, ':') == NULL)
+    if (text == NULL || !ol__call_is_uri(text))
         return OL_OK;
     ol_status status = ol_dataset_name(text, space, sizeof space, name, sizeof name, version,
                                        sizeof version, &why);

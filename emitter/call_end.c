@@ -73,12 +73,17 @@ static ol_status describe(struct ol_dataset *d, const char *type, const char *ve
     return status;
 }
 
-/* A name alone is one of scheme @p scheme; else it is a URI or path, which says its kind. */
+bool ol__call_is_uri(const char *text)
+{
+    return text[0] == '/' || strstr(text, "://") != NULL || ol_dataset_name_type(text) != NULL;
+}
+
+/* A name alone, whatever is in it, is one of scheme @p scheme. */
 static ol_status add_named(struct ol_run *run, const char *scheme, const char *type,
                            const char *name, const char *version, const char *sha256)
 {
     char digest[sizeof SHA256_PREFIX + OL_SHA2_TEXT];
-    bool is_uri = strchr(name, ':') != NULL;
+    bool is_uri = ol__call_is_uri(name);
     if (version == NULL && sha256 != NULL) {
         memcpy(digest, SHA256_PREFIX, sizeof SHA256_PREFIX - 1);
         memcpy(digest + sizeof SHA256_PREFIX - 1, sha256, OL_SHA2_TEXT + 1);

@@ -42,12 +42,16 @@ struct ol_call {
     char status_text[12];
     struct ol__buf receipt;
 };
+static_assert(sizeof(struct ol_call) < 32768, "as <openlineage/call.h> says");
 
 /* call_id.c */
 /** Fill call->client_id from the options, and from @p run (may be NULL) what they leave out. */
 OL_NODISCARD ol_status ol__call_make_id(struct ol_call *call, const struct ol_run *run);
 /** Fill url, host, port, path, url_model from the endpoint. @return OL_OK, OL_INVALID, OL_NOMEM. */
 OL_NODISCARD ol_status ol__call_read_endpoint(struct ol_call *call, struct ol_error *err);
+/* call_end.c */
+/** Whether what a prompt or corpus is called is a URI or an absolute path, else it is a name. */
+bool ol__call_is_uri(const char *text);
 /* call_facets.c */
 /** lineaged_call, lineaged_prompt and lineaged_retrieval of call->run. */
 OL_NODISCARD ol_status ol__call_set_facets(struct ol_call *call, const struct ol_call_result *r);

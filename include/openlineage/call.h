@@ -53,8 +53,8 @@ struct ol_call_options {
     const char *operation;      /**< gen_ai.operation.name, e.g. "chat", "embeddings". */
     const char *request_model;  /**< NULL: what the request's body says, or its URL. */
     const char *endpoint;       /**< URL; user, password, query and fragment are cut off. */
-    const char *prompt_name;    /**< Template: a name, or a text that ol_run_input() takes
-                                     ("prompt://registry/support/greeting"). */
+    const char *prompt_name;    /**< Template: a URI ("prompt://registry/support/greeting:v7"), an
+                                     absolute path, else a name, in name space "prompt". */
     const char *prompt_version; /**< Of the template. */
     const char *prompt_source_sha256; /**< Of the template's source, hexadecimal. */
     const char *corpus;               /**< Text corpus behind retrieval, as prompt_name. */

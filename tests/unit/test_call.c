@@ -476,6 +476,51 @@ static void on_a_run_of_its_own(void **state)
     ol_call_free(call);
 }
 
+static void what_a_prompt_is_called(void **state)
+{
+    static const struct {
+        const char *name, *version, *want, *want_version, *want_id;
+    } rows[] = {
+        {"greeting", NULL, "\"prompt\",\"name\":\"greeting\"", NULL, "greeting"},
+        {"team:greeting@x", "v2", "\"prompt\",\"name\":\"team:greeting@x\"", "v2",
+         "team:greeting@x@v2"},
+        {"prompt:greeting:v7", NULL, "\"prompt\",\"name\":\"greeting\"", "v7",
+         "prompt:greeting:v7"},
+        {"prompt://registry/a/b", "v3", "\"prompt://registry\",\"name\":\"a/b\"", "v3",
+         "prompt://registry/a/b@v3"},
+        {"/etc/prompts/a.txt", NULL, "\"file\",\"name\":\"/etc/prompts/a.txt\"", NULL,
+         "/etc/prompts/a.txt"},
+    };
+    struct fixture *f = *state;
+    for (size_t i = 0; i < OL_COUNT(rows); i++) {
+        char text[200];
+        struct ol_run *run = NULL;
+        assert_int_equal(
+            ol_run_new(f->client, OL_MAKE(ol_run_options, .job_name = "j"), &run, NULL), OL_OK);
+        struct ol_call *call = make(
+            run, OL_MAKE(ol_call_options, .provider = "aws.bedrock", .request_model = "a.b-v1:0",
+                         .prompt_name = rows[i].name, .prompt_version = rows[i].version));
+        assert_int_equal(ol_call_end(call, NULL, NULL), OL_OK);
+        ol_call_free(call);
+        assert_int_equal(ol_run_emit(run, OL_COMPLETE, NULL), OL_OK);
+        ol_run_free(run);
+        char *line = event(f, i);
+        snprintf(text, sizeof text, "{\"namespace\":%s", rows[i].want);
+        assert_has(line, text);
+        assert_has(line, "\"datasetType\":\"PROMPT\"");
+        assert_has(line, "{\"namespace\":\"bedrock\",\"name\":\"a.b-v1:0\"");
+        snprintf(text, sizeof text, "\"prompt_template\":\"%s\"", rows[i].want_id);
+        assert_has(line, text);
+        snprintf(text, sizeof text, "\"datasetVersion\":\"%s\"",
+                 rows[i].want_version != NULL ? rows[i].want_version : "");
+        if (rows[i].want_version != NULL)
+            assert_has(line, text);
+        else
+            assert_has_not(line, "\"datasetVersion\"");
+        free(line);
+    }
+}
+
 /* ---- which id ---- */
 
 static void ids_that_are_none_and_ids_that_win(void **state)
@@ -638,6 +683,7 @@ int main(void)
         cmocka_unit_test(keyed_hashes),
         cmocka_unit_test_setup_teardown(on_the_callers_run, set_up, tear_down),
         cmocka_unit_test_setup_teardown(on_a_run_of_its_own, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_a_prompt_is_called, set_up, tear_down),
         cmocka_unit_test(ids_that_are_none_and_ids_that_win),
         cmocka_unit_test(models_in_the_url),
         cmocka_unit_test(results_of_other_versions),
