@@ -20,7 +20,7 @@ static int set_up(void **state)
     static struct world w;
     snprintf(w.runs, sizeof w.runs, "/tmp/ol_object.XXXXXX");
     assert_non_null(mkdtemp(w.runs));
-    snprintf(w.object, sizeof w.object, "%s/objects/ba/%s", w.runs, SHA_OF_ABC + 2);
+    snprintf(w.object, sizeof w.object, "%s/objects/ba/%s", w.runs, &SHA_OF_ABC[2]);
     snprintf(w.file, sizeof w.file, "%s/file.txt", w.runs);
     *state = &w;
     return 0;
