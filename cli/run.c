@@ -23,6 +23,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
+#include "collect_run.h"
 #include "event_log.h"
 #include "pipeline.h"
 #include "run_child.h"
@@ -33,6 +34,7 @@
 struct work {
     struct run_options o;
     struct step step;
+    struct collect_run collected;
     struct ol_client *client; /* owned; NULL: none */
     struct ol_run *run;       /* owned; NULL: nothing is emitted */
     struct run_child child;
@@ -103,6 +105,16 @@ static void tell_log(const struct work *w)
     free(cwd);
 }
 
+/* What is around the command; with a receipt without being asked. */
+static void collect(struct work *w)
+{
+    const struct run_options *o = &w->o;
+    unsigned what = o->is_collect_given ? o->collects : w->step.is_taken ? COLLECT_DEFAULT : 0;
+    const struct collect_options options = {
+        .what = what | (o->has_git ? OL_COLLECT_CODE | COLLECT_PATCH : 0), .image = o->image};
+    collect_run_begin(&w->collected, &options, w->run, w->step.is_taken ? w->step.parts : NULL);
+}
+
 /** Describe the run, emit START, and make it the parent of what the command emits. */
 static void start(struct work *w)
 {
@@ -113,6 +125,7 @@ static void start(struct work *w)
     run_files_open_inputs(&o->files); /* before the command can change them */
     if (w->step.is_taken)
         run_keep_start(&o->keep, w->step.runs, o->is_quiet);
+    collect(w);
     run_set_parts(o, &w->step);
     pipeline_emit(w->run, OL_START, 0, o->is_quiet);
     step_claim(&w->step, w->run);
@@ -151,6 +164,8 @@ static void write_receipt(struct work *w, struct step_result *result)
     run_gates_write(&o->gates, &gates);
     if (w->step.is_taken)
         run_keep_end(&o->keep, w->step.runs, o->is_quiet);
+    collect_run_end(&w->collected, w->run, w->step.is_taken ? w->step.parts : NULL,
+                    w->step.is_taken ? w->step.runs : NULL, &o->keep);
     run_set_parts(o, &w->step);
     w->step.parts[RECEIPT_GATES] = (struct ol__span){.data = gates.data, .size = gates.size};
     run_part_describe(w->run, "lineaged_gates", RUN_FACET_SCHEMA("LineagedGatesRunFacet"), "gates",
@@ -198,6 +213,7 @@ static void finish(struct work *w, const struct run_outcome *outcome)
         ol_run_free(w->run);
     }
     step_close(&w->step, has_won);
+    collect_run_release(&w->collected);
 }
 
 static void beat(void *run)
@@ -218,6 +234,7 @@ static void run_command(struct work *w, struct run_outcome *outcome)
         w->child.beat_ms = w->run != NULL ? w->o.heartbeat_ms : 0;
         w->child.beat = beat;
         w->child.beat_arg = w->run;
+        collect_run_programs(&w->collected);
         run_child_run(&w->child, w->command, outcome);
     }
     if (outcome->is_not_started)

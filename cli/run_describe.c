@@ -103,7 +103,7 @@ void run_set_parts(struct run_options *o, struct step *step)
     step->parts[RECEIPT_METRICS] = run_told_metrics(&o->told);
     step->parts[RECEIPT_ENVIRONMENT] = run_environment_value(&o->environment);
     step->parts[RECEIPT_KEPT] = run_keep_value(&o->keep);
-    if (o->container.size > 0)
+    if (o->container.size > 0 && step->parts[RECEIPT_CONTAINER].size == 0) /* none was found */
         step->parts[RECEIPT_CONTAINER] =
             (struct ol__span){.data = o->container.data, .size = o->container.size};
 }

@@ -6,6 +6,7 @@
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include "collect_run.h"
 #include "receipt/redact.h"
 
 const char *run_pairs_add(struct run_pairs *pairs, char *text)
@@ -117,6 +118,8 @@ enum option_code {
     FACET,
     ENV,
     IMAGE,
+    GIT,
+    COLLECT,
     REDACT,
     NO_ARGV,
     GATE,
@@ -158,6 +161,8 @@ static const struct option options[] = {{"input", required_argument, NULL, 'i'},
                                         {"facet", required_argument, NULL, FACET},
                                         {"env", required_argument, NULL, ENV},
                                         {"image", required_argument, NULL, IMAGE},
+                                        {"git", no_argument, NULL, GIT},
+                                        {"collect", required_argument, NULL, COLLECT},
                                         {"redact", required_argument, NULL, REDACT},
                                         {"no-argv", no_argument, NULL, NO_ARGV},
                                         {"gate", required_argument, NULL, GATE},
@@ -184,6 +189,7 @@ static const struct {
              {TASK_ID, offsetof(struct run_options, task_id)},
              {RUNS, offsetof(struct run_options, runs)},
              {PIPELINE, offsetof(struct run_options, pipeline)},
+             {GIT, offsetof(struct run_options, has_git)},
              {LOG, offsetof(struct run_options, log)},
              {NO_ARGV, offsetof(struct run_options, has_no_argv)},
              {ABORT_ON_SIGNAL, offsetof(struct run_options, aborts_on_signal)},
@@ -294,6 +300,12 @@ static const char *read_value(int code, struct run_options *o)
     case IMAGE:
         o->image = optarg;
         return is_image(optarg) ? NULL : "expected REF@sha256:HEX";
+    case COLLECT:
+        o->is_collect_given = true;
+        return collect_run_parse(optarg, &o->collects)
+                   ? NULL
+                   : "expected code, git, machine, gpu, container, tools, seeds, dvc, all or none, "
+                     "with commas";
     case GATE_TIMEOUT:
         return parse_time(optarg, 1, 86400000, &o->gates.timeout_ms)
                    ? NULL

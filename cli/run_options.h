@@ -23,6 +23,9 @@ struct run_options {
     const char *id, *system; /**< another system's id for the run; NULL: a new one */
     const char *derive_id;   /**< the same key gives the same run of a job; NULL: none */
     const char *image;       /**< REF@ALGORITHM:HEX; NULL: not said */
+    unsigned collects;       /**< what is found without asking (collect_run.h) */
+    bool is_collect_given;   /**< --collect; else it follows from the other options */
+    bool has_git;            /**< --git: whether files differ from the commit, too */
     const char *log;         /**< file for lines of JSON; NULL: none */
     struct run_files files;
     bool is_quiet;

@@ -9,7 +9,7 @@
 #include "run.h"
 #include "run_collect.h"
 
-static ol_status set_location(const struct ol__collected *c, struct ol_run *run)
+ol_status ol__collected_set_location(const struct ol__collected *c, struct ol_run *run)
 {
     const struct ol_code *code = &c->code;
     struct ol_job *job = &run->job;
@@ -35,7 +35,7 @@ ol_status ol__collected_set(const struct ol__collected *c, struct ol_run *run)
     SET(OL_COLLECT_SEEDS, "lineaged_reproducibility", reproducibility);
 #undef SET
     if (st == OL_OK && (c->found & OL_COLLECT_CODE) != 0)
-        st = set_location(c, run);
+        st = ol__collected_set_location(c, run);
     return st;
 }
 

@@ -55,7 +55,11 @@ ol_status ol__collect_read(struct ol__collected *c, const char *path, size_t max
     size_t size = 0, cap = OL_MIN(max, (size_t)4096);
     char *data = ol__arena_alloc(&c->arena, cap + 1);
     ssize_t n = 0;
-    while (data != NULL && size <= max) {
+    if (data == NULL) {
+        close(fd);
+        return OL_NOMEM;
+    }
+    for (;;) {
         if (size == cap) {
             if (cap == max)
                 break;
@@ -76,13 +80,11 @@ ol_status ol__collect_read(struct ol__collected *c, const char *path, size_t max
         size += (size_t)n;
     }
     bool goes_on = false;
-    if (data != NULL && n > 0) {
+    if (n > 0) {
         char one;
         goes_on = read(fd, &one, 1) == 1;
     }
     close(fd);
-    if (data == NULL)
-        return OL_NOMEM;
     if (n < 0)
         return OL_NOT_FOUND;
     data[size] = '\0';

@@ -200,10 +200,17 @@ static void write_choice(struct ol__json_writer *w, const struct receipt *r,
 static void write_parts(struct ol__json_writer *w, const struct receipt *r)
 {
     static const char *const keys[RECEIPT_PARTS] = {
-        [RECEIPT_METRICS] = "metrics",     [RECEIPT_ENVIRONMENT] = "environment",
-        [RECEIPT_CODE] = "code",           [RECEIPT_MACHINE] = "machine",
-        [RECEIPT_CONTAINER] = "container", [RECEIPT_SCHEDULER] = "scheduler",
-        [RECEIPT_GATES] = "gates",         [RECEIPT_CALLS] = "calls",
+        [RECEIPT_METRICS] = "metrics",
+        [RECEIPT_ENVIRONMENT] = "environment",
+        [RECEIPT_CODE] = "code",
+        [RECEIPT_MACHINE] = "machine",
+        [RECEIPT_CONTAINER] = "container",
+        [RECEIPT_SCHEDULER] = "scheduler",
+        [RECEIPT_TOOLS] = "tools",
+        [RECEIPT_DVC] = "dvc",
+        [RECEIPT_REPRODUCIBILITY] = "reproducibility",
+        [RECEIPT_GATES] = "gates",
+        [RECEIPT_CALLS] = "calls",
         [RECEIPT_KEPT] = "kept",
     };
     for (int i = 0; i < RECEIPT_PARTS; i++) {

@@ -54,15 +54,18 @@ void receipt_write_manifest(const struct receipt_manifest *manifest, struct ol__
 /** Members that are made elsewhere, each one JSON value on one line; in the order in which they
  * stand. Claim and receipt have those that are set. */
 enum receipt_part {
-    RECEIPT_METRICS,     /**< array: name, value, step, split */
-    RECEIPT_ENVIRONMENT, /**< object of texts: variables that were asked for, redacted */
-    RECEIPT_CODE,        /**< object: commit, branch, dirty... */
-    RECEIPT_MACHINE,     /**< object */
-    RECEIPT_CONTAINER,   /**< object */
-    RECEIPT_SCHEDULER,   /**< object */
-    RECEIPT_GATES,       /**< array: command, verdict, exit status... */
-    RECEIPT_CALLS,       /**< array: AI calls */
-    RECEIPT_KEPT,        /**< array: path, sha256, size of what stands in objects/ (R11) */
+    RECEIPT_METRICS,         /**< array: name, value, step, split */
+    RECEIPT_ENVIRONMENT,     /**< object of texts: variables that were asked for, redacted */
+    RECEIPT_CODE,            /**< object: commit, branch, dirty... */
+    RECEIPT_MACHINE,         /**< object */
+    RECEIPT_CONTAINER,       /**< object */
+    RECEIPT_SCHEDULER,       /**< object */
+    RECEIPT_TOOLS,           /**< object: what MLflow, Feast, lakeFS, DVC call the run */
+    RECEIPT_DVC,             /**< object: data by DVC's hashes */
+    RECEIPT_REPRODUCIBILITY, /**< object: seeds, flags, versions */
+    RECEIPT_GATES,           /**< array: command, verdict, exit status... */
+    RECEIPT_CALLS,           /**< array: AI calls */
+    RECEIPT_KEPT,            /**< array: path, sha256, size of what stands in objects/ (R11) */
     RECEIPT_PARTS
 };
 

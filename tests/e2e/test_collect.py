@@ -1,12 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """What is found around a run, on the real thing: repositories that git itself made, this machine, this container."""
+import hashlib
 import json
 import os
 import platform
 import re
 import subprocess
+import time
 
 import pytest
+
+from procs import REPO
+from test_receipts import Place, read
 
 GIT = {"GIT_AUTHOR_NAME": "a", "GIT_AUTHOR_EMAIL": "a@example.org", "GIT_COMMITTER_NAME": "a",
        "GIT_COMMITTER_EMAIL": "a@example.org", "GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_SYSTEM": "/dev/null"}
@@ -158,3 +163,229 @@ def test_other_tools_and_seeds(collected, workdir, monkeypatch):
         {"tool": "lakefs", "project": "lake"}, {"tool": "dvc", "name": "train"}]
     assert facets["lineaged_reproducibility"]["seeds"] == {"PYTHONHASHSEED": "7"}
     assert "hush" not in json.dumps(facets)
+
+
+# ---- lineage run ----
+
+@pytest.fixture
+def place(built, workdir, monkeypatch):
+    for name in list(os.environ):
+        if name.startswith(("SLURM", "MLFLOW", "DVC", "PYTHONHASH", "OMP", "MKL", "CUDA", "KUBER", "POD")):
+            monkeypatch.delenv(name)
+    made = Place(built("lineage"), workdir)
+    made.env.update(GIT)
+    git(made.files, "init", "-q", "-b", "main")
+    (made.files / "clean.py").write_text("print(1)\n")
+    (made.files / ".gitignore").write_text("runs\n")
+    git(made.files, "add", ".")
+    git(made.files, "commit", "-q", "-m", "one")
+    return made
+
+
+def receipt(place):
+    return read(max((place.files / "runs").glob("*/steps/*/attempt-*/receipt.json"), key=os.path.getmtime))
+
+
+def facets_of(place, kind="COMPLETE"):
+    event = [e for e in place.events() if e["eventType"] == kind and e["job"]["name"] != e["run"].get("root")][0]
+    return {**event["run"]["facets"], **event["job"]["facets"]}
+
+
+def plain(facet):
+    return {key: value for key, value in facet.items() if key[0] != "_"}
+
+
+def test_a_receipt_tells_of_itself(place):
+    """Without an option: code, machine, scheduler, seeds, other tools; in claim, receipt and both events the same."""
+    place.env.update(PYTHONHASHSEED="3", SLURM_JOB_ID="42", SLURM_JOB_NAME="night", MLFLOW_RUN_ID="0a1b")
+    place("run", "--step", "clean", "--", "true", check=0)
+    told = receipt(place)
+    assert told["code"] == {"vcs": "git", "commit": git(place.files, "rev-parse", "HEAD"), "branch": "main",
+                            "root": str(place.files)}
+    assert told["machine"]["kernel"] == "Linux " + os.uname().release
+    assert told["scheduler"] == {"scheduler": "slurm", "task_id": "42", "workflow": "night", "workflow_run": "42"}
+    assert told["tools"] == {"tools": [{"tool": "mlflow", "run": "0a1b"}]}
+    assert told["reproducibility"] == {"seeds": {"PYTHONHASHSEED": "3"}}
+    claim = read(next((place.files / "runs").glob("*/steps/clean/attempt-1/claim.json")))
+    for part in ("code", "machine", "scheduler", "tools", "reproducibility"):
+        assert claim[part] == told[part]
+    for kind in ("START", "COMPLETE"):
+        facets = next({**e["run"]["facets"]} for e in place.events()
+                      if e["eventType"] == kind and e["job"]["name"] == "clean")
+        for part in ("code", "machine", "tools", "reproducibility"):
+            assert plain(facets["lineaged_" + part]) == told[part]
+    place("verify", told["run_id"], check=0)
+
+
+def test_nothing_is_looked_for_without_a_receipt(place):
+    place("run", "--job", "clean", "--", "true", check=0)
+    assert not {"lineaged_code", "lineaged_machine", "sourceCodeLocation"} & set(facets_of(place))
+
+
+def test_git_says_what_differs(place):
+    """--git: a clean tree, then changed and unknown files; the patch is kept and makes the same of the commit."""
+    place("run", "--git", "--job", "clean", "--", "true", check=0)
+    code = plain(facets_of(place)["lineaged_code"])
+    assert (code["dirty"], code["changed_count"], code["untracked_count"]) == (False, 0, 0)
+    assert "patch_sha256" not in code
+    (place.files / "clean.py").write_text("print(2)\n")
+    (place.files / "new").write_text("")
+    git(place.files, "remote", "add", "origin", "https://ann:ghp_0123456789@example.org/shop.git")
+    place("run", "--git", "--step", "again", "--", "true", check=0)
+    told = receipt(place)
+    code = told["code"]
+    assert (code["dirty"], code["changed_count"], code["untracked_count"]) == (True, 1, 1)
+    patch = (place.files / "runs" / code["patch_object"]).read_bytes()
+    assert hashlib.sha256(patch).hexdigest() == code["patch_sha256"] and len(patch) == code["patch_size"]
+    assert told["kept"][0]["path"] == "code.patch" and told["kept"][0]["sha256"] == code["patch_sha256"]
+    git(place.files, "checkout", "-q", "--", "clean.py")
+    subprocess.run(["git", "apply", "-"], cwd=place.files, input=patch, check=True)
+    assert (place.files / "clean.py").read_text() == "print(2)\n"
+    event = place.events()[-2]
+    assert event["job"]["facets"]["sourceCodeLocation"]["repoUrl"] == "https://example.org/shop.git"
+    assert "ghp_0123456789" not in json.dumps(place.events()) + json.dumps(told)
+    place("verify", told["run_id"], check=0)
+
+
+def test_a_secret_in_a_patch_is_not_kept(place):
+    (place.files / "clean.py").write_text("password = 'hunter2-hunter2'\nkey = 'AKIAIOSFODNN7EXAMPLE'\n")
+    place("run", "--git", "--step", "clean", "--", "true", check=0)
+    told = receipt(place)
+    kept = (place.files / "runs" / told["code"]["patch_object"]).read_text()
+    assert "AKIAIOSFODNN7EXAMPLE" not in kept and told["kept"][0]["sha256"] != told["code"]["patch_sha256"]
+    assert b"AKIAIOSFODNN7EXAMPLE" not in b"".join(p.read_bytes() for p in place.files.rglob("runs/**/*") if p.is_file())
+
+
+def test_git_of_a_format_that_only_git_reads(place, workdir):
+    """A worktree, an unborn branch, and what is refused: what git says is taken, else what its files say."""
+    git(place.files, "worktree", "add", "-q", "--detach", str(workdir / "side"))
+    place.files = workdir / "side"
+    place("run", "--git", "--job", "clean", "--", "true", check=0)
+    code = plain(facets_of(place)["lineaged_code"])
+    assert code["dirty"] is False and "branch" not in code and code["root"] == str(workdir / "side")
+
+
+def test_a_git_that_hangs_keeps_nobody_waiting(place, workdir):
+    bin_ = workdir / "bin"
+    bin_.mkdir()
+    (bin_ / "git").write_text("#!/bin/sh\necho $$ > %s/pid\nexec sleep 600\n" % workdir)
+    (bin_ / "git").chmod(0o755)
+    place.env["PATH"] = "%s:%s" % (bin_, place.env["PATH"])
+    begin = time.monotonic()
+    place("run", "--git", "--step", "clean", "--", "true", check=0)
+    assert time.monotonic() - begin < 20
+    assert "dirty" not in receipt(place)["code"] and len(receipt(place)["code"]["commit"]) == 40
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((workdir / "pid").read_text()), 0)
+
+
+def test_collect_names_what_is_found(place):
+    place.env["PYTHONHASHSEED"] = "3"
+    place("run", "--collect", "seeds,machine", "--job", "one", "--", "true", check=0)
+    found = {key for key in facets_of(place) if key in ("lineaged_machine", "lineaged_code", "lineaged_reproducibility")}
+    assert found == {"lineaged_machine", "lineaged_reproducibility"}
+    place("run", "--collect", "none", "--step", "two", "--", "true", check=0)
+    assert not {"code", "machine", "reproducibility", "scheduler"} & set(receipt(place))
+    refused = place("run", "--collect", "everything", "--", "true")
+    assert refused.returncode == 2 and "--collect: 'everything': expected code, git, machine" in refused.stderr
+
+
+def test_gpus_that_nvidia_smi_tells(place, workdir):
+    bin_ = workdir / "bin"
+    bin_.mkdir()
+    (bin_ / "nvidia-smi").write_text("#!/bin/sh\necho '00000000:41:00.0, NVIDIA H100, GPU-1, 550.54.15, 81559'\n")
+    (bin_ / "nvidia-smi").chmod(0o755)
+    place.env["PATH"] = "%s:%s" % (bin_, place.env["PATH"])
+    place("run", "--collect", "gpu", "--step", "train", "--", "true", check=0)
+    assert {"name": "NVIDIA H100", "vendor": "NVIDIA", "address": "00000000:41:00.0", "uuid": "GPU-1",
+            "driver_version": "550.54.15", "memory_bytes": 81559 << 20} in receipt(place)["machine"]["gpus"]
+
+
+def test_what_the_caller_says_stays(place):
+    digest = "sha256:" + "ab" * 32
+    place("run", "--step", "clean", "--facet", 'lineaged_code={"commit": "mine"}', "--image", "shop:1@" + digest, "--",
+          "true", check=0)
+    event = next(e for e in place.events() if e["eventType"] == "COMPLETE" and e["job"]["name"] == "clean")
+    assert plain(event["run"]["facets"]["lineaged_code"]) == {"commit": "mine"}
+    container = event["run"]["facets"]["lineaged_container"]
+    assert (container["image"], container["image_digest"]) == ("shop:1", digest)
+    assert (receipt(place)["container"]["image"], receipt(place)["container"]["image_digest"]) == ("shop:1", digest)
+
+
+DVC_LOCK = """schema: '2.0'
+stages:
+  clean:
+    cmd: python clean.py
+    deps:
+    - path: raw.csv
+      hash: md5
+      md5: 60b725f10c9c85c70d97880dfe8191b3
+      size: 2
+    outs:
+    - path: clean
+      hash: md5
+      md5: 22e3f61e52c0ba45334d973244efc155.dir
+      size: 12
+      nfiles: 2
+"""
+
+
+def test_dvc_files(place):
+    (place.files / ".dvc").mkdir()
+    (place.files / "dvc.lock").write_text(DVC_LOCK)
+    (place.files / "raw.csv.dvc").write_text("outs:\n- md5: 60b725f10c9c85c70d97880dfe8191b3\n  size: 2\n  path: raw.csv\n")
+    place("run", "--step", "clean", "--", "true", check=0)
+    told = receipt(place)["dvc"]
+    assert told["lock_sha256"] == hashlib.sha256(DVC_LOCK.encode()).hexdigest() and told["data_count"] == 3
+    assert told["data"] == [
+        {"path": "raw.csv", "role": "dep", "stage": "clean", "algorithm": "md5",
+         "hash": "60b725f10c9c85c70d97880dfe8191b3", "size": 2},
+        {"path": "clean", "role": "out", "stage": "clean", "algorithm": "md5",
+         "hash": "22e3f61e52c0ba45334d973244efc155.dir", "size": 12, "file_count": 2},
+        {"path": "raw.csv", "role": "out", "algorithm": "md5", "hash": "60b725f10c9c85c70d97880dfe8191b3", "size": 2}]
+
+
+def test_dvc_files_that_are_none(place):
+    (place.files / ".dvc").mkdir()
+    os.mkfifo(place.files / "dvc.lock")
+    (place.files / "x.dvc").symlink_to("x.dvc")
+    (place.files / "y.dvc").write_text("outs: &a [*a]\n")
+    place("run", "--step", "clean", "--", "true", check=0)
+    assert "dvc" not in receipt(place)
+
+
+@pytest.mark.slow
+def test_dvc_itself(place, dvc_python):
+    """DVC from PyPI adds a file and runs a stage, within which a run is recorded."""
+    def dvc(*words):
+        subprocess.run([dvc_python, "-m", "dvc", *words], cwd=place.files, env={**place.env, "DVC_NO_ANALYTICS": "1"},
+                       check=True, capture_output=True, text=True)
+    (place.files / "raw.csv").write_text("b\na\n")
+    dvc("init")
+    dvc("add", "raw.csv")
+    dvc("stage", "add", "-n", "clean", "-d", "raw.csv", "-o", "clean.csv",
+        "lineage run --step clean -i raw.csv -o clean.csv -- sort raw.csv -o clean.csv")
+    dvc("repro")
+    place("run", "--step", "after", "--", "true", check=0)
+    told = receipt(place)
+    items = {(each["path"], each["role"]): each for each in told["dvc"]["data"]}
+    md5 = hashlib.md5(b"b\na\n").hexdigest()
+    assert items["raw.csv", "out"]["hash"] == md5 and "stage" not in items["raw.csv", "out"]
+    assert items["raw.csv", "dep"]["hash"] == md5 and items["raw.csv", "dep"]["stage"] == "clean"
+    assert items["clean.csv", "out"]["hash"] == hashlib.md5(b"a\nb\n").hexdigest()
+    inside = read(next((place.files / "runs").glob("*/steps/clean/attempt-1/receipt.json")))
+    assert {"tool": "dvc", "name": "clean"}.items() <= inside["tools"]["tools"][0].items()
+
+
+def test_receipts_with_all_of_it_are_valid(place, schema_judge):
+    """By the schemas, which have the same members as those of the facets (tests/unit/test_generate.py)."""
+    (place.files / ".dvc").mkdir()
+    (place.files / "dvc.lock").write_text(DVC_LOCK)
+    (place.files / "clean.py").write_text("print(2)\n")
+    place.env.update(PYTHONHASHSEED="3", SLURM_JOB_ID="42", MLFLOW_RUN_ID="0a1b")
+    place("run", "--git", "--step", "clean", "--", "true", check=0)
+    found = [read(path) for path in (place.files / "runs").glob("*/steps/*/attempt-1/*.json")]
+    assert len(found) == 2 and all({"code", "machine", "scheduler", "tools", "dvc", "reproducibility"} <= set(each)
+                                   for each in found)
+    wrong = schema_judge(REPO / "spec/schemas", [[each["schema"], each] for each in found])
+    assert not any(wrong), wrong

@@ -232,6 +232,14 @@ class OurSchemas(unittest.TestCase):
             elif items is not None:
                 self.check_struct(facts, field["of"], items)
 
+    def test_receipts_have_the_same_members_as_the_facets(self):
+        facts = generate.Facts(SPEC / "facts")
+        for name in ("Receipt", "ReceiptClaim"):
+            schema = json.loads((SPEC / f"schemas/{name}-1-0-0.json").read_text(encoding="utf-8"))
+            for part in ("code", "machine", "container", "tools", "dvc", "reproducibility"):
+                with self.subTest(schema=name, part=part):
+                    self.check_struct(facts, part, schema["properties"][part])
+
     def test_the_flat_facet_has_the_promised_names(self):
         facts = generate.Facts(SPEC / "facts")
         facet = next(f for f in facts.facets if f["key"] == "lineaged_run")
