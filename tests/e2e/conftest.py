@@ -152,6 +152,12 @@ def celery_python():
 
 
 @pytest.fixture(scope="session")
+def dvc_python():
+    """The interpreter of a venv with a real DVC."""
+    return _obtain("dvc", lambda: clients.venv_python("dvc", SUPPORT / "clients/requirements-dvc.txt"))
+
+
+@pytest.fixture(scope="session")
 def schema_judge():
     """judge(SCHEMAS, [[schema's URL, value], ...]): what jsonschema has against them."""
     return _obtain("schema", clients.SchemaJudge)
