@@ -113,6 +113,8 @@ const char *ol__collect_keep_url(struct ol__collected *c, struct ol__span url)
 {
     char out[OL_COLLECT_VALUE_MAX + 1];
     size_t cut = 0;
+    if (url.size == 0)
+        return NULL;
     while (cut < url.size && url.data[cut] != '?' && url.data[cut] != '#')
         cut++;
     url.size = cut;

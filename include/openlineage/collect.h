@@ -27,7 +27,7 @@ enum ol_collect {
  * are, and what is not found is not set. Of a git working copy the one that the working directory
  * is in. An address never has a user's password. Since 0.1.
  * @return OL_OK, also if nothing is found; OL_DISABLED: run is NULL; OL_INVALID: a bit that there
- * is not; OL_NOMEM, OL_TOO_LARGE: not all are set. Blocks on files: some 0.2 ms. Thread: the run's;
+ * is not; OL_NOMEM, OL_TOO_LARGE: not all are set. Blocks on files: some 0.5 ms. Thread: the run's;
  * the environment must not be changed meanwhile. */
 OL_API ol_status ol_run_collect(struct ol_run *run, unsigned what);
 

@@ -265,6 +265,31 @@ def test_git_of_a_format_that_only_git_reads(place, workdir):
     assert code["dirty"] is False and "branch" not in code and code["root"] == str(workdir / "side")
 
 
+def test_git_refuses_the_repository_of_somebody_else(place):
+    """What its files say is told all the same, and nothing of what git will not say."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can give a file away")
+    for path in (place.files, place.files / ".git"):
+        os.chown(path, 65534, 65534)
+    place("run", "--git", "--step", "clean", "--", "true", check=0)
+    code = receipt(place)["code"]
+    assert len(code["commit"]) == 40 and code["branch"] == "main" and not {"dirty", "patch_sha256"} & set(code)
+
+
+def test_a_submodule_that_differs(place, workdir):
+    inner = workdir / "inner"
+    inner.mkdir()
+    git(inner, "init", "-q")
+    git(inner, "commit", "-q", "--allow-empty", "-m", "one")
+    git(place.files, "-c", "protocol.file.allow=always", "submodule", "--quiet", "add", str(inner), "lib")
+    git(place.files, "commit", "-q", "-m", "with it")
+    git(place.files / "lib", "commit", "-q", "--allow-empty", "-m", "two")
+    place("run", "--git", "--step", "clean", "--", "true", check=0)
+    code = receipt(place)["code"]
+    assert code["submodules"] == [{"path": "lib", "commit": git(place.files / "lib", "rev-parse", "HEAD")}]
+    assert (code["dirty"], code["changed_count"]) == (True, 1)
+
+
 def test_a_git_that_hangs_keeps_nobody_waiting(place, workdir):
     bin_ = workdir / "bin"
     bin_.mkdir()
