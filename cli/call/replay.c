@@ -179,17 +179,30 @@ void replay_compare(const struct replay *r, struct ol__span now, struct ol__buf 
     json_doc_release(&doc);
 }
 
+/* What came from outside, for a terminal: at most @p size - 1 bytes, no control characters. */
+static const char *plain(const char *text, char *out, size_t size)
+{
+    size_t used = 0;
+    if (text == NULL)
+        return "not said";
+    for (; used < size - 1 && text[used] != '\0'; used++)
+        out[used] = (unsigned char)text[used] < ' ' || text[used] == 0x7f ? '?' : text[used];
+    out[used] = '\0';
+    return out;
+}
+
 void replay_say(struct ol__span differences)
 {
+    char before[121], now[121];
     struct json_doc doc;
     if (json_doc_read(&doc, differences, NULL) != OL_OK)
         return;
     if (doc.root->first == NULL)
         cli_say("replay: nothing differs");
     for (const struct json_node *d = doc.root->first; d != NULL; d = d->next) {
-        const char *was = json_get_text(d, "was"), *is = json_get_text(d, "is");
-        cli_say("replay: %s: was %.120s, is %.120s", json_get_text(d, "member"),
-                was != NULL ? was : "not said", is != NULL ? is : "not said");
+        cli_say("replay: %s: was %s, is %s", json_get_text(d, "member"),
+                plain(json_get_text(d, "was"), before, sizeof before),
+                plain(json_get_text(d, "is"), now, sizeof now));
     }
     json_doc_release(&doc);
 }

@@ -511,6 +511,41 @@ def test_a_key_goes_where_it_is_told(place):
     assert plain.requests[0]["headers"]["Authorization"] is None
 
 
+def test_a_request_from_standard_input(place):
+    server = place.serve(ai_server.openai())
+    done = subprocess.run([place.lineage, "call", "--provider", "openai", "--step", "ask", "--cacert",
+                           str(place.authority.pem), server.url + "/v1/chat/completions", "@-"], env=place.env,
+                          cwd=place.files, input=b'{"model": "m"}', capture_output=True, timeout=60, check=True)
+    assert json.loads(done.stdout)["id"] == "chatcmpl-A1" and server.requests[0]["body"] == b'{"model": "m"}'
+    assert place.receipt()["inputs"] == [] and place.receipt()["calls"][0]["request_model"] == "m"
+
+
+def test_an_error_in_the_guise_of_an_answer(place):
+    stream = ai_server.Answer(200, [ai_server.SSE, ("request-id", "req_e")], ai_server.events(
+        {"type": "error", "error": {"type": "overloaded_error", "message": PROMPT}}, names=["error"]))
+    server = place.serve(stream, ai_server.anthropic_stream("fine"))
+    done = place.call(server, "-o", "answer.sse", "--retry-wait-max", "10ms", provider="anthropic",
+                      path="/v1/messages", check=0, ANTHROPIC_API_KEY=KEY)
+    assert "the answer is an error: overloaded_error" in done.stderr and "alice" not in done.stderr
+    assert [place.receipt(n)["status"] for n in (1, 2)] == ["FAIL", "COMPLETE"]
+    again = place.call(place.serve(stream), provider="anthropic", path="/v1/messages", check=4, ANTHROPIC_API_KEY=KEY)
+    assert again.stdout.encode() == stream.body  # as it came
+
+
+def test_a_kill_leaves_the_request_and_an_open_attempt(place):
+    place.begin()
+    server = place.serve(ai_server.openai_stream("one", "two", trouble="stall"), ai_server.openai())
+    program = place.start(server)
+    assert server.stalled.wait(30)
+    program.kill()
+    program.communicate(timeout=30)
+    assert tree(place.folder()) == ["claim.json", "request.json"]
+    place.call(server, check=0)
+    assert place.receipt(2)["selected"]["over"] == [{"attempt": 1}]
+    place("end", check=0)
+    place("verify", check=0)
+
+
 def test_keys_and_plain_http(place):
     server = ai_server.AiServer([ai_server.openai()], host="127.0.0.2")  # another machine, to who looks at names
     place.servers.append(server)
