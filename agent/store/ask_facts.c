@@ -25,6 +25,7 @@ static const struct known {
     {"sourceCodeLocation", NULL, FACT_CODE},
     {"sql", NULL, FACT_CODE},
     {"lineaged_code", NULL, FACT_CODE},
+    {"lineaged_dvc", NULL, FACT_CODE},
     {"lineaged_container", NULL, FACT_CODE},
     {"executionParameters", "parameters", FACT_PARAMETER},
     {"lineaged_call", NULL, FACT_MODEL},
@@ -32,6 +33,7 @@ static const struct known {
     {"lineaged_retrieval", NULL, FACT_MODEL},
     {"lineaged_reproducibility", NULL, FACT_ENVIRONMENT},
     {"lineaged_machine", NULL, FACT_ENVIRONMENT},
+    {"lineaged_tools", NULL, FACT_ENVIRONMENT},
     {"environmentVariables", "environmentVariables", FACT_ENVIRONMENT},
     {"processing_engine", NULL, FACT_ENVIRONMENT},
     {"schema", "fields", FACT_SCHEMA},
@@ -45,15 +47,31 @@ static const struct known {
     {"tags", "tags", FACT_TAG},
 };
 /* Said elsewhere, or never the same twice. */
-static const char *const left_out[] = {"parent",           "nominalTime",       "lineaged_context",
-                                       "version",          "lineaged_artifact", "lineaged_shed",
-                                       "lineaged_inferred"};
+static const char *const left_out[] = {"parent",
+                                       "nominalTime",
+                                       "lineaged_context",
+                                       "version",
+                                       "lineaged_artifact",
+                                       "lineaged_shed",
+                                       "lineaged_inferred",
+                                       "lineaged_answer",
+                                       "lineaged_answers"};
 /* Of the ids that people search those that say what was used. */
 static const char *const used_ids[] = {"dataset_id", "feature_view", "corpus_sha",
                                        "prompt_template", "model_version"};
 /* Members of our facets that are never the same twice, or follow from the clock. */
-static const char *const noisy[] = {"client_request_id", "response_id", "latency_ms", "started_at",
-                                    "finished_at",       "duration_ms", "request_id", "hostname"};
+static const struct {
+    const char *facet, *member;
+} noisy[] = {
+    {"lineaged_call", "client_request_id"},
+    {"lineaged_call", "response_id"},
+    {"lineaged_call", "latency_ms"},
+    {"lineaged_call", "time_to_first_chunk_ms"},
+    {"lineaged_call", "tries"},
+    {"lineaged_container", "id"},
+    {"lineaged_container", "pod_name"},
+    {"lineaged_container", "pod_uid"},
+};
 
 static bool is_among(const char *text, const char *const *list, size_t count)
 {
@@ -89,6 +107,7 @@ struct gatherer {
     struct ol__arena *arena;
     struct facts *facts;
     enum fact_area area;
+    const char *facet;   /* its key */
     const char *dataset; /* facets of datasets: in front of what; else "" */
     char path[PATH_MAX_BYTES];
 };
@@ -136,7 +155,7 @@ static ol_status add_leaf(struct gatherer *g, const char *value)
     return add(g, &fact);
 }
 
-static const char *const naming[] = {"key", "name", "field", "assertion"};
+static const char *const naming[] = {"key", "name", "field", "assertion", "path", "tool", "id"};
 
 /* Promise 2: what an element is called by; NULL: it has no name. */
 static const char *name_of(const struct json_node *element)
@@ -226,6 +245,14 @@ static ol_status flatten_list(struct gatherer *g, // NOLINT(misc-no-recursion)
     return status;
 }
 
+static bool is_noisy(const struct gatherer *g, const char *member)
+{
+    for (size_t i = 0; i < OL_COUNT(noisy); i++)
+        if (strcmp(noisy[i].facet, g->facet) == 0 && strcmp(noisy[i].member, member) == 0)
+            return true;
+    return false;
+}
+
 /* Promise 1. The depth is bounded: what lies deeper is one fact less. */
 static ol_status flatten(struct gatherer *g, // NOLINT(misc-no-recursion)
                          const struct json_node *node, size_t size, int depth)
@@ -238,7 +265,7 @@ static ol_status flatten(struct gatherer *g, // NOLINT(misc-no-recursion)
     if (node->type == OL_JSON_ARRAY)
         return flatten_list(g, node, size, depth);
     for (const struct json_node *m = node->first; m != NULL && status == OL_OK; m = m->next)
-        if (m->key[0] != '_' && !is_among(m->key, noisy, OL_COUNT(noisy)))
+        if (m->key[0] != '_' && (depth > 0 || !is_noisy(g, m->key)))
             status = flatten_below(g, m, size, m->key, depth);
     return status;
 }
@@ -289,10 +316,7 @@ static ol_status take_reproducibility(struct gatherer *g, const struct json_node
         if (m->key[0] == '_')
             continue;
         bool is_seed = strcmp(m->key, "seeds") == 0;
-        g->area = is_seed ? FACT_SEED
-                  : strncmp(m->key, "git_", 4) == 0 || strcmp(m->key, "image_digest") == 0
-                      ? FACT_CODE
-                      : FACT_ENVIRONMENT;
+        g->area = is_seed ? FACT_SEED : FACT_ENVIRONMENT;
         size_t size = is_seed ? 0 : (size_t)snprintf(g->path, sizeof g->path, "%s", m->key);
         g->path[size] = '\0';
         status = flatten(g, m, size, 0);
@@ -305,6 +329,7 @@ static ol_status take_document(struct gatherer *g, const char *key, const struct
     const struct known *known = find_known(key);
     g->area = known != NULL ? known->area : FACT_OTHER;
     g->path[0] = '\0';
+    g->facet = key;
     if (strcmp(key, "lineaged_run") == 0)
         return take_ids(g, root);
     if (strcmp(key, "tags") == 0)

@@ -40,6 +40,8 @@ def parameters(**values):
 
 def training(run, minute, data, model, code, epochs, seeds, loss):
     facets = parameters(learning_rate="0.1", epochs=epochs)
+    facets["lineaged_container"] = facet(runtime="docker", id="%064d" % run, image="trainer:1")
+    facets["lineaged_call"] = facet(client_request_id="c%d" % run, latency_ms=run, request_model="m")
     facets["lineaged_metrics"] = facet(metrics=[{"name": "loss", "value": loss, "split": "test"}])
     if seeds:
         facets["lineaged_reproducibility"] = facet(seeds=seeds)
@@ -50,7 +52,7 @@ def training(run, minute, data, model, code, epochs, seeds, loss):
 # v1: raw -> clean (commit 1) -> churn; v2: the same raw data, cleaned by other code, one more epoch, no seed.
 EVENTS = [
     event(1, 1, "clean", [dataset("raw", SHA["a"])], [dataset("clean", SHA["b"])], None, commit("1111")),
-    training(2, 2, SHA["b"], "v1", "1111", "5", [{"name": "python", "value": "7"}], 0.5),
+    training(2, 2, SHA["b"], "v1", "1111", "5", {"python": "7"}, 0.5),
     event(3, 3, "clean", [dataset("raw", SHA["a"])], [dataset("clean", SHA["c"])], None, commit("2222")),
     training(4, 4, SHA["c"], "v2", "1111", "6", None, 0.25),
 ]
@@ -89,7 +91,7 @@ def test_two_models(agent, built):
         ("seed", "python", "7", None),
         ("metric", "loss/test", "0.5", "0.25")]
     same = answer["pairs"][0]["same"]
-    assert same["input"] == 1 and same["parameter"] == 1 and same["code"] == 3 and same["outcome"] == 1
+    assert same["input"] == 1 and same["parameter"] == 1 and same["code"] == 5 and same["model"] == 1 and same["outcome"] == 1
     assert changes(answer["pairs"][1]) == [
         ("output", "lake clean", SHA["b"], SHA["c"]),
         ("code", "sourceCodeLocation.version", "1111", "2222")]
