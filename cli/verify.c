@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include "cli.h"
 #include "json_write.h"
+#include "pretty.h"
 #include "receipt/check.h"
 
 #define OUTPUT_MAX ((size_t)256 << 20)
@@ -18,8 +19,16 @@ struct output {
 static void tell(void *arg, const char *path, const char *problem)
 {
     struct output *out = arg;
-    if (!out->is_json) {
-        printf("%s: %s\n", path, problem);
+    if (!out->is_json) { /* names are other people's: no control characters reach a terminal */
+        struct ol__buf line;
+        struct pretty p;
+        ol__buf_init(&line, OUTPUT_MAX);
+        pretty_init(&p, &line);
+        pretty_text(&p, PRETTY_PLAIN, path);
+        ol__buf_add_text(&line, ": ");
+        pretty_text(&p, PRETTY_PLAIN, problem);
+        printf("%.*s\n", (int)line.size, line.data != NULL ? line.data : "");
+        ol__buf_release(&line);
         return;
     }
     ol__json_begin_object(&out->w);

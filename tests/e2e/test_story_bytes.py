@@ -63,6 +63,8 @@ def test_names_with_anything_in_them(shop, wait_until):  # noqa: F811
             file.write("other")
         (told,) = json.loads(shop("lineage", "verify", "--json", check=1).stdout)["problems"]
         assert told["path"].encode() == b"steps/s/attempt-1/" + name, told
+        printed = shop("lineage", "verify", check=1).stdout
+        assert printed.count("\n") == 2 and "\r" not in printed and "was changed" in printed, printed
         with open(path, "w") as file:
             file.write("kept")
     shop("lineage", "verify")
