@@ -66,7 +66,14 @@ def test_limits_of_answers(place):
         few = asked(place, verb, "--limit", "1", subject)
         assert len(json.dumps(few)) < len(json.dumps(whole)), (few, whole)
         assert "true" in json.dumps({key: value for key, value in few.items() if "trunc" in key or "cut" in key}), few
-    run = asked(place, "runs")["runs"][0]["run_id"]
+    for text in "12":
+        (place.files / "x").write_text(text)
+        place("run", "--job", "first", "-i", "x", "-o", "y", "--", "cp", "x", "y", check=0)
+        place("run", "--job", "second", "-i", "y", "-o", "z", "--", "cp", "y", "z", check=0)
+    run, other = (each["run_id"] for each in asked(place, "runs", "--job", "second")["runs"])
+    whole, few = asked(place, "diff", run, other), asked(place, "diff", "--limit", "1", run, other)
+    assert [len(each["pairs"]) for each in (whole, few)] == [2, 1]
+    assert [each["truncated"] for each in (whole, few)] == [False, True], few["truncated"]
     events = place("events", "--limit", "1", run, check=3)
     assert run in events.stderr and "raw_events" in events.stderr  # where the store keeps them: test_whole_line.py
 
