@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <pthread.h>
@@ -26,8 +27,8 @@ static const char none[] = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495
 
 /* ---- reads that fail: the linker sends pread() here ---- */
 
-static unsigned long fail_read_at; /* 0: none */
-static unsigned long read_count;
+static atomic_ulong fail_read_at; /* 0: none */
+static atomic_ulong read_count;
 
 ssize_t __real_pread(int fd, void *data, size_t size, off_t offset);
 ssize_t __wrap_pread(int fd, void *data, size_t size, off_t offset);
