@@ -196,9 +196,23 @@ static ol_status write_text(struct artifact *a)
     return a->members.status;
 }
 
+/** The text is all that is asked for from here on. */
+static void drop_sums(struct artifact *a)
+{
+    for (size_t i = 0; i < a->sum_count; i++)
+        artifact_sum_close(&a->sums[i]);
+    free(a->sums);
+    free(a->links);
+    a->sums = NULL;
+    a->links = NULL;
+    a->sum_count = a->sum_cap = a->link_count = a->link_cap = 0;
+    ol__arena_reset(&a->arena, 0);
+}
+
 static ol_status finish_members(struct artifact *a)
 {
     ol_status status = write_text(a);
+    drop_sums(a);
     const struct ol__span text = {a->members.data, a->members.size};
     if (status == OL_OK)
         status = hash_text(text, a->sha256);

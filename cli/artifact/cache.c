@@ -57,6 +57,9 @@ static int open_file(void)
                         has_base ? "" : "/.cache");
     if (size < 0 || (size_t)size + sizeof "/hashes-1" > sizeof path)
         return -1;
+    /* under sudo the home may be another user's: nothing of ours is left there */
+    if (stat(has_base ? base : home, &st) == 0 && st.st_uid != geteuid())
+        return -1;
     if (access(path, F_OK) != 0 && ol__fs_make_directories(path, 0700, NULL) != OL_OK)
         return -1;
     memcpy(path + size, "/hashes-1", sizeof "/hashes-1");
