@@ -474,9 +474,9 @@ static bool put_decimal(struct ol__json_writer *w, double value)
     if (value < 0)
         *--start = '-';
     *end++ = '.';
-    for (uint64_t unit = 100000; fraction > 0; unit /= 10) {
-        *end++ = (char)('0' + fraction / unit);
-        fraction %= unit;
+    for (; fraction > 0; fraction %= 1000000) {
+        fraction *= 10;
+        *end++ = (char)('0' + fraction / 1000000);
     }
     put_token(w, start, (size_t)(end - start));
     return true;

@@ -159,7 +159,7 @@ static ol_status check(const struct ol_run *run, const struct ol_serving_options
 ol_status ol_serving_new(struct ol_run *run, const struct ol_serving_options *options,
                          struct ol_serving **ret, struct ol_error *err)
 {
-    struct ol_serving_options o;
+    struct ol_serving_options o = {.key_size = 0};
     if (ret == NULL)
         return ol__error_set(err, OL_INVALID, "ol_serving_new: ret is NULL");
     *ret = NULL;
