@@ -72,6 +72,8 @@ static void write_change(struct diff *d, const struct fact *a, const struct fact
 {
     struct ol__json_writer *w = &d->ask->json;
     const struct fact *any = a != NULL ? a : b;
+    if (any == NULL)
+        return;
     ol__json_begin_object(w);
     ol__json_member_text(w, "area", fact_area_name(any->area));
     ol__json_member_text(w, "what", any->what);
@@ -236,6 +238,29 @@ static ol_status find_side(struct ask *ask, const char *key, const char *subject
     return status;
 }
 
+static ol_status write_diff(struct diff *d)
+{
+    const struct store_question *q = d->ask->question;
+    struct ol__json_writer *w = &d->ask->json;
+    int64_t a = 0, b = 0;
+    ol__json_begin_object(w);
+    ol_status status = find_side(d->ask, "a", q->subject, q->content, &a);
+    if (status == OL_OK)
+        status = find_side(d->ask, "b", q->other, q->other_content, &b);
+    ol__json_key(w, "pairs");
+    ol__json_begin_array(w);
+    if (status == OL_OK && a != b)
+        add_pair(d, a, b, 0);
+    for (size_t i = 0; i < d->count && status == OL_OK; i++)
+        status = write_pair(d, &d->pairs[i]); /* may add more */
+    ol__json_end_array(w);
+    ol__json_member_bool(w, "truncated", d->is_cut_by_depth || d->is_cut_by_limit);
+    if (d->is_cut_by_depth || d->is_cut_by_limit)
+        ol__json_member_text(w, "cut_by", d->is_cut_by_limit ? "limit" : "depth");
+    ol__json_end_object(w);
+    return status;
+}
+
 ol_status store_diff(struct store *store, const struct store_question *q, struct ol__buf *out,
                      struct ol_error *err)
 {
@@ -246,31 +271,13 @@ ol_status store_diff(struct store *store, const struct store_question *q, struct
                              "a difference needs two subjects, and no number below 0");
     d.depth = q->depth == 0 ? DEPTH_DEFAULT : q->depth;
     d.max = (size_t)(q->limit == 0 ? PAIRS_DEFAULT : OL_MIN(q->limit, (int64_t)PAIRS_MAX));
-    d.pairs = calloc(d.max, sizeof *d.pairs);
-    if (d.pairs == NULL)
-        return ol__error_set(err, OL_NOMEM, "store: out of memory");
     ol_status status = ask_begin(&ask, store, q, 0, out, err);
-    if (status != OL_OK) {
-        free(d.pairs);
+    if (status != OL_OK)
         return status;
-    }
-    int64_t a = 0, b = 0;
-    ol__json_begin_object(&ask.json);
-    status = find_side(&ask, "a", q->subject, q->content, &a);
-    if (status == OL_OK)
-        status = find_side(&ask, "b", q->other, q->other_content, &b);
-    ol__json_key(&ask.json, "pairs");
-    ol__json_begin_array(&ask.json);
-    if (status == OL_OK && a != b)
-        add_pair(&d, a, b, 0);
-    for (size_t i = 0; i < d.count && status == OL_OK; i++)
-        status = write_pair(&d, &d.pairs[i]); /* may add more */
-    ol__json_end_array(&ask.json);
-    ol__json_member_bool(&ask.json, "truncated", d.is_cut_by_depth || d.is_cut_by_limit);
-    if (d.is_cut_by_depth || d.is_cut_by_limit)
-        ol__json_member_text(&ask.json, "cut_by", d.is_cut_by_limit ? "limit" : "depth");
-    ol__json_end_object(&ask.json);
-    free(d.pairs);
+    struct pair *pairs = d.pairs = calloc(d.max, sizeof *d.pairs);
+    status =
+        d.pairs != NULL ? write_diff(&d) : ol__error_set(err, OL_NOMEM, "store: out of memory");
+    free(pairs);
     status = ask_end(&ask, status);
     if (status == OL_NOT_FOUND)
         ol__buf_reset(out); /* err says which of the two */

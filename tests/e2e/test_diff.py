@@ -104,6 +104,8 @@ def test_runs_and_text(agent, built):
                            "01957000-0000-7000-8000-000000000004")
     assert status == 0, err
     assert "epochs" in out and "the same: 1 input" in out and "clean (ml)" in out
+    status, out, err = ask(agent, built, "--limit", "1", "churn@v1", "churn@v2")
+    assert status == 0 and "clean (ml)" not in out and out.endswith("(there is more: --limit N)\n"), out
     same = ask(agent, built, "churn@v1", "01957000-0000-7000-8000-000000000002")
     assert same[0] == 0 and same[1] == "both are of the same run\n"
 
