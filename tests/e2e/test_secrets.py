@@ -168,11 +168,10 @@ def make_repository(place):
 def test_a_repository(place, standin, wait_until):
     make_repository(place)
     place.begin()
-    place("lineage", "run", "--step", "step", *GIT, "--", "true")
+    place("lineage", "run", "--step", "step", "--git", "--collect", "code,git,machine,container,tools,seeds", "--", "true")
+    receipt = json.loads((place.runs / place.env["LINEAGE_RUN_ID"] / "steps/step/receipt.json").read_text())
+    assert "git.example/shop" in json.dumps(receipt["code"]) and receipt["code"]["dirty"] is True, receipt["code"]
     assert place.finish(standin, wait_until, 4) == []
-
-
-GIT = []
 
 
 # ---- the library ----
