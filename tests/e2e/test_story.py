@@ -144,7 +144,7 @@ def descendants(pid):
 
 def kill_all(process):
     """SIGKILL, at once, to the pipeline's script, to `lineage run` and to the command."""
-    for pid in [process.pid, *descendants(process.pid)]:
+    for pid in [process.pid, *reversed(descendants(process.pid))]:  # from above: nobody sees another one die
         os.kill(pid, signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
 
