@@ -60,7 +60,6 @@ int main(int argc, char **argv)
         if (strcmp(argv[1], verbs[i].name) == 0)
             return verbs[i].run(argc - 1, argv + 1);
     }
-    fprintf(stderr, "lineage: no verb '%s'\n", argv[1]);
-    print_help(stderr);
+    fprintf(stderr, "lineage: no verb '%.100s'\nTry 'lineage --help'.\n", argv[1]);
     return CLI_USAGE;
 }

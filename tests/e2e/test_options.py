@@ -109,7 +109,7 @@ LONG = "a" * 300
     (["runs", "--state", "DONE"], ["DONE", "RUNNING, COMPLETE, FAIL"]),
     (["spool", "cat", "--from", "x"], ["--from", "'x'", "expected a number"]),
     (["key", "new", "--name"], ["'--name'", "expected a name"]),
-    (["frobnicate"], ["'frobnicate'"]),
+    (["frobnicate"], ["no verb 'frobnicate'", "Try 'lineage --help'"]),
 ], ids=lambda value: " ".join(value)[:40] if isinstance(value, list) else None)
 def test_wrong_words(place, words, says):
     done = place(*words)
