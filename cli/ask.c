@@ -24,11 +24,11 @@ static const struct ask {
         {"why",
          "Usage: lineage why [--depth N] [--limit N] [--json] X\n"
          "Everything upstream of X: jobs and datasets, with the runs that made each step.\n",
-         true, true, true, false, true},
+         true, true, true, false, true, false, false},
     [ASK_IMPACT] = {"impact",
                     "Usage: lineage impact [--depth N] [--limit N] [--json] X\n"
                     "Everything downstream of X.\n",
-                    true, true, true, false, true},
+                    true, true, true, false, true, false, false},
     [ASK_DIFF] =
         {"diff",
          "Usage: lineage diff [--depth N] [--limit N] [--json] A B\n"
@@ -41,18 +41,18 @@ static const struct ask {
          "Runs, newest first; with ID those that carry it as a tag or id (run_id, task_id...),\n"
          "or that answered a request of that id.\n"
          "STATE is RUNNING, COMPLETE, FAIL or ABORT.\n",
-         false, false, true, true, true},
+         false, false, true, true, true, false, false},
     [ASK_SHOW] =
         {"show",
          "Usage: lineage show [--json] [--request] X\n"
          "All that is recorded about a dataset, a job, a run, or an answer of a service.\n"
          "--request: X is the id of a request (request_id, provider_request_id or trace_id\n"
          "of an answer), and nothing else.\n",
-         true, false, false, false, true, true},
+         true, false, false, false, true, true, false},
     [ASK_EVENTS] = {"events",
                     "Usage: lineage events [--limit N] RUN\n"
                     "The events of a run as they came, one a line, where the store keeps them.\n",
-                    true, false, true, false, false},
+                    true, false, true, false, false, false, false},
 };
 
 struct ask_options {
