@@ -17,16 +17,21 @@ static void print_begin_help(void)
         "      --namespace NAME     job namespace; default: OPENLINEAGE_NAMESPACE, else 'default'\n"
         "      --runs DIR           the runs folder; default: LINEAGE_RUNS, else runs\n"
         "      --param, --tag, --group KEY=VALUE\n"
+        "      --input NAME=FILE|URI  what the run as a whole starts from: inputs/NAME.json\n"
+        "      --hash-limit SIZE    files past this get no hash (default 1GiB; 0: hash nothing)\n"
+        "      --resume RUN_ID      go on with this run instead, which must not have ended;\n"
+        "                           'last': with the newest such in the runs folder\n"
         "      --export             print the shell commands that hand the run on: "
         "eval \"$(lineage begin --export)\"\n"
         "  -q, --quiet              say nothing about lineage on standard error\n"
         "  -h, --help\n"
         "\n"
-        "Exit status: 0; 1 the folder cannot be written; 2 usage.");
+        "Exit status: 0; 1 the folder cannot be written, or the run to resume has ended; 2 usage; "
+        "3 no\n"
+        "such run.");
 }
 
-/* 'text' for a POSIX shell. */
-static void print_variable(const char *name, const char *value)
+void cli_print_variable(const char *name, const char *value)
 {
     printf("export %s='", name);
     for (; *value != '\0'; value++) {
@@ -41,11 +46,11 @@ static void print_variable(const char *name, const char *value)
 static int print_run(const struct receipt_folder *folder, const struct ol_run *root, bool is_export)
 {
     if (is_export) {
-        print_variable("LINEAGE_RUN_ID", folder->run_id);
-        print_variable("LINEAGE_RUNS", folder->runs);
+        cli_print_variable("LINEAGE_RUN_ID", folder->run_id);
+        cli_print_variable("LINEAGE_RUNS", folder->runs);
         if (root != NULL) {
-            print_variable("OPENLINEAGE_PARENT_ID", ol_run_parent_id(root));
-            print_variable("OPENLINEAGE_ROOT_PARENT_ID", ol_run_root_parent_id(root));
+            cli_print_variable("OPENLINEAGE_PARENT_ID", ol_run_parent_id(root));
+            cli_print_variable("OPENLINEAGE_ROOT_PARENT_ID", ol_run_root_parent_id(root));
         }
     } else {
         puts(folder->run_id);
@@ -56,9 +61,13 @@ static int print_run(const struct receipt_folder *folder, const struct ol_run *r
     return CLI_NO;
 }
 
+#define BEGIN_INPUTS_MAX 1000
+
 struct begin_options {
-    const char *runs, *pipeline, *job_namespace;
+    const char *runs, *pipeline, *job_namespace, *resume;
     struct run_pairs parameters, tags, groups;
+    struct run_files inputs;
+    const char *input_names[BEGIN_INPUTS_MAX];
     bool is_export, is_quiet;
 };
 
@@ -68,10 +77,47 @@ static int add_pair(struct run_pairs *pairs, const char *option)
     return problem == NULL ? 0 : cli_usage("begin", "%s: '%.60s': %s", option, optarg, problem);
 }
 
+/* "NAME=FILE|URI", split in place. */
+static int add_input(struct begin_options *o, char *text)
+{
+    char *equals = strchr(text, '=');
+    if (equals == NULL || equals[1] == '\0')
+        return cli_usage("begin", "--input: '%.60s': expected NAME=FILE or NAME=URI", text);
+    *equals = '\0';
+    const char *problem = receipt_step_problem(text);
+    if (problem != NULL)
+        return cli_usage("begin", "--input: name '%.60s': %s", text, problem);
+    for (size_t i = 0; i < o->inputs.count; i++) {
+        if (strcmp(o->input_names[i], text) == 0)
+            return cli_usage("begin", "--input: two are called '%s'", text);
+    }
+    if (o->inputs.count == BEGIN_INPUTS_MAX)
+        return cli_usage("begin", "--input: more than %d", BEGIN_INPUTS_MAX);
+    o->input_names[o->inputs.count] = text;
+    if (run_files_add(&o->inputs, RUN_INPUT, equals + 1) == OL_OK)
+        return 0;
+    cli_say("out of memory");
+    return CLI_NO;
+}
+
+static int check_begin(int argc, char **argv, const struct begin_options *o)
+{
+    if (optind < argc)
+        return cli_usage("begin", "'%.60s': no argument is expected", argv[optind]);
+    if (o->pipeline != NULL && o->pipeline[0] == '\0')
+        return cli_usage("begin", "--pipeline: a name must not be empty");
+    if (o->resume != NULL &&
+        (o->pipeline != NULL || o->job_namespace != NULL || o->inputs.count > 0 ||
+         o->parameters.count > 0 || o->tags.count > 0 || o->groups.count > 0))
+        return cli_usage("begin", "--resume: the run has been described when it was begun; only "
+                                  "--runs, --export and --quiet go with it");
+    return 0;
+}
+
 /* @return 0; below 0: help was printed; else what to exit with. */
 static int parse_begin(int argc, char **argv, struct begin_options *o)
 {
-    enum { PIPELINE = 256, NAMESPACE, RUNS, PARAM, TAG, GROUP, EXPORT };
+    enum { PIPELINE = 256, NAMESPACE, RUNS, PARAM, TAG, GROUP, EXPORT, INPUT, HASH_LIMIT, RESUME };
     static const struct option options[] = {{"pipeline", required_argument, NULL, PIPELINE},
                                             {"namespace", required_argument, NULL, NAMESPACE},
                                             {"runs", required_argument, NULL, RUNS},
@@ -79,6 +125,9 @@ static int parse_begin(int argc, char **argv, struct begin_options *o)
                                             {"tag", required_argument, NULL, TAG},
                                             {"group", required_argument, NULL, GROUP},
                                             {"export", no_argument, NULL, EXPORT},
+                                            {"input", required_argument, NULL, INPUT},
+                                            {"hash-limit", required_argument, NULL, HASH_LIMIT},
+                                            {"resume", required_argument, NULL, RESUME},
                                             {"quiet", no_argument, NULL, 'q'},
                                             {"help", no_argument, NULL, 'h'},
                                             {NULL, 0, NULL, 0}};
@@ -106,6 +155,17 @@ static int parse_begin(int argc, char **argv, struct begin_options *o)
         case EXPORT:
             o->is_export = true;
             break;
+        case INPUT:
+            result = add_input(o, optarg);
+            break;
+        case HASH_LIMIT:
+            if (!run_files_parse_size(optarg, &o->inputs.hash_limit))
+                result = cli_usage("begin", "--hash-limit: '%s' is no size (examples: 0, 64MiB)",
+                                   optarg);
+            break;
+        case RESUME:
+            o->resume = optarg;
+            break;
         case 'q':
             o->is_quiet = true;
             break;
@@ -116,16 +176,41 @@ static int parse_begin(int argc, char **argv, struct begin_options *o)
             return cli_usage("begin", "see the message above");
         }
     }
-    if (result == 0 && optind < argc)
-        return cli_usage("begin", "'%.60s': no argument is expected", argv[optind]);
-    if (result == 0 && o->pipeline != NULL && o->pipeline[0] == '\0')
-        return cli_usage("begin", "--pipeline: a name must not be empty");
-    return result;
+    return result != 0 ? result : check_begin(argc, argv, o);
+}
+
+static ol_status begin(struct begin_options *o, const char *runs, struct ol_client *client,
+                       struct receipt_folder *folder, struct ol_run **root, struct ol_error *err)
+{
+    const struct pipeline_options p = {
+        .runs = runs,
+        .job_namespace = o->job_namespace,
+        .name = o->pipeline,
+        .is_quiet = o->is_quiet,
+        .is_detached = true,
+        .inputs = &o->inputs,
+        .input_names = o->input_names,
+        .parameters = {.items = o->parameters.items, .count = o->parameters.count},
+        .tags = {.items = o->tags.items, .count = o->tags.count},
+        .groups = {.items = o->groups.items, .count = o->groups.count}};
+    return pipeline_begin(&p, client, folder, root, err);
+}
+
+/* Its steps have the folder; whoever watches the events is told that it goes on. */
+static void tell_resumed(const struct begin_options *o, const struct receipt_folder *folder,
+                         struct ol_client *client, struct ol_run **root)
+{
+    struct ol_error why = {.message = ""};
+    *root = pipeline_root(folder, client, &why);
+    if (*root != NULL)
+        pipeline_emit(*root, OL_RUNNING, 0, o->is_quiet);
+    else if (client != NULL && !o->is_quiet)
+        cli_say("no event for the run: %s", why.message);
 }
 
 int verb_begin(int argc, char **argv)
 {
-    struct begin_options o = {0};
+    struct begin_options o = {.inputs = {.hash_limit = (uint64_t)1 << 30}};
     struct ol_error err = {.message = ""};
     struct ol_client *client = NULL;
     struct ol_run *root = NULL;
@@ -134,31 +219,31 @@ int verb_begin(int argc, char **argv)
     int result = parse_begin(argc, argv, &o);
     if (result == 0) {
         ol_status status = receipt_find_runs(o.runs, &runs, &err);
-        if (status == OL_OK) {
+        if (status == OL_OK && o.resume != NULL)
+            status = pipeline_resume(runs, o.resume, &folder, &err);
+        if (status == OL_OK && o.resume != NULL)
+            cli_forget_own_parent(folder.run_id);
+        if (status == OL_OK)
             client = pipeline_open_client(o.job_namespace, &o.is_quiet);
-            const struct pipeline_options p = {
-                .runs = runs,
-                .job_namespace = o.job_namespace,
-                .name = o.pipeline,
-                .is_quiet = o.is_quiet,
-                .is_detached = true,
-                .parameters = {.items = o.parameters.items, .count = o.parameters.count},
-                .tags = {.items = o.tags.items, .count = o.tags.count},
-                .groups = {.items = o.groups.items, .count = o.groups.count}};
-            status = pipeline_begin(&p, client, &folder, &root, &err);
-        }
+        if (status == OL_OK && o.resume != NULL)
+            tell_resumed(&o, &folder, client, &root);
+        else if (status == OL_OK)
+            status = begin(&o, runs, client, &folder, &root, &err);
         if (status == OL_OK)
             result = print_run(&folder, root, o.is_export);
         else
             cli_say("%s", err.message);
         if (status != OL_OK)
-            result = status == OL_INVALID ? CLI_USAGE : CLI_NO;
+            result = status == OL_INVALID     ? CLI_USAGE
+                     : status == OL_NOT_FOUND ? CLI_NOT_KNOWN
+                                              : CLI_NO;
     }
     ol_run_free(root);
     if (client != NULL)
         OL_IGNORE(ol_client_close(client, 0, NULL) < 0, "its events are handed over or were said");
     receipt_folder_close(&folder);
     free(runs);
+    run_files_release(&o.inputs);
     free(o.parameters.items);
     free(o.tags.items);
     free(o.groups.items);
@@ -219,8 +304,7 @@ static int parse_end(int argc, char **argv, struct end_options *o)
     return 0;
 }
 
-/* The run must not become its own parent: its id stands there for its steps. */
-static void forget_own_parent(const char *run_id)
+void cli_forget_own_parent(const char *run_id)
 {
     char id[OL_ID_SIZE];
     const char *parent = getenv("OPENLINEAGE_PARENT_ID");
@@ -245,7 +329,7 @@ int verb_end(int argc, char **argv)
     if (status == OL_OK)
         status = receipt_folder_open(runs, o.run_id, &folder, &err);
     if (status == OL_OK) {
-        forget_own_parent(o.run_id);
+        cli_forget_own_parent(o.run_id);
         struct ol_client *client = pipeline_open_client(NULL, &o.is_quiet);
         struct ol_run *root = pipeline_root(&folder, client, &why);
         if (client != NULL && root == NULL && !o.is_quiet)

@@ -32,6 +32,12 @@ int verb_status(int argc, char **argv);
 int verb_config(int argc, char **argv);
 int verb_key(int argc, char **argv);
 
+/* ---- begin.c: environment ---- */
+/** `export NAME='VALUE'` for a POSIX shell. */
+void cli_print_variable(const char *name, const char *value);
+/** A run must not become its own parent: its id stands in the environment for its steps. */
+void cli_forget_own_parent(const char *run_id);
+
 /* ---- client.c: the agent's admin socket ---- */
 #define CLIENT_ANSWER_MAX ((size_t)64 << 20)
 /** Where the agent of this user's place listens for questions: LINEAGED_SOCKET's neighbour, else

@@ -1,11 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "pipeline.h"
 
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
 #include "cli.h"
 #include "origin.h"
 #include "receipt/listing.h"
+#include "receipt/members.h"
 #include "run.h"
 #include "times.h"
 
@@ -88,19 +94,95 @@ void pipeline_emit(struct ol_run *run, enum ol_event event, int64_t time_ms, boo
                 err.message);
 }
 
+/* A file of @p json, which is on one line; its hash. */
+static ol_status put_json(int dirfd, const char *name, const struct ol__buf *json,
+                          char ret_sha256[OL_SHA256_TEXT + 1], struct ol_error *err)
+{
+    struct ol__buf text;
+    ol__buf_init(&text, RECEIPT_FILE_MAX);
+    if (json->status == OL_OK)
+        receipt_indent((struct ol__span){.data = json->data, .size = json->size}, &text);
+    ol_status status = json->status != OL_OK ? json->status : text.status;
+    if (status != OL_OK)
+        ol__error_set(err, status, "%s: %s", name, ol_status_name(status));
+    const struct ol__span bytes = {.data = text.data, .size = text.size};
+    if (status == OL_OK && ret_sha256 != NULL)
+        status = receipt_hash(bytes, ret_sha256, err);
+    if (status == OL_OK)
+        status = receipt_put(dirfd, name, bytes, err);
+    ol__buf_release(&text);
+    return status;
+}
+
+static ol_status put_input(const struct receipt_folder *folder, int dirfd, const char *name,
+                           const struct receipt_artifact *artifact, struct receipt_input_file *ret,
+                           struct ol_error *err)
+{
+    char file[RECEIPT_STEP_MAX + sizeof ".json"];
+    struct ol__buf line;
+    ol__buf_init(&line, RECEIPT_FILE_MAX);
+    snprintf(file, sizeof file, "%s.json", name);
+    snprintf(ret->path, sizeof ret->path, "inputs/%s", file);
+    receipt_write_input(
+        &(struct receipt_input){.run_id = folder->run_id, .name = name, .artifact = artifact},
+        &line);
+    ol_status status = put_json(dirfd, file, &line, ret->sha256, err);
+    ol__buf_release(&line);
+    return status;
+}
+
+/* inputs/NAME.json of each. @p ret is owned, also on failure. */
+static ol_status put_inputs(const struct pipeline_options *options,
+                            const struct receipt_folder *folder, struct receipt_input_file **ret,
+                            size_t *ret_count, struct ol_error *err)
+{
+    struct receipt_artifact *artifacts = NULL;
+    size_t count = 0;
+    if (options->inputs == NULL || options->inputs->count == 0)
+        return OL_OK;
+    ol_status status = run_files_list(options->inputs, RUN_INPUT, &artifacts, &count);
+    if (status == OL_OK) {
+        *ret = calloc(count + 1, sizeof **ret);
+        status = *ret != NULL ? OL_OK : OL_NOMEM;
+    }
+    if (status != OL_OK) {
+        free(artifacts);
+        return ol__error_set(err, status, "inputs: out of memory");
+    }
+    struct ol_error why = {.message = ""};
+    if (receipt_members_keep(options->runs, artifacts, count, &why) != OL_OK && !options->is_quiet)
+        cli_say("members of the inputs are not kept: %s", why.message);
+    int fd = -1;
+    if (mkdirat(folder->fd, "inputs", 0777) == 0)
+        fd = openat(folder->fd, "inputs", O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0)
+        status = ol__error_set_errno(err, errno, "folder 'inputs'");
+    for (size_t i = 0; status == OL_OK && i < count; i++)
+        status = put_input(folder, fd, options->input_names[i], &artifacts[i], &(*ret)[i], err);
+    *ret_count = status == OL_OK ? count : 0;
+    if (fd >= 0)
+        close(fd);
+    free(artifacts);
+    return status;
+}
+
 static ol_status put_manifest(const struct pipeline_options *options, const char *name,
                               const struct receipt_folder *folder, const struct ol_run *root,
                               struct ol_error *err)
 {
+    struct receipt_input_file *inputs = NULL;
+    size_t input_count = 0;
     char now[OL_TIME_TEXT + 1], id[OL_ID_SIZE];
     struct ol__origin self = {0};
-    struct ol__buf line, text;
+    struct ol__buf line;
     const char *told = getenv("OPENLINEAGE_NAMESPACE");
     ol__time_format(ol__time_now_ms(), now);
     ol_status status = ol_id_from_foreign(NULL, folder->run_id, id, err);
     if (status == OL_OK && root != NULL)
         status = ol__origin_make(root->parent_id, root->namespace_size, root->name_size,
                                  root->run_id, &self);
+    if (status == OL_OK)
+        status = put_inputs(options, folder, &inputs, &input_count, err);
     const struct receipt_manifest manifest = {
         .run_id = folder->run_id,
         .created_at = now,
@@ -108,6 +190,8 @@ static ol_status put_manifest(const struct pipeline_options *options, const char
         .parameters = options->parameters,
         .tags = options->tags,
         .groups = options->groups,
+        .inputs = inputs,
+        .input_count = input_count,
         .openlineage = {.run_id = id,
                         .job_namespace = self.job_namespace != NULL        ? self.job_namespace
                                          : options->job_namespace != NULL  ? options->job_namespace
@@ -115,19 +199,34 @@ static ol_status put_manifest(const struct pipeline_options *options, const char
                                                                            : "default",
                         .job_name = name}};
     ol__buf_init(&line, RECEIPT_FILE_MAX);
-    ol__buf_init(&text, RECEIPT_FILE_MAX);
     receipt_write_manifest(&manifest, &line);
-    if (line.status == OL_OK)
-        receipt_indent((struct ol__span){.data = line.data, .size = line.size}, &text);
-    if (status == OL_OK && (line.status != OL_OK || text.status != OL_OK))
-        status = ol__error_set(err, OL_NOMEM, "manifest.json: out of memory");
     if (status == OL_OK)
-        status = receipt_put(folder->fd, "manifest.json",
-                             (struct ol__span){.data = text.data, .size = text.size}, err);
+        status = put_json(folder->fd, "manifest.json", &line, NULL, err);
     ol__buf_release(&line);
-    ol__buf_release(&text);
+    free(inputs);
     ol__origin_release(&self);
     return status;
+}
+
+/* Hash what the run starts from, and tell the run, which may be NULL. */
+static void describe_inputs(const struct pipeline_options *options, struct ol_run *root)
+{
+    if (options->inputs == NULL)
+        return;
+    options->inputs->runs = options->runs;
+    run_files_declare(options->inputs, root);
+    run_files_open_inputs(options->inputs);
+    if (!options->is_quiet)
+        run_files_show_progress(options->inputs);
+    if (run_files_has_inputs(options->inputs))
+        run_files_hash_inputs(options->inputs);
+    for (size_t i = 0; !options->is_quiet && i < options->inputs->count; i++) {
+        const struct run_file *f = &options->inputs->items[i];
+        if (f->artifact.reason[0] != '\0' && f->artifact.path != NULL)
+            cli_say("input %s: '%s' has no hash: %s", options->input_names[i], f->text,
+                    f->artifact.reason);
+    }
+    run_files_set_versions(options->inputs);
 }
 
 ol_status pipeline_begin(const struct pipeline_options *options, struct ol_client *client,
@@ -142,13 +241,15 @@ ol_status pipeline_begin(const struct pipeline_options *options, struct ol_clien
         return ol__error_set(err, OL_NOMEM, "run: out of memory");
     receipt_make_run_id(run_id);
     ol_status status = receipt_folder_make(options->runs, run_id, ret, err);
-    if (status == OL_OK && client != NULL) {
-        struct ol_error why = {.message = ""};
-        if (new_root(client, options->job_namespace, name, run_id, options->is_detached, ret_root,
-                     &why) == OL_OK)
-            pipeline_emit(*ret_root, OL_START, 0, options->is_quiet);
-        else if (!options->is_quiet)
-            cli_say("no event for the run: %s", why.message);
+    struct ol_error why = {.message = ""};
+    if (status == OL_OK && client != NULL &&
+        new_root(client, options->job_namespace, name, run_id, options->is_detached, ret_root,
+                 &why) != OL_OK &&
+        !options->is_quiet)
+        cli_say("no event for the run: %s", why.message);
+    if (status == OL_OK) {
+        describe_inputs(options, *ret_root);
+        pipeline_emit(*ret_root, OL_START, 0, options->is_quiet);
     }
     if (status == OL_OK)
         status = put_manifest(options, name, ret, *ret_root, err);
@@ -225,6 +326,56 @@ struct ol_run *pipeline_root(const struct receipt_folder *folder, struct ol_clie
         root = NULL;
     json_doc_release(&doc);
     return root;
+}
+
+/* The newest run that has a manifest and no seal; ids of a folder sort by their time. */
+static ol_status find_last(const char *runs, char ret[RECEIPT_RUN_ID_SIZE], struct ol_error *err)
+{
+    DIR *dir = opendir(runs);
+    ret[0] = '\0';
+    if (dir == NULL && errno != ENOENT)
+        return ol__error_set_errno(err, errno, "runs folder '%s'", runs);
+    for (const struct dirent *entry; dir != NULL && (entry = readdir(dir)) != NULL;) {
+        char path[RECEIPT_RUN_ID_SIZE + sizeof "/manifest.json"];
+        if (!receipt_is_run_id(entry->d_name) || strcmp(entry->d_name, ret) <= 0)
+            continue;
+        snprintf(path, sizeof path, "%.*s/seal.json", RECEIPT_RUN_ID_SIZE - 1, entry->d_name);
+        if (faccessat(dirfd(dir), path, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+            continue;
+        snprintf(path, sizeof path, "%.*s/manifest.json", RECEIPT_RUN_ID_SIZE - 1, entry->d_name);
+        if (faccessat(dirfd(dir), path, F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+            memcpy(ret, entry->d_name, RECEIPT_RUN_ID_SIZE);
+    }
+    if (dir != NULL)
+        closedir(dir);
+    return ret[0] != '\0' ? OL_OK
+                          : ol__error_set(err, OL_NOT_FOUND,
+                                          "runs folder '%s': no run that has not ended", runs);
+}
+
+ol_status pipeline_resume(const char *runs, const char *run_id, struct receipt_folder *ret,
+                          struct ol_error *err)
+{
+    char last[RECEIPT_RUN_ID_SIZE];
+    struct json_doc doc;
+    ol_status status = OL_OK;
+    *ret = (struct receipt_folder){.fd = -1};
+    if (strcmp(run_id, "last") == 0) {
+        status = find_last(runs, last, err);
+        run_id = last;
+    }
+    if (status == OL_OK)
+        status = receipt_folder_open(runs, run_id, ret, err);
+    if (status == OL_OK && receipt_is_sealed(ret))
+        status = ol__error_set(err, OL_BUSY, "run '%s' has ended: it is sealed", run_id);
+    if (status == OL_OK) {
+        status = read_manifest(ret, &doc, err);
+        if (status == OL_OK)
+            json_doc_release(&doc);
+    }
+    if (status != OL_OK)
+        receipt_folder_close(ret);
+    return status;
 }
 
 ol_status pipeline_end(const struct receipt_folder *folder, struct ol_run *root,

@@ -6,7 +6,7 @@
  * Threads: main.
  */
 #include <openlineage/openlineage.h>
-#include "receipt/record.h"
+#include "run_files.h"
 
 struct pipeline_options {
     const char *runs; /**< absolute path of the runs folder */
@@ -15,6 +15,8 @@ struct pipeline_options {
     bool is_quiet;
     bool is_detached; /**< another process ends it */
     struct receipt_pairs parameters, tags, groups;
+    struct run_files *inputs; /**< what it starts from; NULL: nothing. Hashed by pipeline_begin() */
+    const char *const *input_names; /**< of each of them: receipt_step_problem() has none */
 };
 
 /** How a client is opened. */
@@ -33,7 +35,8 @@ struct ol_client *pipeline_open_client(const char *job_namespace, const bool *is
 /** Hand an event over, saying what is wrong with it, unless quiet. @p time_ms since 1970 UTC; 0:
  * now. @p run NULL: nothing is emitted. */
 void pipeline_emit(struct ol_run *run, enum ol_event event, int64_t time_ms, bool is_quiet);
-/** Make the folder, emit START, write the manifest. @p client NULL: nothing is emitted.
+/** Make the folder, hash the inputs and write them down, emit START, write the manifest. @p client
+ * NULL: nothing is emitted.
  *  @param ret_root  owned; NULL where nothing is emitted.
  *  @return as receipt_folder_make() and receipt_put(). */
 OL_NODISCARD ol_status pipeline_begin(const struct pipeline_options *options,
@@ -48,6 +51,11 @@ OL_NODISCARD ol_status pipeline_be_child_of(const struct receipt_folder *folder,
  * why. Owned. */
 struct ol_run *pipeline_root(const struct receipt_folder *folder, struct ol_client *client,
                              struct ol_error *err);
+/** Open a run that was begun before and has not ended. @p run_id "last": the newest such in the
+ * folder. @return OL_OK: receipt_folder_close(); OL_NOT_FOUND; OL_BUSY: it has ended; OL_INVALID;
+ * OL_CORRUPT: it has no manifest; as receipt_folder_open(). */
+OL_NODISCARD ol_status pipeline_resume(const char *runs, const char *run_id,
+                                       struct receipt_folder *ret, struct ol_error *err);
 /** Seal the folder and emit @p event for @p root, which may be NULL. @return as receipt_seal(). */
 OL_NODISCARD ol_status pipeline_end(const struct receipt_folder *folder, struct ol_run *root,
                                     enum ol_event event, bool is_quiet, struct ol_error *err);

@@ -25,6 +25,7 @@
 #include <unistd.h>
 #include "collect_run.h"
 #include "event_log.h"
+#include "needed.h"
 #include "pipeline.h"
 #include "run_child.h"
 #include "run_describe.h"
@@ -43,6 +44,24 @@ struct work {
     int64_t started_us;
 };
 
+/** Whether an attempt at the step has done the same (--if-needed); said. */
+static bool is_done(struct work *w)
+{
+    char reason[NEEDED_REASON_SIZE];
+    int64_t attempt = 0;
+    if (!w->o.if_needed)
+        return false;
+    ol_status status = needed_look(&w->step, &w->o.files, &attempt, reason);
+    w->o.is_done = status == OL_OK;
+    if (!w->o.is_quiet && w->o.is_done)
+        cli_say("step '%s' is done: attempt %lld; inputs and outputs are as it left them",
+                w->o.step, (long long)attempt);
+    else if (!w->o.is_quiet)
+        cli_say("step '%s' is needed: %s", w->o.step,
+                status == OL_END ? reason : "out of memory, or its folder cannot be read");
+    return w->o.is_done;
+}
+
 /** Without a run the command runs all the same (promise 2). */
 static void begin(struct work *w)
 {
@@ -55,6 +74,8 @@ static void begin(struct work *w)
                                   .emit_timeout_ms = o->emit_timeout_ms};
     w->started_us = ol__time_monotonic_us();
     step_find(&w->step, &options);
+    if (is_done(w))
+        return;
     w->client = pipeline_open_client_as(&how);
     w->run = o->step != NULL ? step_begin(&w->step, w->client, &err)
                              : run_new(o, w->client, w->command, &err);
@@ -245,6 +266,10 @@ static void work(struct work *w, struct run_outcome *outcome)
 {
     pthread_t hasher;
     begin(w);
+    if (w->o.is_done) {
+        step_close(&w->step, true);
+        return;
+    }
     if (is_recorded(w))
         start(w);
     else

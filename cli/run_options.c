@@ -106,6 +106,7 @@ enum option_code {
     SEQ,
     ATTEMPT,
     TASK_ID,
+    IF_NEEDED,
     RUNS,
     PIPELINE,
     KEEP,
@@ -149,6 +150,7 @@ static const struct option options[] = {{"input", required_argument, NULL, 'i'},
                                         {"seq", required_argument, NULL, SEQ},
                                         {"attempt", required_argument, NULL, ATTEMPT},
                                         {"task-id", required_argument, NULL, TASK_ID},
+                                        {"if-needed", no_argument, NULL, IF_NEEDED},
                                         {"runs", required_argument, NULL, RUNS},
                                         {"pipeline", required_argument, NULL, PIPELINE},
                                         {"keep", required_argument, NULL, KEEP},
@@ -187,6 +189,7 @@ static const struct {
              {SYSTEM, offsetof(struct run_options, system)},
              {DERIVE_ID, offsetof(struct run_options, derive_id)},
              {TASK_ID, offsetof(struct run_options, task_id)},
+             {IF_NEEDED, offsetof(struct run_options, if_needed)},
              {RUNS, offsetof(struct run_options, runs)},
              {PIPELINE, offsetof(struct run_options, pipeline)},
              {GIT, offsetof(struct run_options, has_git)},
@@ -371,7 +374,7 @@ static int check_ids(const struct run_options *o)
 
 static int check(const struct run_options *o)
 {
-    bool has_receipt_option = o->seq >= 0 || o->attempt > 0 || o->task_id != NULL ||
+    bool has_receipt_option = o->seq >= 0 || o->if_needed || o->attempt > 0 || o->task_id != NULL ||
                               o->runs != NULL || o->pipeline != NULL || o->keep.path_count > 0;
     const char *stranger = run_told_find_stranger(&o->told, &o->files);
     if (o->job != NULL && o->job[0] == '\0')

@@ -45,6 +45,8 @@ struct run_options {
     bool has_no_argv;                      /**< the receipt does not tell the command line */
     bool is_offline, is_dry, is_strict, aborts_on_signal;
     bool is_ok[RUN_OK_CODES_MAX + 1]; /**< by exit status */
+    bool if_needed;                   /**< not where the step's winner did the same */
+    bool is_done;                     /**< so it is: set by run.c */
 };
 
 /** Read the options; @p argv is changed (a NUL takes the place of each '=' of a pair). @return 0:

@@ -42,6 +42,8 @@ static void print_figures(const struct receipt_folder *folder, const struct rece
     printf("run %s: %lld attempts, %lld steps with a winner, %lld failed, %lld without an end; %s",
            folder->run_id, (long long)f->attempts, (long long)f->steps, (long long)f->failed,
            (long long)f->open, f->is_sealed ? "sealed" : "not sealed");
+    if (f->inputs > 0)
+        printf("; %lld inputs", (long long)f->inputs);
     if (f->files > 0)
         printf("; %lld outputs read", (long long)f->files);
     if (f->unnamed > 0)
@@ -59,6 +61,7 @@ static void write_figures(struct output *out, const struct receipt_figures *f)
     ol__json_member_int(&out->w, "steps", f->steps);
     ol__json_member_int(&out->w, "failed", f->failed);
     ol__json_member_int(&out->w, "open", f->open);
+    ol__json_member_int(&out->w, "inputs", f->inputs);
     ol__json_member_int(&out->w, "outputs_read", f->files);
     ol__json_member_int(&out->w, "kept_read", f->kept);
     ol__json_member_int(&out->w, "unnamed", f->unnamed);

@@ -28,7 +28,7 @@ int64_t receipt_attempt_number(const char *name)
     return strtoll(digits, NULL, 10);
 }
 
-static ol_status find_highest(int step_fd, int64_t *ret, struct ol_error *err)
+ol_status receipt_attempt_highest(int step_fd, int64_t *ret, struct ol_error *err)
 {
     int fd = openat(step_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
@@ -90,7 +90,7 @@ static ol_status make_attempt(struct receipt_attempt *a, int64_t wanted, struct 
     ol_status status = OL_OK;
     a->number = wanted;
     if (wanted == 0) {
-        status = find_highest(a->step_fd, &a->number, err);
+        status = receipt_attempt_highest(a->step_fd, &a->number, err);
         a->number++;
     }
     for (int tries = 0; status == OL_OK; tries++, a->number++) {
@@ -147,7 +147,7 @@ ol_status receipt_attempt_foresee(const struct receipt_folder *folder, const cha
         int fd = openat(folder->fd, ret->place, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
         status = read_last(ret, err);
         if (fd >= 0 && number == 0 && status == OL_OK) {
-            status = find_highest(fd, &ret->number, err);
+            status = receipt_attempt_highest(fd, &ret->number, err);
             ret->number++;
         }
         if (fd >= 0)

@@ -67,6 +67,8 @@ OL_NODISCARD ol_status receipt_attempt_end(struct receipt_attempt *attempt, bool
                                            char ret_sha256[OL_SHA256_TEXT + 1],
                                            struct ol_error *err);
 
+/** The highest attempt that was taken, 0: none. @return OL_OK, OL_IO, OL_DENIED. */
+OL_NODISCARD ol_status receipt_attempt_highest(int step_fd, int64_t *ret, struct ol_error *err);
 /** "attempt-N": N, else 0. */
 int64_t receipt_attempt_number(const char *name);
 /** A winner that died between its two names has only the step's: give it the other one. @p step_fd

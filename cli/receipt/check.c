@@ -191,6 +191,19 @@ static void check_calls(struct check *c, const struct receipt_file *file,
     }
 }
 
+/* What the run starts from: the manifest vouches for it. */
+static void compare_inputs(struct check *c, const struct json_node *manifest)
+{
+    for (const struct json_node *input = json_get_items(manifest, "inputs"); input != NULL;
+         input = input->next) {
+        const char *path = json_get_text(input, "path"), *sha256 = json_get_text(input, "sha256");
+        if (path == NULL || sha256 == NULL)
+            tell(c, "manifest.json", "names an input without path or hash");
+        else
+            compare(c, "the manifest", path, sha256);
+    }
+}
+
 static ol_status check_file(struct check *c, const struct receipt_file *file)
 {
     char folder[RECEIPT_PATH_SIZE];
@@ -200,7 +213,8 @@ static ol_status check_file(struct check *c, const struct receipt_file *file)
     bool is_read = false, is_manifest = strcmp(file->path, "manifest.json") == 0;
     bool is_step = split(file->path, folder, sizeof folder, &attempt, &name);
     bool is_claim = is_step && attempt > 0 && strcmp(name, "claim.json") == 0;
-    if (!is_manifest && !is_claim && !(is_step && strcmp(name, "receipt.json") == 0))
+    bool is_input = strncmp(file->path, "inputs/", 7) == 0;
+    if (!is_manifest && !is_input && !is_claim && !(is_step && strcmp(name, "receipt.json") == 0))
         return OL_OK; /* what an attempt kept */
     ol_status status = read_doc(c, file->path, &doc, &is_read);
     if (status != OL_OK || !is_read)
@@ -209,6 +223,9 @@ static ol_status check_file(struct check *c, const struct receipt_file *file)
         tell(c, file->path, "belongs to another run: %s",
              json_get_text(doc.root, "run_id") != NULL ? json_get_text(doc.root, "run_id")
                                                        : "none");
+    c->figures->inputs += is_input ? 1 : 0;
+    if (is_manifest)
+        compare_inputs(c, doc.root);
     if (is_step && !is_step_folder(folder, doc.root))
         tell(c, file->path, "belongs to another step: %s",
              json_get_text(doc.root, "step") != NULL ? json_get_text(doc.root, "step") : "none");

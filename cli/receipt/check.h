@@ -11,6 +11,7 @@ struct receipt_figures {
     int64_t files;                              /**< outputs that were hashed again */
     int64_t kept;                               /**< objects that were hashed (R11) */
     int64_t unnamed;                            /**< files whose names no seal can tell */
+    int64_t inputs;                             /**< that the run as a whole starts from */
     int64_t problems;
     bool is_sealed;
 };

@@ -34,6 +34,9 @@ ol_status receipt_kept_note(struct receipt_kept_list *list, const char *who,
     const struct json_node *item = json_get_items(doc, "kept");
     for (; status == OL_OK && item != NULL; item = item->next)
         status = note(list, who, json_get_text(item, "sha256"), err);
+    item = json_get(json_get(doc, "artifact"), "members"); /* of inputs/NAME.json */
+    if (status == OL_OK)
+        status = note(list, who, json_get_text(item, "sha256"), err);
     for (size_t i = 0; i < OL_COUNT(artifacts); i++) {
         item = json_get_items(doc, artifacts[i]);
         for (; status == OL_OK && item != NULL; item = item->next)

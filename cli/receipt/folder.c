@@ -135,6 +135,11 @@ ol_status receipt_folder_open(const char *runs, const char *run_id, struct recei
     return open_folder(runs, run_id, false, ret, err);
 }
 
+bool receipt_is_sealed(const struct receipt_folder *folder)
+{
+    return faccessat(folder->fd, "seal.json", F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+}
+
 void receipt_folder_close(struct receipt_folder *folder)
 {
     if (folder->fd >= 0)

@@ -40,6 +40,8 @@ OL_NODISCARD ol_status receipt_folder_make(const char *runs, const char *run_id,
  * OL_DENIED; OL_IO; OL_NOMEM. */
 OL_NODISCARD ol_status receipt_folder_open(const char *runs, const char *run_id,
                                            struct receipt_folder *ret, struct ol_error *err);
+/** Whether the run has ended: nothing may be written into it any more (R14). */
+bool receipt_is_sealed(const struct receipt_folder *folder);
 /** Accepts what was not opened. */
 void receipt_folder_close(struct receipt_folder *folder);
 

@@ -212,7 +212,7 @@ ol_status receipt_seal(const struct receipt_folder *folder, char ret_sha256[OL_S
 {
     struct receipt_listing listing = {0};
     struct ol__buf text;
-    if (faccessat(folder->fd, "seal.json", F_OK, AT_SYMLINK_NOFOLLOW) == 0)
+    if (receipt_is_sealed(folder))
         return ol__error_set(err, OL_BUSY, "run '%s' is sealed already", folder->run_id);
     ol__buf_init(&text, RECEIPT_SEAL_MAX);
     ol_status status = receipt_list(folder, &listing, err);

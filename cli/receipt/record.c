@@ -74,6 +74,17 @@ void receipt_write_manifest(const struct receipt_manifest *m, struct ol__buf *ou
     write_pairs(&w, "parameters", &m->parameters);
     write_pairs(&w, "tags", &m->tags);
     write_pairs(&w, "groups", &m->groups);
+    if (m->input_count > 0) {
+        ol__json_key(&w, "inputs");
+        ol__json_begin_array(&w);
+        for (size_t i = 0; i < m->input_count; i++) {
+            ol__json_begin_object(&w);
+            ol__json_member_text(&w, "path", m->inputs[i].path);
+            ol__json_member_text(&w, "sha256", m->inputs[i].sha256);
+            ol__json_end_object(&w);
+        }
+        ol__json_end_array(&w);
+    }
     write_origin(&w, &m->openlineage);
     ol__json_member_text(&w, "writer", WRITER);
     ol__json_end_object(&w);
@@ -105,41 +116,58 @@ void receipt_shown_path(const struct receipt_artifact *a, struct ol__buf *out)
         ol__buf_add_text(out, a->path);
 }
 
+static void write_artifact(struct ol__json_writer *w, const struct receipt_artifact *a)
+{
+    struct ol__buf path;
+    ol__json_begin_object(w);
+    ol__buf_init(&path, RECEIPT_FILE_MAX);
+    receipt_shown_path(a, &path);
+    ol__json_key(w, "path");
+    write_shown(w, &path);
+    ol__json_member_text_opt(w, "namespace", a->name_space);
+    ol__json_member_text_opt(w, "name", a->name);
+    ol__json_member_text_opt(w, "sha256", a->sha256);
+    ol__json_member_text_opt(w, "version", a->version);
+    if (a->size >= 0)
+        ol__json_member_int(w, "size", a->size);
+    if (a->has_rows)
+        ol__json_member_int(w, "rows", a->rows);
+    ol__json_member_text_opt(w, "media_type", a->media_type);
+    ol__json_member_text(w, "kind", a->kind);
+    ol__json_member_text(w, "basis", a->basis);
+    ol__json_member_text_opt(w, "reason", a->reason);
+    if (a->members_sha256 != NULL || a->member_count > 0) {
+        ol__json_key(w, "members");
+        ol__json_begin_object(w);
+        ol__json_member_int(w, "count", a->member_count);
+        ol__json_member_text_opt(w, "sha256", a->members_sha256);
+        ol__json_end_object(w);
+    }
+    ol__json_end_object(w);
+}
+
 static void write_artifacts(struct ol__json_writer *w, const char *key,
                             const struct receipt_artifact *items, size_t count)
 {
     ol__json_key(w, key);
     ol__json_begin_array(w);
-    for (size_t i = 0; i < count; i++) {
-        const struct receipt_artifact *a = &items[i];
-        struct ol__buf path;
-        ol__json_begin_object(w);
-        ol__buf_init(&path, RECEIPT_FILE_MAX);
-        receipt_shown_path(a, &path);
-        ol__json_key(w, "path");
-        write_shown(w, &path);
-        ol__json_member_text_opt(w, "namespace", a->name_space);
-        ol__json_member_text_opt(w, "name", a->name);
-        ol__json_member_text_opt(w, "sha256", a->sha256);
-        ol__json_member_text_opt(w, "version", a->version);
-        if (a->size >= 0)
-            ol__json_member_int(w, "size", a->size);
-        if (a->has_rows)
-            ol__json_member_int(w, "rows", a->rows);
-        ol__json_member_text_opt(w, "media_type", a->media_type);
-        ol__json_member_text(w, "kind", a->kind);
-        ol__json_member_text(w, "basis", a->basis);
-        ol__json_member_text_opt(w, "reason", a->reason);
-        if (a->members_sha256 != NULL || a->member_count > 0) {
-            ol__json_key(w, "members");
-            ol__json_begin_object(w);
-            ol__json_member_int(w, "count", a->member_count);
-            ol__json_member_text_opt(w, "sha256", a->members_sha256);
-            ol__json_end_object(w);
-        }
-        ol__json_end_object(w);
-    }
+    for (size_t i = 0; i < count; i++)
+        write_artifact(w, &items[i]);
     ol__json_end_array(w);
+}
+
+void receipt_write_input(const struct receipt_input *input, struct ol__buf *out)
+{
+    struct ol__json_writer w;
+    ol__json_writer_init(&w, out);
+    ol__json_begin_object(&w);
+    ol__json_member_text(&w, "schema", RECEIPT_SCHEMA("ReceiptInput"));
+    ol__json_member_text(&w, "run_id", input->run_id);
+    ol__json_member_text(&w, "name", input->name);
+    ol__json_key(&w, "artifact");
+    write_artifact(&w, input->artifact);
+    ol__json_member_text(&w, "writer", WRITER);
+    ol__json_end_object(&w);
 }
 
 static void write_conflicts(struct ol__json_writer *w, const struct receipt *r)

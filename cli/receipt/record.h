@@ -44,8 +44,21 @@ struct receipt_origin {
     const char *run_id, *root_run_id, *parent_run_id, *job_namespace, *job_name;
 };
 
+/** What the run as a whole starts from: inputs/NAME.json. */
+struct receipt_input {
+    const char *run_id, *name;
+    const struct receipt_artifact *artifact;
+};
+void receipt_write_input(const struct receipt_input *input, struct ol__buf *out);
+/** Where one of them stands, and the hash of that file. */
+struct receipt_input_file {
+    char path[RECEIPT_PATH_SIZE]; /**< "inputs/NAME.json" */
+    char sha256[OL_SHA256_TEXT + 1];
+};
 struct receipt_manifest {
     const char *run_id, *created_at, *pipeline;
+    const struct receipt_input_file *inputs;
+    size_t input_count;
     struct receipt_pairs parameters, tags, groups;
     struct receipt_origin openlineage;
 };
