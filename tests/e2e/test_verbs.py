@@ -56,7 +56,7 @@ def test_begin_input_of_a_directory(place, schema_judge):
     [artifact] = [value["artifact"] for value in judge(schema_judge, run / "inputs/images.json")]
     assert artifact["kind"] == "directory" and artifact["members"]["count"] == 2
     kept = run.parent / "objects" / artifact["members"]["sha256"][:2] / artifact["members"]["sha256"][2:]
-    assert [line.split("  ")[1] for line in kept.read_text().splitlines()] == ["a.png", "b.png"]
+    assert [line.split("  ")[1] for line in kept.read_text().splitlines()] == ["./a.png", "./b.png"]
     place("verify", check=0)
     kept.chmod(0o644)
     kept.write_text("")
@@ -181,3 +181,176 @@ def test_if_needed_what_has_no_hash_is_done_again(place):
     failing = ["run", "--if-needed", "--step", "fails", "--", "false"]
     for _ in range(2):
         assert "no attempt has succeeded yet" in place(*failing, check=1).stderr
+
+
+# ---- lineage record ----
+
+RECORD = ["record", "--started", "2026-02-04T18:41:12Z", "--finished", "2026-02-04T19:41:13.5+01:00"]
+
+
+def test_record_a_step(place, schema_judge):
+    run = place.begin()
+    place(*RECORD, "--step", "import", "--seq", "5", "--attempt", "2", "--task-id", "77", "-i", "raw.csv", "-o", "raw.csv",
+          "--param", "a=b", "--tag", "c=d", "--group", "e=f", "--", "./import.sh", "--password=hunter2", check=0)
+    folder = run / "steps/005_import/attempt-2"
+    [receipt, claim] = judge(schema_judge, folder / "receipt.json", folder / "claim.json")
+    assert receipt["declared"] is True and claim["declared"] is True
+    assert (receipt["started_at"], receipt["finished_at"]) == ("2026-02-04T18:41:12.000Z", "2026-02-04T18:41:13.500Z")
+    assert (receipt["duration_ms"], receipt["status"], receipt["task_id"]) == (1500, "COMPLETE", "77")
+    assert receipt["command"]["argv"] == ["./import.sh", "--password=[redacted]"]
+    assert receipt["inputs"][0]["sha256"] == sha256(place.files / "raw.csv") == receipt["outputs"][0]["sha256"]
+    assert (receipt["parameters"], receipt["tags"], receipt["groups"]) == ({"a": "b"}, {"c": "d"}, {"e": "f"})
+    start, end = [event for event in place.events() if event["job"]["name"] == "import"]
+    assert (start["eventTime"], end["eventTime"]) == (receipt["started_at"], receipt["finished_at"])
+    assert (start["eventType"], end["eventType"]) == ("START", "COMPLETE")
+    for event in (start, end):
+        assert event["run"]["runId"] == receipt["openlineage"]["run_id"]
+        tags = {tag["key"]: tag["value"] for tag in event["run"]["facets"]["tags"]["tags"]}
+        assert tags["lineaged.declared"] == "true" and tags["c"] == "d"
+    place("verify", "--files", check=0)
+
+
+@pytest.mark.parametrize("words, event, code", [([], "COMPLETE", 0), (["--status", "3"], "FAIL", 3), (["--fail"], "FAIL", 1),
+                                                (["--abort"], "ABORT", 1)], ids=str)
+def test_record_how_it_ended(place, words, event, code):
+    run = place.begin()
+    place(*RECORD, *words, "--step", "s", check=0)
+    receipt = read(run / "steps/s/attempt-1/receipt.json")
+    assert (receipt["status"], receipt["exit_code"]) == (event, code)
+    assert place.events()[-1]["eventType"] == event
+    assert (run / "steps/s/receipt.json").exists() == (event == "COMPLETE")
+
+
+def test_record_without_a_step(place):
+    place(*RECORD, "--run-id", "4711", "--system", "slurm:a", "--namespace", "cluster", "--job", "night",
+          "--hash-limit", "0", "-i", "raw.csv", check=0)
+    place(*RECORD, "-q", "--", "/usr/bin/make", "all", check=0)
+    events = place.events()
+    assert [(event["job"]["name"], event["eventType"]) for event in events] == [
+        ("night", "START"), ("night", "COMPLETE"), ("make", "START"), ("make", "COMPLETE")]
+    assert events[0]["job"]["namespace"] == "cluster" and not (place.files / "runs").exists()
+
+
+def test_record_makes_and_ends_a_run(place):
+    place(*RECORD, "--step", "s", "--runs", "elsewhere", "--pipeline", "nightly", check=0)
+    [run] = (place.files / "elsewhere").iterdir()
+    assert read(run / "manifest.json")["pipeline"] == "nightly" and (run / "seal.json").exists()
+
+
+@pytest.mark.parametrize("words, problem", [
+    (["--step", "s"], "expected --started TIME"),
+    (["--started", "yesterday", "--step", "s"], "expected a time with its zone"),
+    (["--started", "2026-02-04T18:41:12", "--step", "s"], "expected a time with its zone"),
+    (["--started", "2026-02-04T18:41:12Z", "--finished", "2026-02-04T18:41:11Z", "--step", "s"], "ended before it started"),
+    (["--started", "2026-02-04T18:41:12Z"], "what was it?"),
+    (["--started", "2026-02-04T18:41:12Z", "--status", "256", "--step", "s"], "expected 0 to 255"),
+    (["--started", "2026-02-04T18:41:12Z", "--job", "j", "--seq", "1"], "need --step"),
+    (["--started", "2026-02-04T18:41:12Z", "--step", "a/b"], "expected letters"),
+], ids=str)
+def test_record_refuses(place, words, problem):
+    assert problem in place("record", *words, check=2).stderr
+    assert not (place.files / "runs").exists() and place.events() == []
+
+
+def test_record_says_when_it_is_not_recorded(place, workdir):
+    (workdir / "file").write_text("")
+    assert "no receipt is written" in place(*RECORD, "--step", "s", "--runs", workdir / "file/runs", check=1).stderr
+
+
+# ---- lineage log ----
+
+def test_log_has_the_ids_of_its_place(place):
+    run = place.begin()
+    line = json.loads(place("run", "--step", "s", "--task-id", "77", "--", "lineage", "log", "rows_read", "rows=3",
+                            "password=hunter2", "who=somebody@example.org", check=0).stdout)
+    assert line.pop("time").endswith("Z")
+    assert line == {"event": "rows_read", "run_id": run.name, "step": "s", "attempt": 1, "task_id": "77", "rows": "3",
+                    "password": "[redacted]", "who": "[redacted]"}
+
+
+def test_log_to_a_file(place):
+    place("log", "--log", "a.log", "one", check=0)
+    place("log", "two", "x=y", check=0, LINEAGE_LOG="a.log")
+    assert place("log", "three", check=0).stdout.count("three") == 1
+    lines = [json.loads(line) for line in (place.files / "a.log").read_text().splitlines()]
+    assert [(line["event"], line.get("x")) for line in lines] == [("one", None), ("two", "y")]
+    assert place("log", "--log", "no/such/folder", "one", check=1).stderr.startswith("lineage: log 'no/such/folder'")
+
+
+@pytest.mark.parametrize("words, problem", [([], "no event"), (["a b"], "event 'a b': expected letters"), (["e", "x"], "'x': expected KEY=VALUE"),
+                                            (["e", "run_id=1"], "'run_id': this place says it")], ids=str)
+def test_log_refuses(place, words, problem):
+    assert problem in place("log", *words, check=2).stderr
+
+
+# ---- lineage context ----
+
+def test_context_print(place):
+    run = place.begin()
+    root = place.env["OPENLINEAGE_PARENT_ID"]
+    told = place("run", "--step", "s", "--", "sh", "-c", "env > env; lineage context print; lineage context print --format json > json; "
+                 "lineage context print --format headers > headers", check=0).stdout
+    env = dict(line.split("=", 1) for line in (place.files / "env").read_text().splitlines() if "=" in line)
+    assert dict(line.split("=", 1) for line in told.splitlines()) == {
+        name: env[name] for name in ("TRACEPARENT", "BAGGAGE", "OPENLINEAGE_PARENT_ID", "OPENLINEAGE_ROOT_PARENT_ID", "LINEAGE_RUN_ID",
+                                     "LINEAGE_RUNS", "LINEAGE_STEP", "LINEAGE_ATTEMPT", "LINEAGE_ATTEMPT_DIR")}
+    assert read(place.files / "json") == dict(line.split("=", 1) for line in told.splitlines())
+    assert (place.files / "headers").read_text() == "traceparent: %s\nbaggage: %s\n" % (env["TRACEPARENT"], env["BAGGAGE"])
+    headers = place("context", "print", "--format", "headers", check=0).stdout
+    assert "lineage.run_id=%s," % run.name in headers and "lineage.parent=%s" % root in headers
+    assert headers.startswith("traceparent: 00-%s-" % run.name[-32:])
+
+
+def test_context_print_where_there_is_none(place):
+    assert place("context", "print", check=0).stdout == ""
+    assert place("context", "print", "--format", "json", check=0).stdout == "{}\n"
+    done = place("context", "print", check=1, OPENLINEAGE_PARENT_ID="nonsense")
+    assert done.stderr == "lineage: OPENLINEAGE_PARENT_ID: expected NAMESPACE/NAME/UUID\n"
+
+
+CALLER = "a/b/01a1fffb-675a-7093-8bb0-9c55fb0ed786"
+
+
+@pytest.mark.parametrize("words", [["--parent", CALLER, "--root", CALLER], ["--baggage", "lineage.parent=" + CALLER, "--tracestate", "x=y",
+                                   "--traceparent", "00-01a1fffb675a70938bb09c55fb0ed786-8bb09c55fb0ed786-01"]], ids=["ids", "headers"])
+def test_context_exec(place, words):
+    place.begin()  # what stands around us is not the call's
+    place("context", "exec", *words, "--", "lineage", "run", "--job", "called", "--", "sh", "-c", "env > env", check=0)
+    event = place.events()[-1]
+    assert event["run"]["facets"]["parent"]["run"]["runId"] == CALLER.rsplit("/", 1)[1]
+    assert "LINEAGE_RUN_ID" not in (place.files / "env").read_text()
+
+
+def test_context_exec_from_json(place):
+    """A message's headers as an object: the tree goes on through it."""
+    place.begin()
+    place("run", "--step", "send", "--", "sh", "-c", "lineage context print --format json > message", check=0)
+    sent = read(place.files / "message")
+    (place.files / "headers").write_text(json.dumps({"traceparent": sent["TRACEPARENT"], "baggage": sent["BAGGAGE"], "other": 1}))
+    for name in ("message", "headers"):
+        place("context", "exec", "--from-json", name, "--", "lineage", "run", "--job", "receive", "--", "true", check=0)
+        parent = place.events()[-1]["run"]["facets"]["parent"]
+        assert parent["job"]["name"] == "send" and parent["root"]["run"]["runId"] == place.events()[0]["run"]["runId"]
+
+
+@pytest.mark.parametrize("words, problem", [
+    (["--traceparent", "xx"], "TRACEPARENT: expected VERSION-TRACE-SPAN-FLAGS"),
+    (["--baggage", "lineage.step=%zz"], "BAGGAGE: lineage.step: expected a percent-encoded text"),
+    (["--parent", "x"], "OPENLINEAGE_PARENT_ID: expected NAMESPACE/NAME/UUID"),
+    (["--from-json", "wrong"], "/baggage: expected a string"),
+    (["--from-json", "raw.csv"], "'raw.csv': not JSON"),
+    (["--from-json", "list"], "expected an object"),
+], ids=str)
+def test_context_exec_names_what_is_malformed(place, words, problem):
+    (place.files / "wrong").write_text('{"baggage": 1}')
+    (place.files / "list").write_text("[]")
+    done = place("context", "exec", *words, "--", "touch", "ran", check=2)
+    assert problem in done.stderr and not (place.files / "ran").exists()
+
+
+def test_context_exec_ends_as_the_command_does(place):
+    place("context", "exec", "--", "sh", "-c", "exit 7", check=7)
+    place("context", "exec", "--", "./no-such-command", check=127)
+    place("context", "exec", "--", ".", check=126)
+    assert "no command" in place("context", "exec", check=2).stderr
+    assert "expected print or exec" in place("context", "sing", check=2).stderr
