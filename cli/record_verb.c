@@ -239,10 +239,12 @@ static int parse(int argc, char **argv, struct record *r)
     int result = check(r);
     if (result != 0 || r->step.job != NULL)
         return result;
-    const char *slash = r->step.argv != NULL ? strrchr(r->step.argv[0], '/') : NULL;
-    r->step.job = r->step.name != NULL                ? r->step.name
-                  : slash != NULL && slash[1] != '\0' ? slash + 1
-                                                      : r->step.argv[0];
+    if (r->step.name != NULL || r->step.argv == NULL) {
+        r->step.job = r->step.name;
+        return 0;
+    }
+    const char *slash = strrchr(r->step.argv[0], '/');
+    r->step.job = slash != NULL && slash[1] != '\0' ? slash + 1 : r->step.argv[0];
     return 0;
 }
 
