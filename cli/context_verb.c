@@ -45,7 +45,7 @@ static void print_help(void)
         "\n"
         "      --format env         NAME=VALUE lines (default)\n"
         "      --format json        one object with these names\n"
-        "      --format headers     'name: value' lines, as for curl -H @FILE\n"
+        "      --format headers     'name: value' lines, as curl reads them\n"
         "\n"
         "      --traceparent TEXT, --tracestate TEXT, --baggage TEXT\n"
         "                           the headers of the call\n"

@@ -224,7 +224,7 @@ def test_record_how_it_ended(place, words, event, code):
 def test_record_without_a_step(place):
     place(*RECORD, "--run-id", "4711", "--system", "slurm:a", "--namespace", "cluster", "--job", "night",
           "--hash-limit", "0", "-i", "raw.csv", check=0)
-    place(*RECORD, "-q", "--", "/usr/bin/make", "all", check=0)
+    place(*RECORD, "--quiet", "--output", "raw.csv", "--", "/usr/bin/make", "all", check=0)
     events = place.events()
     assert [(event["job"]["name"], event["eventType"]) for event in events] == [
         ("night", "START"), ("night", "COMPLETE"), ("make", "START"), ("make", "COMPLETE")]
