@@ -23,6 +23,8 @@ int verb_call(int argc, char **argv); /**< becomes another program */
 int verb_begin(int argc, char **argv);
 int verb_end(int argc, char **argv);
 int verb_verify(int argc, char **argv);
+int verb_start(int argc, char **argv);
+int verb_finish(int argc, char **argv);
 int verb_record(int argc, char **argv);
 int verb_log(int argc, char **argv);
 int verb_context(int argc, char **argv);

@@ -13,6 +13,8 @@ static const struct {
     {"call", verb_call, "send a request to a model, keep it and the answer, print the answer"},
     {"begin", verb_begin, "begin a run of several steps that leave receipts"},
     {"end", verb_end, "end it: seal its folder"},
+    {"start", verb_start, "begin a run that another process ends: for prolog scripts"},
+    {"finish", verb_finish, "end it: for epilog scripts"},
     {"record", verb_record, "record what has happened already, marked so"},
     {"log", verb_log, "write a line of JSON with the ids of this place"},
     {"context", verb_context, "what travels to what is called: print it, or run a command in it"},

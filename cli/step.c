@@ -143,6 +143,30 @@ struct ol_run *step_foresee(struct step *s, struct ol_client *client, struct ol_
     return run;
 }
 
+struct ol_run *step_reopen(struct step *s, struct ol_client *client, struct ol_error *err)
+{
+    struct ol_run *run = NULL;
+    ol_status status = s->is_open ? OL_OK : OL_DISABLED; /* said before */
+    if (status == OL_OK)
+        status = ol_id_from_foreign(NULL, s->folder.run_id, s->root_id, err);
+    if (status == OL_OK)
+        status = receipt_attempt_open(&s->folder, s->options.name, s->options.seq,
+                                      s->options.attempt, &s->attempt, err);
+    s->is_taken = status == OL_OK;
+    s->started_ms = s->options.started_ms;
+    snprintf(s->task_id, sizeof s->task_id, "%s",
+             s->options.task_id != NULL ? s->options.task_id : "");
+    const struct ol_run_options options = {.struct_size = sizeof options,
+                                           .job_namespace = s->options.job_namespace,
+                                           .job_name = s->options.job,
+                                           .run_id = s->attempt.uuid,
+                                           .is_detached = true};
+    if (client == NULL || !s->is_taken || ol_run_new(client, &options, &run, err) != OL_OK)
+        return NULL;
+    set_ids(s, run);
+    return run;
+}
+
 /* ---- the environment of the command ---- */
 
 static int put_variable(void *arg, const char *key, const char *value)

@@ -79,6 +79,10 @@ struct ol_run *step_begin(struct step *s, struct ol_client *client, struct ol_er
 /** As step_begin(), but nothing is made: which attempt it would be, and the run that would be
  * emitted. */
 struct ol_run *step_foresee(struct step *s, struct ol_client *client, struct ol_error *err);
+/** In the place of step_begin(): go on with attempt `options.attempt`, which another process began
+ * with `is_detached`. `options.started_ms` is when. @return as step_begin(); is_taken tells whether
+ * the attempt is there. */
+struct ol_run *step_reopen(struct step *s, struct ol_client *client, struct ol_error *err);
 /** What the claim says, on one line. */
 void step_write_claim(const struct step *s, const struct ol_run *run, struct ol__buf *out);
 /** Write the claim, as START says it. @p run may be NULL. */

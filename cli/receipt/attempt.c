@@ -187,6 +187,53 @@ ol_status receipt_attempt_take(const struct receipt_folder *folder, const char *
     return status;
 }
 
+/* What the claim says of the chain. */
+static ol_status read_previous(struct receipt_attempt *a, struct ol_error *err)
+{
+    struct json_doc claim;
+    ol_status status = receipt_get_doc(a->fd, "claim.json", RECEIPT_FILE_MAX, &claim, err);
+    if (status != OL_OK)
+        return status == OL_INVALID ? OL_CORRUPT : status;
+    const struct json_node *previous = json_get(claim.root, "previous");
+    const char *path = json_get_text(previous, "path"), *sha256 = json_get_text(previous, "sha256");
+    if (path == NULL || sha256 == NULL || strlen(path) >= sizeof a->previous_path ||
+        strlen(sha256) != OL_SHA256_TEXT)
+        status =
+            ol__error_set(err, OL_CORRUPT, "'%s/claim.json': names no receipt before it", a->place);
+    if (status == OL_OK) {
+        snprintf(a->previous_path, sizeof a->previous_path, "%s", path);
+        snprintf(a->previous_sha256, sizeof a->previous_sha256, "%s", sha256);
+    }
+    json_doc_release(&claim);
+    return status;
+}
+
+ol_status receipt_attempt_open(const struct receipt_folder *folder, const char *step, int64_t seq,
+                               int64_t number, struct receipt_attempt *ret, struct ol_error *err)
+{
+    char text[RECEIPT_STEP_MAX + 32];
+    *ret = (struct receipt_attempt){
+        .folder = folder, .seq = seq, .number = number, .step_fd = -1, .fd = -1};
+    snprintf(ret->step, sizeof ret->step, "%s", step);
+    if (seq >= 0)
+        snprintf(ret->place, sizeof ret->place, "steps/%03lld_%s", (long long)seq, step);
+    else
+        snprintf(ret->place, sizeof ret->place, "steps/%s", step);
+    ret->step_fd = openat(folder->fd, ret->place, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    size_t used = strlen(ret->place);
+    snprintf(ret->place + used, sizeof ret->place - used, "/attempt-%lld", (long long)number);
+    ret->fd = openat(folder->fd, ret->place, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    snprintf(text, sizeof text, "%s/%lld", step, (long long)number);
+    ol_status status = ret->step_fd < 0 || ret->fd < 0
+                           ? ol__error_set_errno(err, errno, "'%s'", ret->place)
+                           : ol_id_from_foreign(folder->run_id, text, ret->uuid, err);
+    if (status == OL_OK)
+        status = read_previous(ret, err);
+    if (status != OL_OK)
+        receipt_attempt_release(ret);
+    return status;
+}
+
 void receipt_attempt_release(struct receipt_attempt *attempt)
 {
     if (attempt->fd >= 0)

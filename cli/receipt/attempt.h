@@ -54,6 +54,12 @@ OL_NODISCARD ol_status receipt_attempt_take(const struct receipt_folder *folder,
 OL_NODISCARD ol_status receipt_attempt_foresee(const struct receipt_folder *folder,
                                                const char *step, int64_t seq, int64_t number,
                                                struct receipt_attempt *ret, struct ol_error *err);
+/** Open attempt @p number of another process, to be ended here. What it had for `previous` is read
+ * from its claim. @return OL_OK; OL_NOT_FOUND; OL_CORRUPT: its claim; OL_DENIED, OL_IO, OL_NOMEM.
+ */
+OL_NODISCARD ol_status receipt_attempt_open(const struct receipt_folder *folder, const char *step,
+                                            int64_t seq, int64_t number,
+                                            struct receipt_attempt *ret, struct ol_error *err);
 void receipt_attempt_release(struct receipt_attempt *attempt);
 /** Write claim.json; @p json on one line. @return as receipt_put(). */
 OL_NODISCARD ol_status receipt_attempt_claim(struct receipt_attempt *attempt, struct ol__span json,

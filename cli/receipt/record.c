@@ -116,7 +116,7 @@ void receipt_shown_path(const struct receipt_artifact *a, struct ol__buf *out)
         ol__buf_add_text(out, a->path);
 }
 
-static void write_artifact(struct ol__json_writer *w, const struct receipt_artifact *a)
+void receipt_write_artifact(struct ol__json_writer *w, const struct receipt_artifact *a)
 {
     struct ol__buf path;
     ol__json_begin_object(w);
@@ -152,7 +152,7 @@ static void write_artifacts(struct ol__json_writer *w, const char *key,
     ol__json_key(w, key);
     ol__json_begin_array(w);
     for (size_t i = 0; i < count; i++)
-        write_artifact(w, &items[i]);
+        receipt_write_artifact(w, &items[i]);
     ol__json_end_array(w);
 }
 
@@ -165,7 +165,7 @@ void receipt_write_input(const struct receipt_input *input, struct ol__buf *out)
     ol__json_member_text(&w, "run_id", input->run_id);
     ol__json_member_text(&w, "name", input->name);
     ol__json_key(&w, "artifact");
-    write_artifact(&w, input->artifact);
+    receipt_write_artifact(&w, input->artifact);
     ol__json_member_text(&w, "writer", WRITER);
     ol__json_end_object(&w);
 }

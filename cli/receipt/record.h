@@ -44,6 +44,10 @@ struct receipt_origin {
     const char *run_id, *root_run_id, *parent_run_id, *job_namespace, *job_name;
 };
 
+struct ol__json_writer;
+/** One element of `inputs` or `outputs`. */
+void receipt_write_artifact(struct ol__json_writer *w, const struct receipt_artifact *artifact);
+
 /** What the run as a whole starts from: inputs/NAME.json. */
 struct receipt_input {
     const char *run_id, *name;

@@ -354,3 +354,127 @@ def test_context_exec_ends_as_the_command_does(place):
     place("context", "exec", "--", ".", check=126)
     assert "no command" in place("context", "exec", check=2).stderr
     assert "expected print or exec" in place("context", "sing", check=2).stderr
+
+
+# ---- lineage start, lineage finish ----
+
+def of(place, job):
+    return [event for event in place.events() if event["job"]["name"] == job]
+
+
+def test_start_and_finish_a_step(place, schema_judge, workdir):
+    run = place.begin()
+    started = place("start", "--step", "train", "--seq", "7", "--task-id", "77", "-i", "raw.csv", "-o", "model.bin", "--param", "a=b",
+                    "--tag", "c=d", "--group", "e=f", "--export", "--", "./train", "--password=hunter2", check=0)
+    told = dict(re.findall(r"^export (\w+)='(.*)'$", started.stdout, re.M))
+    folder = run / "steps/007_train/attempt-1"
+    assert told["LINEAGE_ATTEMPT_DIR"] == str(folder) and tree(folder) == ["claim.json", "started.json"]
+    place("run", "--job", "child", "--", "true", check=0, **told)
+    (place.files / "model.bin").write_text("m")
+    (place.files / "more.bin").write_text("n")
+    elsewhere = subprocess.run([place.lineage, "finish", "--step", "train", "--seq", "7", "-o", str(place.files / "more.bin"), "--status", "0"],
+                               env=place.env, cwd=workdir, capture_output=True, text=True, check=False, timeout=60)
+    assert elsewhere.returncode == 0, elsewhere.stderr
+    [receipt, claim] = judge(schema_judge, folder / "receipt.json", folder / "claim.json")
+    for member in ("task_id", "command", "parameters", "tags", "groups", "started_at", "openlineage", "previous"):
+        assert receipt[member] == claim[member], member
+    assert receipt["command"]["argv"] == ["./train", "--password=[redacted]"]
+    assert [each["sha256"] for each in receipt["outputs"]] == [sha256(place.files / name) for name in ("model.bin", "more.bin")]
+    assert receipt["inputs"][0]["sha256"] == sha256(place.files / "raw.csv")
+    start, end = of(place, "train")
+    assert (start["eventType"], end["eventType"]) == ("START", "COMPLETE")
+    assert start["run"]["facets"]["parent"] == end["run"]["facets"]["parent"]
+    assert end["run"]["runId"] == receipt["openlineage"]["run_id"]
+    assert [each["name"] for each in start["inputs"]] == [each["name"] for each in end["inputs"]]
+    assert of(place, "child")[0]["run"]["facets"]["parent"]["run"]["runId"] == start["run"]["runId"]
+    assert "ended already" in place("finish", "--step", "train", "--seq", "7", check=1).stderr
+    assert place("finish", "--if-open", "--step", "train", "--seq", "7", check=0).stderr == ""
+    place("verify", "--files", check=0)
+    assert len(of(place, "train")) == 2
+
+
+def test_start_and_finish_a_job_without_a_step(place):
+    words = ["--run-id", "4711", "--system", "slurm:a", "--state", "noted"]
+    place("start", *words, "--job", "night", "--namespace", "cluster", "--input", "raw.csv", "--hash-limit", "0", "--quiet", check=0,
+          OPENLINEAGE_PARENT_ID=CALLER)
+    assert len(list((place.files / "noted").iterdir())) == 1
+    assert "was started before" in place("start", *words, "--job", "night", check=1).stderr
+    place("finish", *words, "--status", "3", "--hash-limit", "1KiB", "--output", "raw.csv", "--quiet", check=0)
+    assert list((place.files / "noted").iterdir()) == []
+    start, end = of(place, "night")
+    assert end["eventType"] == "FAIL" and end["run"]["runId"] == start["run"]["runId"] and end["job"]["namespace"] == "cluster"
+    assert end["run"]["facets"]["parent"]["run"]["runId"] == CALLER.rsplit("/", 1)[1]
+    assert "was not started" in place("finish", *words, check=3).stderr
+    place("finish", *words, "--if-open", check=0)
+    assert len(of(place, "night")) == 2 and not (place.files / "runs").exists()
+
+
+@pytest.mark.parametrize("words, status", [([], "COMPLETE"), (["--fail"], "FAIL"), (["--abort"], "ABORT"), (["--abort", "--status", "143"], "ABORT")],
+                         ids=str)
+def test_finish_how_it_ended(place, words, status):
+    run = place.begin()
+    for attempt in ("1", "2"):
+        place("start", "--step", "s", "--attempt", attempt, "--runs", "runs", check=0)
+    place("finish", "--step", "s", "--attempt", "1", "--runs", "runs", *words, check=0)
+    assert read(run / "steps/s/attempt-1/receipt.json")["status"] == status == of(place, "s")[-1]["eventType"]
+    place("finish", check=0, LINEAGE_STEP="s")
+    assert read(run / "steps/s/attempt-2/receipt.json")["status"] == "COMPLETE"
+
+
+def test_of_many_that_finish_one_does(place):
+    run = place.begin()
+    for words in (["--step", "s"], ["--run-id", "1", "--job", "s"]):
+        place("start", *words, check=0)
+        those = [subprocess.Popen([place.lineage, "finish", "--if-open", *words[:2]], env=place.env, cwd=place.files) for _ in range(8)]
+        assert [each.wait(timeout=60) for each in those] == [0] * 8
+    assert sorted(event["eventType"] for event in of(place, "s")) == ["COMPLETE", "COMPLETE", "START", "START"]
+    assert (run / "steps/s/attempt-1/receipt.json").exists()
+
+
+@pytest.mark.parametrize("words, problem", [
+    (["start"], "expected --run-id or --step"), (["start", "--step", "s"], "LINEAGE_RUN_ID is not set"),
+    (["start", "--run-id", "1"], "what is it?"), (["start", "--run-id", "1", "--job", "j", "--seq", "1"], "need --step"),
+    (["finish"], "expected --run-id or --step"), (["finish", "--step", "s"], "LINEAGE_RUN_ID is not set"),
+    (["finish", "--run-id", "1", "--status", "x"], "expected 0 to 255"), (["finish", "--run-id", "1", "more"], "no argument is expected"),
+], ids=str)
+def test_start_and_finish_refuse(place, words, problem):
+    assert problem in place(*words, check=2).stderr
+    assert place.events() == []
+
+
+# ---- contrib/slurm ----
+
+def slurm(place, script, **more):
+    path = procs.REPO / "contrib/slurm" / script
+    return subprocess.Popen([path], cwd=place.files, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+                            env={**place.env, "SLURM_JOB_ID": "4711", "SLURM_CLUSTER_NAME": "alpha", "SLURM_JOB_NAME": "night",
+                                 "SLURM_JOB_USER": "ada", "LINEAGE_STATE": str(place.files / "noted"), **more})
+
+
+@pytest.mark.parametrize("code, event", [("0:0", "COMPLETE"), ("3:0", "FAIL"), ("0:9", "ABORT")])
+def test_slurm_prolog_and_epilog(place, code, event):
+    for script, more in [("prolog.sh", {}), ("epilog.sh", {"SLURM_JOB_EXIT_CODE2": code}), ("epilog.sh", {"SLURM_JOB_EXIT_CODE2": code})]:
+        done = slurm(place, script, **more)
+        assert (*done.communicate(timeout=60), done.returncode) == ("", "", 0)
+    start, end = of(place, "night")
+    assert (start["eventType"], end["eventType"], start["job"]["namespace"]) == ("START", event, "slurm.alpha")
+    assert {"key": "user", "value": "ada", "source": "USER"} in start["run"]["facets"]["tags"]["tags"]
+
+
+@pytest.mark.parametrize("train, status", [("cp clean.csv model.bin", "COMPLETE"), ("false", "FAIL"), (None, "ABORT")])
+def test_slurm_job(place, wait_until, train, status):
+    run = place.begin()
+    (place.files / "data.csv").write_text("b\na\n")
+    job = slurm(place, "job.sh", TRAIN=train or "sleep 300")
+    if train is None:
+        wait_until(lambda: len(of(place, "prepare")) == 2)
+        job.terminate()
+    job.wait(timeout=60)
+    os.killpg(job.pid, signal.SIGKILL) if train is None else None
+    receipt = read(run / "steps/train/attempt-1/receipt.json")
+    assert (receipt["status"], receipt["task_id"]) == (status, "4711")
+    again = slurm(place, "job.sh", TRAIN="cp clean.csv model.bin", SLURM_RESTART_COUNT="1")
+    assert again.wait(timeout=60) == 0
+    assert read(run / "steps/train/attempt-2/receipt.json")["status"] == "COMPLETE"
+    place("end", check=0)
+    place("verify", "--files", check=0)
