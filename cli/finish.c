@@ -244,7 +244,8 @@ static bool end(const struct finish *f, const struct started *s, struct step *st
 {
     struct run_files files;
     struct receipt_artifact *outputs = NULL;
-    struct step_result result = {.status = f->status,
+    const char *how = f->status != NULL ? f->status : "COMPLETE";
+    struct step_result result = {.status = how,
                                  .exit_code = (int)f->code,
                                  .inputs = s->inputs,
                                  .input_count = s->input_count};
@@ -263,9 +264,9 @@ static bool end(const struct finish *f, const struct started *s, struct step *st
                           (step->is_taken && faccessat(step->attempt.fd, "receipt.json", F_OK,
                                                        AT_SYMLINK_NOFOLLOW) == 0));
     pipeline_emit(run,
-                  strcmp(f->status, "COMPLETE") == 0 ? OL_COMPLETE
-                  : strcmp(f->status, "ABORT") == 0  ? OL_ABORT
-                                                     : OL_FAIL,
+                  strcmp(how, "COMPLETE") == 0 ? OL_COMPLETE
+                  : strcmp(how, "ABORT") == 0  ? OL_ABORT
+                                               : OL_FAIL,
                   0, f->is_quiet);
     free(outputs);
     run_files_release(&files);

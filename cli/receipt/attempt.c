@@ -73,13 +73,26 @@ static ol_status read_last(struct receipt_attempt *a, struct ol_error *err)
     return status;
 }
 
+/* Not synced: a hint for those who come, and after a power cut an older one, or none, will do. */
 static ol_status write_last(const struct receipt_attempt *a, const char *sha256,
                             struct ol_error *err)
 {
-    char line[OL_SHA256_TEXT + RECEIPT_PATH_SIZE + 24];
+    char line[OL_SHA256_TEXT + RECEIPT_PATH_SIZE + 24], name[32];
+    uint32_t random;
+    ol__random(&random, sizeof random);
+    snprintf(name, sizeof name, ".last.%08x.tmp", random);
     int size = snprintf(line, sizeof line, "%s  %s/receipt.json\n", sha256, a->place);
-    return receipt_put(a->folder->fd, "last",
-                       (struct ol__span){.data = line, .size = size > 0 ? (size_t)size : 0}, err);
+    int fd =
+        openat(a->folder->fd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0666);
+    if (fd < 0)
+        return ol__error_set_errno(err, errno, "'last'");
+    ol_status status = ol__fs_write_at(&ol__fs_real, fd, line, size > 0 ? (size_t)size : 0, 0, err);
+    close(fd);
+    if (status == OL_OK && renameat(a->folder->fd, name, a->folder->fd, "last") != 0)
+        status = ol__error_set_errno(err, errno, "'last': rename");
+    if (status != OL_OK)
+        OL_IGNORE(unlinkat(a->folder->fd, name, 0) != 0, "names like it mean nothing");
+    return status;
 }
 
 /* ---- taking ---- */
@@ -166,7 +179,8 @@ ol_status receipt_attempt_take(const struct receipt_folder *folder, const char *
     ol_status status = name_step(folder, step, seq, ret, err);
     if (status != OL_OK)
         return status;
-    if (mkdirat(folder->fd, ret->place, 0777) != 0 && errno != EEXIST)
+    ret->is_first = mkdirat(folder->fd, ret->place, 0777) == 0;
+    if (!ret->is_first && errno != EEXIST)
         status = ol__error_set_errno(err, errno, "folder '%s'", ret->place);
     if (status == OL_OK) {
         ret->step_fd =
@@ -243,6 +257,17 @@ void receipt_attempt_release(struct receipt_attempt *attempt)
     attempt->fd = attempt->step_fd = -1;
 }
 
+/* The step's folder is found again after a crash. */
+static ol_status sync_steps(const struct receipt_attempt *a, struct ol_error *err)
+{
+    int fd = openat(a->folder->fd, "steps", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    ol_status status =
+        fd < 0 || fsync(fd) != 0 ? ol__error_set_errno(err, errno, "folder 'steps'") : OL_OK;
+    if (fd >= 0)
+        close(fd);
+    return status;
+}
+
 ol_status receipt_attempt_claim(struct receipt_attempt *attempt, struct ol__span json,
                                 struct ol_error *err)
 {
@@ -255,9 +280,9 @@ ol_status receipt_attempt_claim(struct receipt_attempt *attempt, struct ol__span
                           (struct ol__span){.data = text.data, .size = text.size}, err)
             : ol__error_set(err, text.status, "claim.json: %s", ol_status_name(text.status));
     ol__buf_release(&text);
-    if (status == OL_OK && (fsync(attempt->step_fd) != 0 || fsync(attempt->folder->fd) != 0))
+    if (status == OL_OK && fsync(attempt->step_fd) != 0)
         status = ol__error_set_errno(err, errno, "folder '%s'", attempt->place);
-    return status;
+    return status == OL_OK && attempt->is_first ? sync_steps(attempt, err) : status;
 }
 
 /* ---- ending ---- */

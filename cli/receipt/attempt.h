@@ -17,6 +17,7 @@ struct receipt_attempt {
     int64_t seq;                   /**< below 0: none */
     char place[RECEIPT_PATH_SIZE]; /**< "steps/020_render_video/attempt-1" */
     int step_fd, fd;
+    bool is_first;  /**< we made the step's folder, too */
     int64_t number; /**< from 1 */
     char uuid[OL_ID_SIZE];
     char previous_path[RECEIPT_PATH_SIZE]; /**< from the run's folder: what was the last receipt
