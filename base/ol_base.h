@@ -31,11 +31,15 @@
 #define OL_MIN(a, b) OL__PICK(<, a, b, __COUNTER__)
 #define OL_MAX(a, b) OL__PICK(>, a, b, __COUNTER__)
 #define OL__PICK(op, a, b, n) OL__PICK_OF(op, a, b, n)
+#ifndef __cppcheck__
 #define OL__PICK_OF(op, a, b, n)                                                                   \
     (__extension__({                                                                               \
         __typeof__(1 ? (a) : (b)) ol__x##n = (a), ol__y##n = (b);                                  \
         ol__x##n op ol__y##n ? ol__x##n : ol__y##n;                                                \
     }))
+#else /* it does not read such expressions */
+#define OL__PICK_OF(op, a, b, n) ((a)op(b) ? (a) : (b))
+#endif
 
 /** Ignore a result on purpose; @p why is for the reader. */
 #define OL_IGNORE(call, why)                                                                       \
