@@ -51,29 +51,20 @@ said = json.load(open(answer))["choices"][0]["message"]["content"]
 json.dump({"video": hashlib.sha256(open(video, "rb").read()).hexdigest(), "description": said}, open(kept, "w"))
 """
 
-# A step that has a winner is not run again.
+# Whoever starts it again goes on: what was done with the same command and the same bytes is not done again.
 PIPELINE = r"""
 set -eu
-: "${LINEAGE_RUN_ID:=$(lineage begin --pipeline video --param scene=harbour --tag team=media --group show=7)}"
-export LINEAGE_RUN_ID
-echo "$LINEAGE_RUN_ID"
-steps=$LINEAGE_RUNS/$LINEAGE_RUN_ID/steps
-
-[ -e "$steps/010_fetch_images/receipt.json" ] ||
-    lineage run --step fetch_images --seq 10 --task-id fetch-1 --param seed=3 -o images -- python3 fetch.py images 3
-[ -e "$steps/020_render_video/receipt.json" ] ||
-    lineage run --step render_video --seq 20 --task-id render-1 -i images -o video.y4m -- python3 render.py images video.y4m 1
-CALL
-[ -e "$steps/040_persist/receipt.json" ] ||
-    lineage run --step persist --seq 40 --task-id persist-1 -i video.y4m -i answer.json -o kept.json -- \
-        python3 persist.py video.y4m answer.json kept.json
-lineage end
-"""
-
-CALL = r"""
-[ -e "$steps/030_describe/receipt.json" ] ||
+eval "$(lineage begin --resume last --export 2>/dev/null || lineage begin --export --pipeline video --param scene=harbour \
+    --tag team=media --group show=7 --input request=request.json)"
+lineage run --if-needed --step fetch_images --seq 10 --task-id fetch-1 --param seed=3 -o images -- python3 fetch.py images 3
+lineage run --if-needed --step render_video --seq 20 --task-id render-1 -i images -o video.y4m -- \
+    python3 render.py images video.y4m 1
+[ -e "$LINEAGE_RUNS/$LINEAGE_RUN_ID/steps/030_describe/receipt.json" ] ||
     lineage call --provider openai --step describe --seq 30 --task-id describe-1 --cacert "$MODEL_CA" --key-env MODEL_KEY \
         -o answer.json "$MODEL_URL/v1/chat/completions" @request.json
+lineage run --if-needed --step persist --seq 40 --task-id persist-1 -i video.y4m -i answer.json -o kept.json -- \
+    python3 persist.py video.y4m answer.json kept.json
+lineage end
 """
 
 
@@ -97,7 +88,7 @@ class Shop:
         self.runner, self.files, self.runs = runner, directory / "shop", directory / "runs"
         self.files.mkdir()
         for name, text in (("fetch.py", FETCH), ("render.py", RENDER), ("persist.py", PERSIST),
-                           ("pipeline", PIPELINE.replace("CALL", CALL.strip()))):
+                           ("pipeline", PIPELINE)):
             (self.files / name).write_text(text)
         self.prompt = "What is to be seen in the harbour?"
         (self.files / "request.json").write_text(json.dumps(
@@ -195,7 +186,7 @@ def attempt(step, number, *more):
 
 
 LISTING = sorted([
-    "last", "manifest.json", "seal.json",
+    "last", "manifest.json", "seal.json", "inputs/request.json",
     *attempt("010_fetch_images", 1, "receipt.json"), "steps/010_fetch_images/receipt.json",
     *attempt("020_render_video", 1, "render.log"),  # killed
     *attempt("020_render_video", 2, "receipt.json", "render.log"), *attempt("020_render_video", 3, "receipt.json", "render.log"),
@@ -212,7 +203,7 @@ def test_the_folder(shop, models, schema_judge, wait_until):
     assert tree(run) == LISTING
     values = {path: read(run / path) for path in LISTING if path.endswith(".json") and "schema" in read(run / path)}
     assert len(values) == len([path for path in LISTING if path.endswith(
-        ("manifest.json", "claim.json", "receipt.json", "seal.json"))])
+        ("manifest.json", "claim.json", "receipt.json", "seal.json", "inputs/request.json"))])
     judged = schema_judge(procs.REPO / "spec/schemas", [[value["schema"], value] for value in values.values()])
     assert judged == [[] for _ in values]
     figures = json.loads(shop("lineage", "verify", "--json").stdout)
@@ -264,11 +255,13 @@ def test_events_carry_the_ids_of_the_receipts(shop, models, standin, wait_until)
         receipt = path / "receipt.json"
         attempts[read(path / "claim.json")["openlineage"]["run_id"]] = read(receipt if receipt.exists() else path / "claim.json")
     shop.agent.start()
-    total = 2 + 2 * len(attempts)  # one of them an inferred ABORT
+    total = 4 + 2 * len(attempts)  # the run was resumed twice; one of the attempts' ends is an inferred ABORT
     wait_until(lambda: standin.stats()["posts"] >= total, 60, lambda: str(standin.stats()))
     events = [json.loads(body) for body in standin.stored()]
     assert len(events) == total
     assert {event["run"]["runId"] for event in events} == {root, *attempts}
+    assert [event["eventType"] for event in events if event["run"]["runId"] == root] == [
+        "START", "RUNNING", "RUNNING", "COMPLETE"]
     for run_id, receipt in attempts.items():
         theirs = [event for event in events if event["run"]["runId"] == run_id]
         assert [event["eventType"] for event in theirs] == ["START", ended[receipt.get("status", "ABORT")]]
