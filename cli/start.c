@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 #include "cli.h"
+#include "collect_run.h"
 #include "origin.h"
 #include "pipeline.h"
 #include "run_options.h"
@@ -292,6 +293,7 @@ static int start(struct start *s)
     struct step step;
     struct ol_error err = {.message = "lineage is disabled"};
     struct ol_run *run = NULL;
+    struct collect_run collected = {.what = 0};
     int result = CLI_NO;
     step_find(&step, &s->step);
     struct ol_client *client = pipeline_open_client(s->step.job_namespace, &s->step.is_quiet);
@@ -311,6 +313,8 @@ static int start(struct start *s)
                                       OL_MAKE(ol_job_type, .processing_type = "BATCH",
                                               .integration = "LINEAGE", .job_type = "COMMAND")) < 0,
                   "emit reports it");
+        const struct collect_options around = {.what = step.is_taken ? COLLECT_DEFAULT : 0};
+        collect_run_begin(&collected, &around, run, step.is_taken ? step.parts : NULL);
         run_pairs_describe(s->step.parameters, s->step.tags, s->step.groups, run);
         s->files.runs = step.runs;
         run_files_declare(&s->files, run);
@@ -330,6 +334,7 @@ static int start(struct start *s)
     }
     ol_run_free(run);
     step_close(&step, true);
+    collect_run_release(&collected);
     if (client != NULL)
         OL_IGNORE(ol_client_close(client, 0, NULL) < 0, "its events are handed over or were said");
     return result;

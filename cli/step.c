@@ -143,6 +143,43 @@ struct ol_run *step_foresee(struct step *s, struct ol_client *client, struct ol_
     return run;
 }
 
+/* A member of the claim that a receipt has as well. */
+static ol_status take_part(void *arg, const struct ol__json_value *value, struct ol_error *err)
+{
+    struct step *s = arg;
+    bool is_whole = value->type != OL_JSON_OBJECT && value->type != OL_JSON_ARRAY;
+    (void)err;
+    for (int i = 0; value->depth == 1 && is_whole && i < RECEIPT_PARTS; i++)
+        if (ol__span_equal(value->path[0].key,
+                           ol__span_text(receipt_part_name((enum receipt_part)i))))
+            s->parts[i] = (struct ol__span){.data = s->claim.data + value->begin,
+                                            .size = value->end - value->begin};
+    return OL_OK;
+}
+
+/* What was found around the beginning is what there is to say of it at the end. */
+static void read_claim(struct step *s)
+{
+    struct ol__buf text;
+    struct ol__json_reader *reader = NULL;
+    ol__buf_init(&text, RECEIPT_FILE_MAX);
+    ol__buf_init(&s->claim, RECEIPT_FILE_MAX);
+    ol_status status = receipt_get(s->attempt.fd, "claim.json", &text, NULL, NULL);
+    if (status == OL_OK)
+        status = ol__json_reader_new(&reader, NULL);
+    struct ol__span json = {.data = text.data, .size = text.size};
+    if (status == OL_OK) /* parts stand on one line */
+        status = ol__json_minify(reader, json, NULL, &s->claim, NULL);
+    json = (struct ol__span){.data = s->claim.data, .size = s->claim.size};
+    if (status == OL_OK)
+        status = ol__json_read(reader, json, NULL, take_part, s, NULL);
+    if (status != OL_OK)
+        trouble(s, "step '%s': what stands in the claim is not repeated: %s", s->options.name,
+                ol__status_name(status));
+    ol__json_reader_free(reader);
+    ol__buf_release(&text);
+}
+
 struct ol_run *step_reopen(struct step *s, struct ol_client *client, struct ol_error *err)
 {
     struct ol_run *run = NULL;
@@ -153,6 +190,8 @@ struct ol_run *step_reopen(struct step *s, struct ol_client *client, struct ol_e
         status = receipt_attempt_open(&s->folder, s->options.name, s->options.seq,
                                       s->options.attempt, &s->attempt, err);
     s->is_taken = status == OL_OK;
+    if (s->is_taken)
+        read_claim(s);
     s->started_ms = s->options.started_ms;
     snprintf(s->task_id, sizeof s->task_id, "%s",
              s->options.task_id != NULL ? s->options.task_id : "");
@@ -400,5 +439,6 @@ void step_close(struct step *s, bool is_success)
     receipt_folder_close(&s->folder);
     free(s->runs);
     free(s->cwd);
+    ol__buf_release(&s->claim);
     *s = (struct step){.folder = {.fd = -1}};
 }

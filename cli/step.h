@@ -68,6 +68,7 @@ struct step {
     char *cwd;         /**< owned */
     int64_t started_ms, started_us;
     struct ol__span parts[RECEIPT_PARTS]; /**< set by others; borrowed until step_close() */
+    struct ol__buf claim;                 /**< of an attempt that was reopened: its parts */
 };
 
 /** Before the client is opened: find the run, and make it the parent of what is emitted, unless the
@@ -80,8 +81,8 @@ struct ol_run *step_begin(struct step *s, struct ol_client *client, struct ol_er
  * emitted. */
 struct ol_run *step_foresee(struct step *s, struct ol_client *client, struct ol_error *err);
 /** In the place of step_begin(): go on with attempt `options.attempt`, which another process began
- * with `is_detached`. `options.started_ms` is when. @return as step_begin(); is_taken tells whether
- * the attempt is there. */
+ * with `is_detached`. `options.started_ms` is when. `parts` are those of its claim. @return as
+ * step_begin(); is_taken tells whether the attempt is there. */
 struct ol_run *step_reopen(struct step *s, struct ol_client *client, struct ol_error *err);
 /** What the claim says, on one line. */
 void step_write_claim(const struct step *s, const struct ol_run *run, struct ol__buf *out);

@@ -17,6 +17,7 @@
 #include "body.h"
 #include "call.h"
 #include "cli.h"
+#include "collect_run.h"
 #include "json_write.h"
 #include "pipeline.h"
 #include "times.h"
@@ -46,6 +47,7 @@ try {
     char output_sha256[OL_SHA256_TEXT + 1];
     char *output_path; /* owned; absolute */
     struct ol__buf part;
+    struct collect_run collected;
 };
 
 static struct ol__span span_of(const struct ol__buf *buf)
@@ -574,12 +576,16 @@ void try_once(struct call *call, int64_t number, int64_t waited_ms, struct try_r
     ol__buf_init(&t.body, CALL_REQUEST_MAX);
     ol__buf_init(&t.answer, call->options->answer_max);
     begin(&t);
+    const struct collect_options around = {.what = call->step.is_taken ? COLLECT_DEFAULT : 0};
+    collect_run_begin(&t.collected, &around, t.run, call->step.is_taken ? call->step.parts : NULL);
     pipeline_emit(t.run, OL_START, 0, call->options->is_quiet);
     step_claim(&call->step, t.run);
     if (exchange(&t, ret))
         received(&t, ret);
     finish(&t, number, waited_ms, ret);
     report(&t, number, ret);
+    memset(call->step.parts, 0, sizeof call->step.parts); /* they were borrowed */
+    collect_run_release(&t.collected);
     ol_call_free(t.ai);
     ol_run_free(t.run);
     ol__buf_release(&t.body);

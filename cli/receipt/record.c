@@ -225,7 +225,7 @@ static void write_choice(struct ol__json_writer *w, const struct receipt *r,
     ol__json_end_object(w);
 }
 
-static void write_parts(struct ol__json_writer *w, const struct receipt *r)
+const char *receipt_part_name(enum receipt_part part)
 {
     static const char *const keys[RECEIPT_PARTS] = {
         [RECEIPT_METRICS] = "metrics",
@@ -241,10 +241,15 @@ static void write_parts(struct ol__json_writer *w, const struct receipt *r)
         [RECEIPT_CALLS] = "calls",
         [RECEIPT_KEPT] = "kept",
     };
+    return keys[part];
+}
+
+static void write_parts(struct ol__json_writer *w, const struct receipt *r)
+{
     for (int i = 0; i < RECEIPT_PARTS; i++) {
         if (r->parts[i].size == 0)
             continue;
-        ol__json_key(w, keys[i]);
+        ol__json_key(w, receipt_part_name((enum receipt_part)i));
         ol__json_raw(w, r->parts[i]);
     }
 }

@@ -85,6 +85,8 @@ enum receipt_part {
     RECEIPT_KEPT,            /**< array: path, sha256, size of what stands in objects/ (R11) */
     RECEIPT_PARTS
 };
+/** The member's key; static text. */
+const char *receipt_part_name(enum receipt_part part);
 
 struct receipt {
     const struct receipt_attempt *attempt;

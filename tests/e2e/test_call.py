@@ -118,6 +118,8 @@ def test_four_providers(place, provider, path, answer, header, request_id, respo
     assert call["request_sha256"] == hashlib.sha256(sent["body"]).hexdigest()
     assert call["response_sha256"] == hashlib.sha256(answer().body).hexdigest()
     assert call["url"] == server.url + path
+    assert receipt["machine"]["kernel"] == "Linux " + os.uname().release
+    assert read(place.folder() / "claim.json")["machine"] == receipt["machine"]
     assert (call["end"], call["try"], call["status_code"]) == ("answered", 1, 200)
     assert tree(place.folder()) == ["claim.json", "receipt.json", "request.json", "response.json"]
 

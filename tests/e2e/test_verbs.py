@@ -376,13 +376,15 @@ def test_start_and_finish_a_step(place, schema_judge, workdir):
                                env=place.env, cwd=workdir, capture_output=True, text=True, check=False, timeout=60)
     assert elsewhere.returncode == 0, elsewhere.stderr
     [receipt, claim] = judge(schema_judge, folder / "receipt.json", folder / "claim.json")
-    for member in ("task_id", "command", "parameters", "tags", "groups", "started_at", "openlineage", "previous"):
+    # "machine" was found at the start: the end, maybe elsewhere, repeats it
+    for member in ("task_id", "command", "parameters", "tags", "groups", "started_at", "openlineage", "previous", "machine"):
         assert receipt[member] == claim[member], member
     assert receipt["command"]["argv"] == ["./train", "--password=[redacted]"]
     assert [each["sha256"] for each in receipt["outputs"]] == [sha256(place.files / name) for name in ("model.bin", "more.bin")]
     assert receipt["inputs"][0]["sha256"] == sha256(place.files / "raw.csv")
     start, end = of(place, "train")
     assert (start["eventType"], end["eventType"]) == ("START", "COMPLETE")
+    assert start["run"]["facets"]["lineaged_machine"]["kernel"] == receipt["machine"]["kernel"]
     assert start["run"]["facets"]["parent"] == end["run"]["facets"]["parent"]
     assert end["run"]["runId"] == receipt["openlineage"]["run_id"]
     assert [each["name"] for each in start["inputs"]] == [each["name"] for each in end["inputs"]]
