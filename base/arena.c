@@ -52,6 +52,8 @@ void *ol__arena_alloc(struct ol__arena *arena, size_t size)
 void *ol__arena_grow(struct ol__arena *arena, void *old, size_t old_size, size_t size)
 {
     size_t have = (old_size + ALIGN - 1) / ALIGN * ALIGN;
+    if (old == NULL)
+        return ol__arena_alloc(arena, size);
     if (size <= have)
         return old;
     if (size > SIZE_MAX / 4)

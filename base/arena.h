@@ -21,7 +21,8 @@ struct ol__arena_mark {
 /** @p size bytes, aligned for anything, not zeroed; NULL: out of memory. A zeroed arena is a fresh
  * one. */
 void *ol__arena_alloc(struct ol__arena *arena, size_t size);
-/** Grow the block at @p old, of @p old_size, maybe elsewhere; in place if it was the last. NULL:
+/** Grow the block at @p old (NULL: there is none), of @p old_size, maybe elsewhere; in place if it
+ * was the last. NULL:
  * out of memory, @p old is as it was. */
 void *ol__arena_grow(struct ol__arena *arena, void *old, size_t old_size, size_t size);
 struct ol__arena_mark ol__arena_here(const struct ol__arena *arena);

@@ -128,6 +128,8 @@ def below(pids):
 
 def test_some_of_eight_are_killed(crowd, wait_until):
     """SIGKILL at random moments of `lineage run`, never of the workers."""
+    # Whoever is killed while it looks for leaks at its end could not finish that.
+    crowd.env["ASAN_OPTIONS"] = os.environ.get("ASAN_OPTIONS", "") + ":detect_leaks=0"
     run = crowd.begin()
     chance = random.Random(6)
     workers = crowd.start(40, 30)
