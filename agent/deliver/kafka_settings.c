@@ -137,7 +137,7 @@ static ol_status set_properties(const struct kafka_settings *s, rd_kafka_conf_t 
 static const char *path_of(const char *item)
 {
     static const char location[] = ".location=";
-    struct property p;
+    struct property p = {.value = NULL};
     if (parse(item, 0, &p, NULL) != OL_OK)
         return NULL;
     if (p.source == FROM_FILE)

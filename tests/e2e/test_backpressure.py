@@ -123,7 +123,7 @@ def test_backlog_costs_no_memory(runner, built, workdir, standin, start_standin,
     wait_until(lambda: agent.status()["routes"][2]["waiting"] == 0, 60, lambda: str(agent.status()))
     check_calm(agent, "one sink hangs, one is slow")
     routes = agent.status()["routes"]
-    assert routes[0]["waiting"] >= number - 1 and number - 2000 < routes[1]["waiting"]
+    assert routes[0]["waiting"] >= number - 1 and number // 2 < routes[1]["waiting"]
     assert agent.admin("/healthz")[0] == 200, "events are taken all the same"
     standin.release()
     agent.kill()
