@@ -289,7 +289,7 @@ static void what_is_hashed(void **state)
     ol_call_request_body(call, "half", 4);
     ol_call_request_restart(call); /* sent again from its start */
     ol_call_request_body(call, PROMPT, 10);
-    ol_call_request_body(call, PROMPT + 10, strlen(PROMPT) - 10);
+    ol_call_request_body(call, &PROMPT[10], strlen(PROMPT) - 10);
     ol_call_request_redacted(call, "[redacted]", 10);
     ol_call_prompt_rendered(call, "who did it?", 11);
     ol_call_response_body(call, "of the first try", 16);
