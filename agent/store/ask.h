@@ -2,9 +2,9 @@
 #ifndef STORE_ASK_H
 #define STORE_ASK_H
 /** @file
- * What the questions share: ask.c finds the subject and writes jobs, runs and datasets as JSON;
- * ask_edges.c finds writers and readers of a dataset; ask_graph.c walks; ask_rows.c lists and
- * shows. Whatever the asking uid may not see is not there.
+ * What the questions share: ask_subject.c finds the subject, ask.c reads and writes jobs, runs and
+ * datasets as JSON; ask_edges.c finds writers and readers of a dataset; ask_graph.c walks;
+ * ask_rows.c lists and shows. Whatever the asking uid may not see is not there.
  */
 #include "db.h"
 #include "json_write.h"
@@ -73,6 +73,8 @@ OL_NODISCARD ol_status ask_begin(struct ask *ask, struct store *store,
 /** @p status, or what befell the document's buffer. */
 ol_status ask_end(struct ask *ask, ol_status status);
 OL_NODISCARD ol_status ask_resolve(struct ask *ask);
+/** OL_NOT_FOUND, and in the error what was asked for. */
+ol_status ask_not_found(const struct ask *ask);
 /** Member "subject"; with all that was tried if nothing was found. */
 OL_NODISCARD ol_status ask_write_subject(struct ask *ask);
 

@@ -233,8 +233,7 @@ static ol_status find_side(struct ask *ask, const char *key, const char *subject
         status = run_of(ask, ret);
     ask->question = before;
     if (status == OL_OK && found == OL_NOT_FOUND)
-        return ol__error_set(ask->err, OL_NOT_FOUND, "nothing is recorded under '%.*s'",
-                             (int)OL_MIN(ask->raw.size, 150u), ask->raw.data);
+        return ask_not_found(ask);
     return status;
 }
 

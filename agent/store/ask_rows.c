@@ -14,12 +14,6 @@ static ol_status invalid(struct ol_error *err)
     return ol__error_set(err, OL_INVALID, "a question needs a subject, and no number below 0");
 }
 
-static ol_status not_found(const struct ask *ask)
-{
-    return ol__error_set(ask->err, OL_NOT_FOUND, "nothing is recorded under '%.*s'",
-                         (int)OL_MIN(ask->raw.size, 150u), ask->raw.data);
-}
-
 /* ---- runs ---- */
 
 struct run_list {
@@ -472,7 +466,7 @@ ol_status store_show(struct store *store, const struct store_question *question,
     if (status == OL_OK)
         ol__json_end_object(&ask.json);
     status = ask_end(&ask, status);
-    return status == OL_OK && found == OL_NOT_FOUND ? not_found(&ask) : status;
+    return status == OL_OK && found == OL_NOT_FOUND ? ask_not_found(&ask) : status;
 }
 
 /* ---- events ---- */
@@ -507,5 +501,5 @@ ol_status store_events(struct store *store, const struct store_question *questio
         status = status == OL_END ? OL_OK : status;
     }
     status = ask_end(&ask, status);
-    return status == OL_NOT_FOUND ? not_found(&ask) : status;
+    return status == OL_NOT_FOUND ? ask_not_found(&ask) : status;
 }
