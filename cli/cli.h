@@ -116,10 +116,10 @@ OL_NODISCARD ol_status cli_answer_read(int status, struct ol__span body, struct 
 
 /* ---- offline.c: without an agent ---- */
 struct store_question;
-enum ask_verb { ASK_WHY, ASK_IMPACT, ASK_DIFF, ASK_RUNS, ASK_SHOW, ASK_EVENTS };
+struct store_verb;
 /** Let `lineaged --once` take in what waits, then ask the store file. @return as store_why() and
- * its like. */
-OL_NODISCARD ol_status offline_ask(struct place *place, enum ask_verb verb,
+ * its like; OL_NOT_FOUND with nothing in @p out: there is no store. */
+OL_NODISCARD ol_status offline_ask(struct place *place, const struct store_verb *verb,
                                    const struct store_question *question, struct ol__buf *out,
                                    struct ol_error *err);
 #endif

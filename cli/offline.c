@@ -109,14 +109,10 @@ out:
         close(errors);
 }
 
-ol_status offline_ask(struct place *place, enum ask_verb verb,
+ol_status offline_ask(struct place *place, const struct store_verb *verb,
                       const struct store_question *question, struct ol__buf *out,
                       struct ol_error *err)
 {
-    typedef ol_status ask_function(struct store *, const struct store_question *, struct ol__buf *,
-                                   struct ol_error *);
-    static ask_function *const questions[] = {store_why,  store_impact, store_diff,
-                                              store_runs, store_show,   store_events};
     struct store *store;
     ol_status st = place_configure(place, err);
     if (place->is_system && !place_is_ours(place))
@@ -136,7 +132,7 @@ ol_status offline_ask(struct place *place, enum ask_verb verb,
                              route->path);
     if (st != OL_OK)
         return st;
-    st = questions[verb](store, question, out, err);
+    st = verb->ask(store, question, out, err);
     store_close(store);
     return st;
 }

@@ -53,6 +53,8 @@ OL_NODISCARD ol_status store_expire(struct store *store, int64_t before_ms, int6
 
 /* ---- Questions: each writes one JSON document (SCHEMA.md "Answers") ---- */
 #define STORE_ANY_UID ((int64_t)-1)
+#define STORE_DEPTH_MAX 10000
+#define STORE_LIMIT_MAX 1000000
 struct store_question {
     const char *subject; /**< dataset name, NAMESPACE + name as URI, file path, job, run id */
     const char *content; /**< version of the subject: "sha256:<hex>" of a local file, or what its
@@ -65,6 +67,26 @@ struct store_question {
     const char *other;         /**< diff: the second subject */
     const char *other_content; /**< and its content, as above */
 };
+/** Set the parameter @p key (question.c has the table) to @p value, which is borrowed. @return
+ * OL_OK; OL_NOT_FOUND: no question has such a parameter; OL_INVALID: err says what was expected. */
+OL_NODISCARD ol_status store_question_set(struct store_question *question, const char *key,
+                                          const char *value, struct ol_error *err);
+/** The parameters one after the other; NULL: no more. */
+const char *store_question_key(size_t index);
+
+typedef ol_status store_function(struct store *store, const struct store_question *question,
+                                 struct ol__buf *out, struct ol_error *err);
+struct store_verb {
+    const char *name; /**< "why": /v1/why at the agent's socket */
+    store_function *ask;
+    const char *type; /**< media type of the answer */
+    bool needs_subject;
+};
+/** The question of that name (verbs.c has the table); NULL: there is none. */
+const struct store_verb *store_verb(const char *name);
+/** The questions one after the other; NULL: no more. */
+const struct store_verb *store_verb_at(size_t index);
+
 /** @return OL_OK; OL_NOT_FOUND: nothing by that name or content (the document says what was tried);
  *  OL_INVALID; OL_IO; OL_NOMEM. */
 OL_NODISCARD ol_status store_why(struct store *store, const struct store_question *question,

@@ -48,18 +48,22 @@ static ol_status note(const char *verb, const struct store_question *question, s
         ol__error_set(err, asked.answer, "cannot");
     return asked.answer;
 }
-#define DOUBLE(verb)                                                                               \
-    ol_status store_##verb(struct store *store OL_UNUSED, const struct store_question *question,   \
-                           struct ol__buf *out, struct ol_error *err)                              \
-    {                                                                                              \
-        return note(#verb, question, out, err);                                                    \
-    }
-DOUBLE(why)
-DOUBLE(diff)
-DOUBLE(impact)
-DOUBLE(runs)
-DOUBLE(show)
-DOUBLE(events)
+static ol_status ask_why(struct store *store OL_UNUSED, const struct store_question *question,
+                         struct ol__buf *out, struct ol_error *err)
+{
+    return note("why", question, out, err);
+}
+static ol_status ask_runs(struct store *store OL_UNUSED, const struct store_question *question,
+                          struct ol__buf *out, struct ol_error *err)
+{
+    return note("runs", question, out, err);
+}
+const struct store_verb *store_verb(const char *name)
+{
+    static const struct store_verb why = {"why", ask_why, "application/json", true};
+    static const struct store_verb runs = {"runs", ask_runs, "application/json", false};
+    return strcmp(name, "why") == 0 ? &why : strcmp(name, "runs") == 0 ? &runs : NULL;
+}
 
 /* Delivery's thread, as far as dead letters go. */
 static struct dead_letters *owned_letters;
@@ -173,11 +177,11 @@ static void questions_that_are_wrong(void **state OL_UNUSED)
         {"/v1/why", "subject=a&limit=99999999999999999999", OL_OK, OL_OK, 400, "limit: expected"},
         {"/v1/nothing", "subject=a", OL_OK, OL_OK, 404, "no such question"},
         {"/nothing", "", OL_OK, OL_OK, 404, "no such path"},
-        {"/v1/show", "subject=a", OL_NOT_FOUND, OL_OK, 404, "no store"},
-        {"/v1/show", "subject=a", OL_CORRUPT, OL_OK, 503, "no store"},
-        {"/v1/show", "subject=a", OL_OK, OL_NOT_FOUND, 404, "{}"},
-        {"/v1/show", "subject=a", OL_OK, OL_INVALID, 400, "cannot"},
-        {"/v1/show", "subject=a", OL_OK, OL_IO, 503, "cannot"},
+        {"/v1/why", "subject=a", OL_NOT_FOUND, OL_OK, 404, "no store"},
+        {"/v1/why", "subject=a", OL_CORRUPT, OL_OK, 503, "no store"},
+        {"/v1/why", "subject=a", OL_OK, OL_NOT_FOUND, 404, "{}"},
+        {"/v1/why", "subject=a", OL_OK, OL_INVALID, 400, "cannot"},
+        {"/v1/why", "subject=a", OL_OK, OL_IO, 503, "cannot"},
     };
     for (size_t i = 0; i < OL_COUNT(cases); i++) {
         asked.open = cases[i].open;
@@ -188,7 +192,7 @@ static void questions_that_are_wrong(void **state OL_UNUSED)
     }
     asked.open = asked.answer = OL_OK;
     ((struct route_config *)f.config.routes.items)[0].type = ROUTE_HTTP;
-    assert_int_equal(ask("/v1/show", "subject=a", 1, false, text, sizeof text), 501);
+    assert_int_equal(ask("/v1/why", "subject=a", 1, false, text, sizeof text), 501);
 }
 
 static void letters_are_their_senders(void **state OL_UNUSED)

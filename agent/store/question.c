@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Parameters of questions as they come from outside: text by name into struct store_question. */
+#include "store.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <stdlib.h>
+
+enum kind { TEXT, NUMBER, FLAG };
+
+/* Every parameter that any question knows, in the order of the alphabet. */
+static const struct parameter {
+    const char *key;
+    enum kind kind;
+    size_t offset; /* in struct store_question */
+    int64_t max;   /* of a number, which is 1 at least */
+} parameters[] = {
+#define AT(member) offsetof(struct store_question, member)
+    {"content", TEXT, AT(content), 0},
+    {"depth", NUMBER, AT(depth), STORE_DEPTH_MAX},
+    {"job", TEXT, AT(job), 0},
+    {"limit", NUMBER, AT(limit), STORE_LIMIT_MAX},
+    {"other", TEXT, AT(other), 0},
+    {"other_content", TEXT, AT(other_content), 0},
+    {"request", FLAG, AT(is_request), 0},
+    {"state", TEXT, AT(state), 0},
+    {"subject", TEXT, AT(subject), 0},
+#undef AT
+};
+
+static ol_status set_number(const struct parameter *p, int64_t *field, const char *value,
+                            struct ol_error *err)
+{
+    char *end;
+    errno = 0;
+    long long number = strtoll(value, &end, 10);
+    if (errno != 0 || value[0] < '0' || value[0] > '9' || *end != '\0' || number < 1 ||
+        number > p->max)
+        return ol__error_set(err, OL_INVALID, "%s: expected a number from 1 to %lld", p->key,
+                             (long long)p->max);
+    *field = number;
+    return OL_OK;
+}
+
+const char *store_question_key(size_t index)
+{
+    return index < OL_COUNT(parameters) ? parameters[index].key : NULL;
+}
+
+ol_status store_question_set(struct store_question *question, const char *key, const char *value,
+                             struct ol_error *err)
+{
+    for (size_t i = 0; i < OL_COUNT(parameters); i++) {
+        const struct parameter *p = &parameters[i];
+        if (strcmp(p->key, key) != 0)
+            continue;
+        void *field = (char *)question + p->offset;
+        if (p->kind == NUMBER)
+            return set_number(p, field, value, err);
+        if (p->kind == FLAG)
+            *(bool *)field = true;
+        else
+            *(const char **)field = value;
+        return OL_OK;
+    }
+    return ol__error_set(err, OL_NOT_FOUND, "no question has a parameter '%.100s'", key);
+}

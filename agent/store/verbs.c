@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Which questions there are: the agent's socket and `lineage` without an agent both look here. */
+#include "store.h"
+
+static const struct store_verb verbs[] = {
+    {"why", store_why, "application/json", true},
+    {"impact", store_impact, "application/json", true},
+    {"diff", store_diff, "application/json", true},
+    {"runs", store_runs, "application/json", false},
+    {"show", store_show, "application/json", true},
+    {"events", store_events, "application/x-ndjson", true},
+};
+
+const struct store_verb *store_verb(const char *name)
+{
+    for (size_t i = 0; i < OL_COUNT(verbs); i++)
+        if (strcmp(verbs[i].name, name) == 0)
+            return &verbs[i];
+    return NULL;
+}
+
+const struct store_verb *store_verb_at(size_t index)
+{
+    return index < OL_COUNT(verbs) ? &verbs[index] : NULL;
+}
