@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 #include "artifact/cache.h"
-#include "artifact/lines.h"
+#include "artifact_lines.h"
 #include "cli.h"
 #include "json_write.h"
 #include "receipt/record.h"

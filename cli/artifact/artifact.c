@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 #include <openlineage/openlineage.h>
-#include "lines.h"
+#include "artifact_lines.h"
 
 static const char manifest_mark[] = "manifest:";
 

@@ -6,7 +6,7 @@
 #include <unistd.h>
 #include "artifact.h"
 #include "json_read.h"
-#include "lines.h"
+#include "artifact_lines.h"
 
 #define PIECE ((size_t)256 << 10)
 

@@ -12,7 +12,7 @@
 #include <unistd.h>
 #include "artifact.h"
 #include "files.h"
-#include "lines.h"
+#include "artifact_lines.h"
 
 #define DEPTH_MAX 256
 #define LIST_MAX ((size_t)256 << 20)

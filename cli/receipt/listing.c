@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 #include <linux/fs.h>
-#include "artifact/lines.h"
+#include "artifact_lines.h"
 #include "ids.h"
 #include "json_write.h"
 #include "times.h"

@@ -5,7 +5,7 @@
  * Members of artifacts: their text stands once in objects/ (spec/RECEIPT.md, R10). Threads: plain
  * functions. Blocks on the file system.
  */
-#include "artifact/lines.h"
+#include "artifact_lines.h"
 #include "object.h"
 #include "record.h"
 

@@ -9,7 +9,7 @@
 #include <unistd.h>
 #include "artifact/artifact.h"
 #include "artifact/cache.h"
-#include "artifact/lines.h"
+#include "artifact_lines.h"
 #include "json_read.h"
 
 #define CHECK(condition)                                                                           \

@@ -17,7 +17,7 @@
 #include <cmocka.h>
 #include "artifact/artifact.h"
 #include "artifact/cache.h"
-#include "artifact/lines.h"
+#include "artifact_lines.h"
 #include "fail_alloc.h"
 #include "json_read.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "lines.h"
+#include "artifact_lines.h"
 
 static bool needs_escape(const char *text)
 {
