@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include "json_doc.h"
+#include "json_write.h"
 #include "run_files.h"
 #include "store.h"
 
@@ -120,6 +121,22 @@ static ol_status to_question(void *arg, const char *key, const char *value)
     return store_question_set(&to->question, key, value, to->err);
 }
 
+/** As the agent says it: the same answer with one and without. */
+static ol_status write_error(const char *message, struct ol__buf *answer)
+{
+    struct ol__json_writer w;
+    ol__json_writer_init(&w, answer);
+    ol__json_begin_object(&w);
+    ol__json_key(&w, "errors");
+    ol__json_begin_array(&w);
+    ol__json_begin_object(&w);
+    ol__json_member_text(&w, "message", message);
+    ol__json_end_object(&w);
+    ol__json_end_array(&w);
+    ol__json_end_object(&w);
+    return answer->status;
+}
+
 static ol_status ask_file(struct place *place, const struct question *q, int *ret_status,
                           struct ol__buf *answer, struct ol_error *err)
 {
@@ -130,6 +147,8 @@ static ol_status ask_file(struct place *place, const struct question *q, int *re
     if (st == OL_OK)
         st = offline_ask(place, verb, &to.question, answer, err);
     *ret_status = st == OL_NOT_FOUND ? 404 : 200;
+    if (st == OL_NOT_FOUND && answer->size == 0 && err->message[0] != '\0')
+        st = write_error(err->message, answer);
     return st == OL_NOT_FOUND && answer->size > 0 ? OL_OK : st;
 }
 
