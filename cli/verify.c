@@ -11,14 +11,15 @@
 #define OUTPUT_MAX ((size_t)256 << 20)
 
 struct output {
-    struct ol__json_writer w;
-    struct ol__buf text;
+    struct ol__json_writer w, gone_w;
+    struct ol__buf text, gone;
     bool is_json;
 };
 
-static void tell(void *arg, const char *path, const char *problem)
+static void tell(void *arg, const char *path, const char *problem, bool is_gone)
 {
     struct output *out = arg;
+    struct ol__json_writer *w = is_gone ? &out->gone_w : &out->w;
     if (!out->is_json) { /* names are other people's: no control characters reach a terminal */
         struct ol__buf line;
         struct pretty p;
@@ -31,10 +32,10 @@ static void tell(void *arg, const char *path, const char *problem)
         ol__buf_release(&line);
         return;
     }
-    ol__json_begin_object(&out->w);
-    ol__json_member_text(&out->w, "path", path);
-    ol__json_member_text(&out->w, "problem", problem);
-    ol__json_end_object(&out->w);
+    ol__json_begin_object(w);
+    ol__json_member_text(w, "path", path);
+    ol__json_member_text(w, "problem", problem);
+    ol__json_end_object(w);
 }
 
 static void print_figures(const struct receipt_folder *folder, const struct receipt_figures *f)
@@ -44,11 +45,19 @@ static void print_figures(const struct receipt_folder *folder, const struct rece
            (long long)f->open, f->is_sealed ? "sealed" : "not sealed");
     if (f->inputs > 0)
         printf("; %lld inputs", (long long)f->inputs);
+    if (f->files_in > 0)
+        printf("; %lld inputs read again", (long long)f->files_in);
+    if (f->replaced > 0)
+        printf("; %lld replaced by a later step", (long long)f->replaced);
     if (f->files > 0)
         printf("; %lld outputs read", (long long)f->files);
+    if (f->gone > 0)
+        printf("; %lld gone", (long long)f->gone);
     if (f->unnamed > 0)
         printf("; %lld names that are no UTF-8 are not sealed", (long long)f->unnamed);
-    if (f->problems == 0)
+    if (f->problems == 0 && f->gone > 0)
+        printf("; all that is there is as it was\n");
+    else if (f->problems == 0)
         printf("; all is as it was\n");
     else
         printf("; %lld problems\n", (long long)f->problems);
@@ -57,12 +66,17 @@ static void print_figures(const struct receipt_folder *folder, const struct rece
 static void write_figures(struct output *out, const struct receipt_figures *f)
 {
     ol__json_end_array(&out->w);
+    ol__json_end_array(&out->gone_w);
+    ol__json_key(&out->w, "gone");
+    ol__json_raw(&out->w, (struct ol__span){out->gone.data, out->gone.size});
     ol__json_member_int(&out->w, "attempts", f->attempts);
     ol__json_member_int(&out->w, "steps", f->steps);
     ol__json_member_int(&out->w, "failed", f->failed);
     ol__json_member_int(&out->w, "open", f->open);
     ol__json_member_int(&out->w, "inputs", f->inputs);
+    ol__json_member_int(&out->w, "inputs_read", f->files_in);
     ol__json_member_int(&out->w, "outputs_read", f->files);
+    ol__json_member_int(&out->w, "replaced", f->replaced);
     ol__json_member_int(&out->w, "kept_read", f->kept);
     ol__json_member_int(&out->w, "unnamed", f->unnamed);
     ol__json_member_bool(&out->w, "sealed", f->is_sealed);
@@ -98,13 +112,18 @@ static int parse(int argc, char **argv, struct verify_options *o)
                 "Usage: lineage verify [OPTION]... [RUN_ID]\n"
                 "Check the receipts of a run: the one that LINEAGE_RUN_ID or RUN_ID names.\n"
                 "\n"
-                "      --files              also hash the outputs that are files of this machine\n"
+                "      --files              also hash what the steps read and wrote, as far as it "
+                "is\n"
+                "                           on this machine, members of directories and lists, "
+                "too\n"
                 "      --runs DIR           the runs folder; default: LINEAGE_RUNS, else runs\n"
                 "      --json\n"
                 "  -h, --help\n"
                 "\n"
                 "Exit status: 0 all is as it was; 1 it is not, a line for each file; 2 usage; 3 no "
-                "such run.");
+                "such\n"
+                "run, or, with --files, nothing is wrong but some files are gone, so that nobody "
+                "can say.");
             return -1;
         default:
             return cli_usage("verify", "see the message above");
@@ -131,7 +150,10 @@ int verb_verify(int argc, char **argv)
     if (result != 0)
         return result < 0 ? CLI_YES : result;
     ol__buf_init(&out.text, OUTPUT_MAX);
+    ol__buf_init(&out.gone, OUTPUT_MAX);
     ol__json_writer_init(&out.w, &out.text);
+    ol__json_writer_init(&out.gone_w, &out.gone);
+    ol__json_begin_array(&out.gone_w);
     out.is_json = o.is_json;
     ol_status status = receipt_find_runs(o.runs, &runs, &err);
     if (status == OL_OK)
@@ -146,7 +168,7 @@ int verb_verify(int argc, char **argv)
         status = receipt_check(&folder, o.with_files, tell, &out, &figures, &err);
     if (status == OL_OK && o.is_json) {
         write_figures(&out, &figures);
-        status = out.text.status;
+        status = out.gone.status != OL_OK ? out.gone.status : out.text.status;
         if (status == OL_OK)
             fwrite(out.text.data, 1, out.text.size, stdout);
     } else if (status == OL_OK) {
@@ -155,10 +177,11 @@ int verb_verify(int argc, char **argv)
     if (status == OL_OK && fflush(stdout) != 0)
         status = ol__error_set(&err, OL_IO, "standard output could not be written");
     ol__buf_release(&out.text);
+    ol__buf_release(&out.gone);
     receipt_folder_close(&folder);
     free(runs);
     if (status == OL_OK)
-        return figures.problems == 0 ? CLI_YES : CLI_NO;
+        return figures.problems > 0 ? CLI_NO : figures.gone > 0 ? CLI_NOT_KNOWN : CLI_YES;
     cli_say("%s", err.message);
     return status == OL_INVALID ? CLI_USAGE : status == OL_NOT_FOUND ? CLI_NOT_KNOWN : CLI_NO;
 }

@@ -40,6 +40,16 @@ void artifact_link_add(struct ol__buf *out, const char *name, const char *target
     ol__buf_add_char(out, '\n');
 }
 
+void artifact_mark_add(struct ol__buf *out, const char *mark, const char *name)
+{
+    if (needs_escape(name))
+        ol__buf_add_char(out, '\\');
+    ol__buf_add_text(out, mark);
+    ol__buf_add_text(out, "  ");
+    add_escaped(out, name);
+    ol__buf_add_char(out, '\n');
+}
+
 /* ---- reading ---- */
 
 static bool unescape(struct ol__span text, struct ol__buf *out)

@@ -15,6 +15,8 @@
 void artifact_line_add(struct ol__buf *out, const char *sha256, const char *name);
 /** "link  NAME -> TARGET", escaped as a whole by the same rule. */
 void artifact_link_add(struct ol__buf *out, const char *name, const char *target);
+/** "MARK  NAME", escaped likewise, for what is neither file nor link: "fifo", "socket"... */
+void artifact_mark_add(struct ol__buf *out, const char *mark, const char *name);
 
 struct artifact_line {
     bool is_link;

@@ -8,8 +8,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
+#include "artifact_lines.h"
 #include "attempt.h"
-#include "members.h"
+#include "check_files.h"
 
 struct check {
     const struct receipt_folder *folder;
@@ -32,7 +33,7 @@ static void tell(struct check *c, const char *path, const char *format, ...)
     vsnprintf(problem, sizeof problem, format, args);
     va_end(args);
     c->figures->problems++;
-    c->tell(c->arg, path, problem);
+    c->tell(c->arg, path, problem, false);
 }
 
 /* Somebody says that @p path has hash @p sha256. */
@@ -113,21 +114,8 @@ static bool is_step_folder(const char *folder, const struct json_node *doc)
     return strcmp(folder, expected) == 0;
 }
 
-static ol_status check_output(struct check *c, const char *path, const char *cwd,
-                              const struct json_node *output)
-{
-    char problem[1024];
-    bool is_read;
-    ol_status status = receipt_check_output(c->folder->runs, cwd, output, problem, sizeof problem,
-                                            &is_read, c->err);
-    c->figures->files += is_read ? 1 : 0;
-    if (status == OL_OK && problem[0] != '\0')
-        tell(c, path, "%s", problem);
-    return status;
-}
-
-static ol_status check_winner(struct check *c, const char *path, const char *folder,
-                              const struct receipt_file *file, const struct json_node *doc)
+static void check_winner(struct check *c, const char *path, const char *folder,
+                         const struct receipt_file *file, const struct json_node *doc)
 {
     char other[RECEIPT_PATH_SIZE + 64];
     int64_t attempt = json_get_int(doc, "attempt", 0);
@@ -139,12 +127,6 @@ static ol_status check_winner(struct check *c, const char *path, const char *fol
         tell(c, path, "is not what attempt %lld wrote", (long long)attempt);
     if (json_get(doc, "selected") == NULL)
         tell(c, path, "was not selected by who wrote it");
-    ol_status status = OL_OK;
-    const char *cwd = json_get_text(json_get(doc, "command"), "cwd");
-    const struct json_node *output = json_get_items(doc, "outputs");
-    for (; c->with_files && output != NULL && status == OL_OK; output = output->next)
-        status = check_output(c, path, cwd, output);
-    return status;
 }
 
 static void count_attempt(struct check *c, const char *folder, int64_t attempt, const char *name,
@@ -243,7 +225,7 @@ static ol_status check_file(struct check *c, const struct receipt_file *file)
     if (is_step && attempt > 0)
         count_attempt(c, folder, attempt, name, doc.root);
     else if (is_step)
-        status = check_winner(c, file->path, folder, file, doc.root);
+        check_winner(c, file->path, folder, file, doc.root);
     if (status == OL_OK)
         status = receipt_kept_note(&c->kept, file->path, doc.root, c->err);
     json_doc_release(&doc);
@@ -275,6 +257,36 @@ static bool check_seal_line(struct check *c, const char *text, const struct rece
     return path != NULL;
 }
 
+static const char *find_other(const struct check *c, const char *line)
+{
+    for (size_t i = 0; i < c->listing.other_count; i++)
+        if (strcmp(c->listing.others[i].line, line) == 0)
+            return line;
+    return NULL;
+}
+
+static bool is_in(const struct json_node *lines, const char *text)
+{
+    for (; lines != NULL; lines = lines->next)
+        if (lines->text != NULL && strcmp(lines->text, text) == 0)
+            return true;
+    return false;
+}
+
+/* Links by their targets, FIFOs, sockets and devices by what they are. */
+static void check_others(struct check *c, const struct json_node *seal)
+{
+    const struct json_node *lines = json_get_items(seal, "others");
+    for (const struct json_node *line = lines; line != NULL; line = line->next)
+        if (line->text == NULL || find_other(c, line->text) == NULL)
+            tell(c, "seal.json", "was taken away or changed; the seal knows '%.500s'",
+                 line->text != NULL ? line->text : "");
+    for (size_t i = 0; i < c->listing.other_count; i++)
+        if (!is_in(lines, c->listing.others[i].line))
+            tell(c, c->listing.others[i].path, "came after the seal: '%.500s'",
+                 c->listing.others[i].line);
+}
+
 static ol_status check_seal(struct check *c)
 {
     struct json_doc doc;
@@ -302,6 +314,7 @@ static ol_status check_seal(struct check *c)
         if (!is_sealed[i])
             tell(c, c->listing.items[i].path, "came after the seal");
     }
+    check_others(c, doc.root);
     free(is_sealed);
     json_doc_release(&doc);
     return OL_OK;
@@ -328,6 +341,8 @@ ol_status receipt_check(const struct receipt_folder *folder, bool with_files,
         status = check_file(&c, &c.listing.items[i]);
     if (status == OL_OK)
         status = check_seal(&c);
+    if (status == OL_OK && with_files)
+        status = receipt_files_check(folder, &c.listing, tell_one, arg, ret, err);
     if (status == OL_OK)
         status = receipt_kept_check(&c.kept, folder->runs, tell_one, arg, &ret->kept,
                                     &ret->problems, err);

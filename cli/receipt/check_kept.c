@@ -106,7 +106,7 @@ ol_status receipt_kept_check(struct receipt_kept_list *list, const char *runs,
             continue;
         receipt_object_path(list->items[i].sha256, path + 3);
         ++*problems;
-        tell(arg, path, problem);
+        tell(arg, path, problem, false);
     }
     if (runs_fd >= 0)
         close(runs_fd);

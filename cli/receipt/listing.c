@@ -50,6 +50,64 @@ static ol_status add_file(struct walk *w, int dirfd, const char *name)
     return status;
 }
 
+/* "link  PATH -> TARGET": what it leads to is not looked at. */
+static ol_status write_other(struct walk *w, int dirfd, const char *name, mode_t mode,
+                             struct ol__buf *line)
+{
+    char target[PATH_SIZE];
+    if (!S_ISLNK(mode)) {
+        artifact_mark_add(line,
+                          S_ISFIFO(mode)   ? "fifo"
+                          : S_ISSOCK(mode) ? "socket"
+                                           : "device",
+                          w->path);
+        return line->status;
+    }
+    ssize_t size = readlinkat(dirfd, name, target, sizeof target);
+    if (size < 0)
+        return ol__error_set_errno(w->err, errno, "link '%s'", w->path);
+    if ((size_t)size == sizeof target)
+        return ol__error_set(w->err, OL_TOO_LARGE, "link '%s': its target has more than %d bytes",
+                             w->path, PATH_SIZE - 1);
+    target[size] = '\0';
+    if (ol__utf8_find_bad((struct ol__span){target, (size_t)size}) != (size_t)size)
+        w->listing->unnamed++;
+    else
+        artifact_link_add(line, w->path, target);
+    return line->status;
+}
+
+static ol_status add_other(struct walk *w, int dirfd, const char *name, mode_t mode)
+{
+    struct receipt_listing *l = w->listing;
+    struct ol__buf line;
+    if (l->other_count == FILES_MAX)
+        return ol__error_set(w->err, OL_TOO_LARGE, "'%s': more than %d links", w->path, FILES_MAX);
+    if (l->other_count == l->other_cap) {
+        size_t cap = l->other_cap == 0 ? 16 : l->other_cap * 2;
+        struct receipt_other *others = realloc(l->others, cap * sizeof *others);
+        if (others == NULL)
+            return ol__error_set(w->err, OL_NOMEM, "listing: out of memory");
+        l->others = others;
+        l->other_cap = cap;
+    }
+    ol__buf_init(&line, (size_t)PATH_SIZE * 5);
+    ol_status status = write_other(w, dirfd, name, mode, &line);
+    if (status == OL_OK && line.size > 0) {
+        struct receipt_other other = {.path = strdup(w->path),
+                                      .line = strndup(line.data, line.size - 1)}; /* no newline */
+        if (other.path != NULL && other.line != NULL) {
+            l->others[l->other_count++] = other;
+        } else {
+            free(other.path);
+            free(other.line);
+            status = ol__error_set(w->err, OL_NOMEM, "listing: out of memory");
+        }
+    }
+    ol__buf_release(&line);
+    return status;
+}
+
 static bool is_listed(const char *path, const char *name)
 {
     return name[0] != '.' && strcmp(path, "seal.json") != 0 && strcmp(path, "last") != 0;
@@ -76,6 +134,8 @@ static ol_status walk_entry(struct walk *w, int dirfd, const char *name, int dep
         status = walk_folder(w, dirfd, name, depth + 1);
     else if (S_ISREG(st.st_mode))
         status = add_file(w, dirfd, name);
+    else
+        status = add_other(w, dirfd, name, st.st_mode);
     w->path[used] = '\0';
     return status;
 }
@@ -107,6 +167,11 @@ static int compare(const void *a, const void *b)
     return strcmp(((const struct receipt_file *)a)->path, ((const struct receipt_file *)b)->path);
 }
 
+static int compare_others(const void *a, const void *b)
+{
+    return strcmp(((const struct receipt_other *)a)->path, ((const struct receipt_other *)b)->path);
+}
+
 ol_status receipt_list(const struct receipt_folder *folder, struct receipt_listing *listing,
                        struct ol_error *err)
 {
@@ -115,6 +180,8 @@ ol_status receipt_list(const struct receipt_folder *folder, struct receipt_listi
     ol_status status = walk_folder(&w, folder->fd, ".", 0);
     if (listing->count > 0)
         qsort(listing->items, listing->count, sizeof *listing->items, compare);
+    if (listing->other_count > 0)
+        qsort(listing->others, listing->other_count, sizeof *listing->others, compare_others);
     return status;
 }
 
@@ -122,6 +189,11 @@ void receipt_listing_release(struct receipt_listing *listing)
 {
     for (size_t i = 0; i < listing->count; i++)
         free(listing->items[i].path);
+    for (size_t i = 0; i < listing->other_count; i++) {
+        free(listing->others[i].path);
+        free(listing->others[i].line);
+    }
+    free(listing->others);
     free(listing->items);
     *listing = (struct receipt_listing){0};
 }
@@ -168,6 +240,13 @@ static ol_status write_seal(const struct receipt_folder *folder,
             ol__json_span(&w, (struct ol__span){text.data, text.size - 1}); /* no newline */
     }
     ol__json_end_array(&w);
+    if (listing->other_count > 0) {
+        ol__json_key(&w, "others");
+        ol__json_begin_array(&w);
+        for (size_t i = 0; i < listing->other_count; i++)
+            ol__json_text(&w, listing->others[i].line);
+        ol__json_end_array(&w);
+    }
     ol__json_member_text(&w, "writer", "lineage/" OL_VERSION);
     ol__json_end_object(&w);
     if (line.status == OL_OK)

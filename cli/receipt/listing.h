@@ -11,9 +11,16 @@ struct receipt_file {
     char *path; /**< within the run's folder; owned by the listing */
     char sha256[OL_SHA256_TEXT + 1];
 };
+/** What is neither file nor folder. */
+struct receipt_other {
+    char *path; /**< within the run's folder; owned by the listing */
+    char *line; /**< "link  PATH -> TARGET", "fifo  PATH", escaped as R10 says; owned */
+};
 struct receipt_listing {
     struct receipt_file *items; /**< in byte order of their paths */
     size_t count, cap;
+    struct receipt_other *others; /**< in byte order of their paths */
+    size_t other_count, other_cap;
     size_t unnamed; /**< files and folders whose names are no UTF-8: no JSON can list them */
 };
 /** List what is there now, but for seal.json, `last`, and names that begin with a dot or are no

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What `verify` says of outputs is read anew from the disk: the cache of hashes is not asked. */
+/* What `verify` says of artifacts is read anew from the disk: the cache of hashes is not asked. */
 #include "members.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -42,14 +43,13 @@ ol_status receipt_members_read(const char *runs, const char *sha256, struct ol__
     return status;
 }
 
-/* ---- outputs ---- */
+/* ---- artifacts ---- */
 
 struct output {
     const char *runs, *cwd;
+    const char *side;                    /* "input", "output" */
     const char *path, *sha256, *members; /* as the receipt says */
-    char full[8192];
-    char *problem;
-    size_t size;
+    struct receipt_looked *looked;
 };
 
 OL_PRINTF(2, 3)
@@ -57,8 +57,14 @@ static void tell(const struct output *o, const char *format, ...)
 {
     va_list args;
     va_start(args, format);
-    vsnprintf(o->problem, o->size, format, args);
+    vsnprintf(o->looked->problem, sizeof o->looked->problem, format, args);
     va_end(args);
+}
+
+static bool is_gone(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) != 0 && (errno == ENOENT || errno == ENOTDIR);
 }
 
 /** Where @p name is, into @p out. */
@@ -96,7 +102,7 @@ static ol_status name_member(const struct output *o, const struct artifact *a)
                                         (struct ol__span){a->members.data, a->members.size},
                                         &difference);
     if (status == OL_OK && difference.count > 0)
-        tell(o, "output '%s' was changed: '%.*s'%s", o->full,
+        tell(o, "%s '%s' was changed: '%.*s'%s", o->side, o->looked->full,
              (int)OL_MIN(difference.first.size, 300), difference.first.data,
              difference.count > 1 ? " and others are not what they were" : " is not what it was");
     ol__buf_release(&difference.first);
@@ -109,7 +115,12 @@ static ol_status check_one(const struct output *o)
     struct artifact a;
     size_t budget = ARTIFACT_MEMBERS_MAX;
     struct stat st;
-    ol_status status = artifact_init_path(&a, o->full);
+    if (is_gone(o->looked->full)) {
+        o->looked->is_gone = true;
+        tell(o, "%s '%s' is gone", o->side, o->looked->full);
+        return OL_OK;
+    }
+    ol_status status = artifact_init_path(&a, o->looked->full);
     if (status == OL_OK && stat(o->runs, &st) == 0) {
         a.skip_device = (uint64_t)st.st_dev;
         a.skip_inode = (uint64_t)st.st_ino;
@@ -120,11 +131,12 @@ static ol_status check_one(const struct output *o)
         status = hash_all(&a);
     if (status == OL_OK)
         status = artifact_finish(&a);
+    snprintf(o->looked->sha256, sizeof o->looked->sha256, "%s", status == OL_OK ? a.sha256 : "");
     if (status == OL_OK && a.sha256[0] == '\0')
-        tell(o, "output '%s': %s", o->full, a.reason);
+        tell(o, "%s '%s': %s", o->side, o->looked->full, a.reason);
     else if (status == OL_OK && strcmp(a.sha256, o->sha256) != 0) {
-        tell(o, "output '%s' was changed: its hash is %s, the receipt says %.64s", o->full,
-             a.sha256, o->sha256);
+        tell(o, "%s '%s' was changed: its hash is %s, the receipt says %.64s", o->side,
+             o->looked->full, a.sha256, o->sha256);
         if (a.kind == ARTIFACT_DIRECTORY)
             status = name_member(o, &a);
     }
@@ -138,7 +150,7 @@ static ol_status compare_list(const struct output *o, struct ol__span text, stru
     struct ol__buf space;
     struct artifact_line line;
     struct ol__span rest = text;
-    size_t budget = ARTIFACT_MEMBERS_MAX, changed = 0;
+    size_t budget = ARTIFACT_MEMBERS_MAX, changed = 0, gone = 0;
     char full[8192];
     ol__buf_init(&space, ARTIFACT_TEXT_MAX);
     ol_status status;
@@ -163,10 +175,14 @@ static ol_status compare_list(const struct output *o, struct ol__span text, stru
         status = artifact_line_read(&rest, &space, &line);
         ol__hex(a->sums[i].sha256, OL_SHA256_SIZE, sha256);
         bool is_same = a->sums[i].is_hashed && strcmp(sha256, line.sha256) == 0;
-        if (!is_same && changed++ == 0)
-            tell(o, "output '%s': '%.300s' %s", o->path, a->sums[i].path,
+        bool is_away = !a->sums[i].is_hashed && is_gone(a->sums[i].path);
+        if (is_away && gone++ == 0 && changed == 0)
+            tell(o, "%s '%s': '%.300s' is gone", o->side, o->path, a->sums[i].path);
+        if (!is_same && !is_away && changed++ == 0)
+            tell(o, "%s '%s': '%.300s' %s", o->side, o->path, a->sums[i].path,
                  a->sums[i].is_hashed ? "is not what it was" : a->sums[i].reason);
     }
+    o->looked->is_gone = gone > 0 && changed == 0;
     ol__buf_release(&space);
     return status;
 }
@@ -181,14 +197,14 @@ static ol_status check_list(const struct output *o)
     ol__buf_init(&text, ARTIFACT_TEXT_MAX);
     ol_status status = receipt_members_read(o->runs, o->members, &text, &why);
     if (status != OL_OK && status != OL_NOMEM) {
-        tell(o, "output '%s': its members cannot be read: %s", o->path, why.message);
+        tell(o, "%s '%s': its members cannot be read: %s", o->side, o->path, why.message);
         status = OL_OK;
     } else if (status == OL_OK) {
         status = artifact_init_path(&a, "/");
         if (status == OL_OK)
             status = compare_list(o, (struct ol__span){text.data, text.size}, &a);
         if (status < 0 && status != OL_NOMEM) {
-            tell(o, "output '%s': its members are no text of R10", o->path);
+            tell(o, "%s '%s': its members are no text of R10", o->side, o->path);
             status = OL_OK;
         }
         artifact_release(&a);
@@ -197,32 +213,43 @@ static ol_status check_list(const struct output *o)
     return status;
 }
 
-ol_status receipt_check_output(const char *runs, const char *cwd, const struct json_node *output,
-                               char *problem, size_t size, bool *ret_is_read, struct ol_error *err)
+bool receipt_find_artifact(const char *cwd, const struct json_node *artifact,
+                           char out[RECEIPT_FULL_SIZE])
 {
     static const char manifest_mark[] = "manifest:";
-    struct output o = {.runs = runs,
-                       .cwd = cwd,
-                       .path = json_get_text(output, "path"),
-                       .sha256 = json_get_text(output, "sha256"),
-                       .members = json_get_text(json_get(output, "members"), "sha256"),
-                       .problem = problem,
-                       .size = size};
-    const char *kind = json_get_text(output, "kind"), *basis = json_get_text(output, "basis");
-    const char *path = o.path;
-    problem[0] = '\0';
-    *ret_is_read = false;
-    if (path == NULL || o.sha256 == NULL || kind == NULL || strcmp(kind, "remote") == 0 ||
-        (basis != NULL && strcmp(basis, "computed") != 0))
-        return OL_OK;
+    const char *kind = json_get_text(artifact, "kind"), *basis = json_get_text(artifact, "basis");
+    const char *name_space = json_get_text(artifact, "namespace");
+    const char *path = json_get_text(artifact, "path");
+    if (path == NULL || kind == NULL || strcmp(kind, "remote") == 0 ||
+        json_get(artifact, "sha256") == NULL || (basis != NULL && strcmp(basis, "computed") != 0))
+        return false;
     if (strcmp(kind, "manifest") == 0 &&
         strncmp(path, manifest_mark, sizeof manifest_mark - 1) == 0)
         path += sizeof manifest_mark - 1;
-    if (strncmp(path, "file:", 5) == 0) /* a URI; its name is the path */
-        path = json_get_text(output, "name");
-    if (path == NULL || !resolve(cwd, path, o.full, sizeof o.full))
+    bool is_of_run = cwd == NULL && name_space != NULL && strcmp(name_space, "file") == 0;
+    if (strncmp(path, "file:", 5) == 0 || (is_of_run && strcmp(kind, "list") != 0))
+        path =
+            json_get_text(artifact, "name"); /* a URI, or without a folder: the name is the path */
+    return path != NULL && (path[0] == '/' || cwd != NULL) &&
+           resolve(cwd, path, out, RECEIPT_FULL_SIZE);
+}
+
+ol_status receipt_check_artifact(const char *runs, const char *cwd, const char *side,
+                                 const struct json_node *artifact, struct receipt_looked *ret,
+                                 struct ol_error *err)
+{
+    const struct output o = {.runs = runs,
+                             .cwd = cwd,
+                             .side = side,
+                             .path = json_get_text(artifact, "path"),
+                             .sha256 = json_get_text(artifact, "sha256"),
+                             .members = json_get_text(json_get(artifact, "members"), "sha256"),
+                             .looked = ret};
+    const char *kind = json_get_text(artifact, "kind");
+    *ret = (struct receipt_looked){.is_gone = false};
+    if (!receipt_find_artifact(cwd, artifact, ret->full))
         return OL_OK;
-    *ret_is_read = true;
+    ret->is_read = true;
     ol_status status = strcmp(kind, "list") == 0 ? check_list(&o) : check_one(&o);
-    return status == OL_OK ? OL_OK : ol__error_set(err, status, "'%s': out of memory", o.full);
+    return status == OL_OK ? OL_OK : ol__error_set(err, status, "'%s': out of memory", ret->full);
 }

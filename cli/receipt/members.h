@@ -16,10 +16,23 @@ OL_NODISCARD ol_status receipt_members_keep(const char *runs, const struct recei
  * is another. */
 OL_NODISCARD ol_status receipt_members_read(const char *runs, const char *sha256,
                                             struct ol__buf *out, struct ol_error *err);
-/** What is wrong with an output of a receipt that is a file, manifest, directory or list of this
- * machine, into @p problem; "": nothing. Everything is read. @param cwd  where its path starts.
- * @param ret_is_read  whether it is of this machine. @return OL_OK, OL_NOMEM. */
-OL_NODISCARD ol_status receipt_check_output(const char *runs, const char *cwd,
-                                            const struct json_node *output, char *problem,
-                                            size_t size, bool *ret_is_read, struct ol_error *err);
+#define RECEIPT_FULL_SIZE 8192 /**< of a path on this machine */
+
+/** Where an artifact of a receipt is on this machine. @param cwd  where its path starts; NULL: at
+ * its dataset's name. @return false: it is not said, or of no kind that is read. */
+bool receipt_find_artifact(const char *cwd, const struct json_node *artifact,
+                           char out[RECEIPT_FULL_SIZE]);
+/** What became of an artifact that a receipt names. */
+struct receipt_looked {
+    bool is_read;                 /**< it is of this machine, and was looked for */
+    bool is_gone;                 /**< it, or a member of it, is not there; nothing else is wrong */
+    char full[RECEIPT_FULL_SIZE]; /**< where it is looked for */
+    char sha256[OL_SHA256_TEXT + 1]; /**< of what is there; "" gone, or a list */
+    char problem[1024];              /**< "" it is what it was */
+};
+/** Look at a file, manifest, directory or list of this machine that a receipt names as @p side
+ * ("input", "output"). Everything is read. @p cwd as above. @return OL_OK, OL_NOMEM. */
+OL_NODISCARD ol_status receipt_check_artifact(const char *runs, const char *cwd, const char *side,
+                                              const struct json_node *artifact,
+                                              struct receipt_looked *ret, struct ol_error *err);
 #endif

@@ -407,7 +407,7 @@ def test_verify_names_the_member(place, workdir):
     assert "output 'out/*': '%s/out/b' is not what it was" % place.files in said
     assert "output '@l': '%s/out/b' is not what it was" % place.files in said
     (place.files / "out/b").unlink()
-    assert "output 'out/*': '%s/out/b' not there" % place.files in place("verify", "--files", run, check=1).stdout
+    assert "output 'out/*': '%s/out/b' is gone" % place.files in place("verify", "--files", run, check=1).stdout
     (place.files / "out/b").write_text("2\n")
     (place.files / "m").write_text("\n")
     assert "output '%s/m' was changed" % place.files in place("verify", "--files", run, check=1).stdout

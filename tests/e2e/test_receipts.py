@@ -215,7 +215,56 @@ def test_every_changed_byte_is_named(place):
     (place.files / "model.bin").write_text("other")
     assert "output '%s' was changed" % (place.files / "model.bin") in place("verify", "--files", check=1).stdout
     (place.files / "model.bin").unlink()
-    assert "model.bin': not there" in place("verify", "--files", check=1).stdout
+    done = place("verify", "--files", check=3)  # what is gone is not wrong, and nobody can say that it is right
+    assert "output '%s' is gone" % (place.files / "model.bin") in done.stdout and "; 1 gone; all that is there" in done.stdout
+    figures = json.loads(place("verify", "--files", "--json", check=3).stdout)
+    assert (figures["problems"], [g["path"] for g in figures["gone"]]) == ([], ["steps/train/receipt.json"])
+
+
+def test_inputs_are_read_again_and_who_wrote_them_anew_is_known(place):
+    (place.files / "raw").write_text("1\n")
+    place.env["LINEAGE_RUN_ID"] = place("begin", check=0).stdout.strip()
+    place("run", "--step", "a", "-i", "raw", "-o", "log", "--", "sh", "-c", "cp raw log", check=0)
+    place("run", "--step", "b", "-i", "log", "-o", "log", "--", "sh", "-c", "echo 2 >> log", check=0)
+    place("end", check=0)
+    figures = json.loads(place("verify", "--files", "--json", check=0).stdout)
+    assert (figures["inputs_read"], figures["outputs_read"], figures["replaced"]) == (2, 2, 2), figures
+    (place.files / "raw").write_text("3\n")
+    done = place("verify", "--files", check=1)
+    assert "steps/a/receipt.json: input '%s' was changed" % (place.files / "raw") in done.stdout
+    (place.files / "raw").unlink()
+    assert "input '%s' is gone" % (place.files / "raw") in place("verify", "--files", check=3).stdout
+    (place.files / "log").write_text("other")  # now all three receipts disagree
+    assert place("verify", "--files", check=1).stdout.count("log' was changed") == 3
+
+
+def test_links_and_fifos_of_an_attempt_are_sealed(place, schema_judge):
+    script = """cd "$LINEAGE_ATTEMPT_DIR" && ln -s model.bin best && mkfifo pipe && mkdir sub && ln -s '../a
+b' 'sub/odd\\name'"""
+    place.env["LINEAGE_RUN_ID"] = place("begin", check=0).stdout.strip()
+    place("run", "--step", "s", "--", "sh", "-c", script, check=0)
+    place("end", check=0)
+    run = place.files / "runs" / place.env["LINEAGE_RUN_ID"]
+    seal = read(run / "seal.json")
+    at = "steps/s/attempt-1/"
+    assert seal["others"] == ["link  %sbest -> model.bin" % at, "fifo  %spipe" % at,
+                              "\\link  %ssub/odd\\\\name -> ../a\\nb" % at]
+    assert schema_judge(procs.REPO / "spec/schemas", [[seal["schema"], seal]]) == [[]]
+    place("verify", check=0)
+    (run / at / "best").unlink()
+    (run / at / "best").symlink_to("worse.bin")
+    said = place("verify", check=1).stdout
+    assert "seal.json: was taken away or changed; the seal knows 'link  %sbest -> model.bin'" % at in said
+    assert "%sbest: came after the seal: 'link  %sbest -> worse.bin'" % (at, at) in said
+    (run / at / "best").unlink()
+    (run / at / "best").symlink_to("model.bin")
+    (run / at / "pipe").unlink()
+    (run / at / "pipe").write_text("")
+    said = place("verify", check=1).stdout
+    assert "knows 'fifo  %spipe'" % at in said and "%spipe: came after the seal" % at in said
+    (run / at / "pipe").unlink()
+    os.mkfifo(run / at / "pipe")
+    place("verify", check=0)
 
 
 def test_without_a_seal_the_chain_tells(place):

@@ -120,9 +120,9 @@ static void take_many(const struct race *race)
     _exit(0);
 }
 
-static void count_problem(void *arg, const char *path, const char *problem)
+static void count_problem(void *arg, const char *path, const char *problem, bool is_gone)
 {
-    print_message("%s: %s\n", path, problem);
+    print_message("%s: %s%s\n", path, problem, is_gone ? " (gone)" : "");
     (*(int *)arg)++;
 }
 
