@@ -89,6 +89,8 @@ ol_status version_unpack(sqlite3_stmt *stmt, int column, struct ol__buf *out);
 /* ---- A row of runs ---- */
 enum run_status { RUN_NEW, RUN_RUNNING, RUN_COMPLETE, RUN_FAIL, RUN_ABORT };
 enum run_flag { RUN_INFERRED = 1, RUN_HAS_START = 2 };
+/* marks.kind: the run has such a facet */
+enum run_mark { MARK_APPROVAL = 1, MARK_DEPLOYMENT = 2, MARK_CALL = 3 };
 struct run_row {
     int64_t id; /* 0: not in the table */
     struct ol__uuid uuid;

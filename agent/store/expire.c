@@ -117,7 +117,7 @@ static ol_status remove_run(struct store *store, const struct run_row *row,
                             const struct state *state, struct ol_error *err)
 {
     static const enum store_sql others[] = {SQL_EVENT_REMOVE, SQL_RUN_ORPHAN_PARENT,
-                                            SQL_RUN_ORPHAN_ROOT, SQL_RUN_REMOVE};
+                                            SQL_RUN_ORPHAN_ROOT, SQL_MARK_REMOVE, SQL_RUN_REMOVE};
     ol_status status = remove_edges(store, state, row, err);
     for (size_t i = 0; i < OL_COUNT(others) && status == OL_OK; i++)
         status = store_run(store, others[i], err, "i", row->id);

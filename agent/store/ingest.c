@@ -330,6 +330,24 @@ static struct run_row *own_parent(struct run_row *row)
     return row;
 }
 
+/* So that such runs are found without reading all of them. */
+static ol_status put_marks(struct store *store, const struct ol__event *event, int64_t run,
+                           struct ol_error *err)
+{
+    static const struct {
+        enum ol__facet_id facet;
+        enum run_mark mark;
+    } marked[] = {{OL_FACET_RUN_LINEAGED_APPROVAL, MARK_APPROVAL},
+                  {OL_FACET_RUN_LINEAGED_DEPLOYMENT, MARK_DEPLOYMENT},
+                  {OL_FACET_RUN_LINEAGED_CALL, MARK_CALL}};
+    ol_status status = OL_OK;
+    for (size_t i = 0; i < event->facet_count && status == OL_OK; i++)
+        for (size_t k = 0; k < OL_COUNT(marked) && status == OL_OK; k++)
+            if (event->facets[i].id == marked[k].facet)
+                status = store_run(store, SQL_MARK_ADD, err, "ii", (int64_t)marked[k].mark, run);
+    return status;
+}
+
 static ol_status add_run_event(struct store *store, const struct ol__event *event,
                                const struct store_event *taken, int64_t *ret_run,
                                struct ol_error *err)
@@ -360,6 +378,8 @@ static ol_status add_run_event(struct store *store, const struct ol__event *even
         status = run_update(store, &old, own_parent(&row), state, err);
     if (status == OL_OK)
         status = put_edges(store, &row, err);
+    if (status == OL_OK)
+        status = put_marks(store, event, row.id, err);
     sweep_mark_state(store->sweep, &store->gather->merged);
     sweep_mark_id(store->sweep, SQL_SWEEP_RUNS, row.id);
     *ret_run = row.id;

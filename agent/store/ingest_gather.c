@@ -207,6 +207,10 @@ static ol_status gather_fact(struct store *store, const struct ol__event *event,
         return OL_OK;
     if (info->facet == OL_FACET_RUN_LINEAGED_RUN)
         return add_id(store, fact, ol__span_text(info->path), at, err);
+    if (fact->field == OL_FIELD_RUN_LINEAGED_APPROVAL_APPROVALS_SUBJECT)
+        return add_id(store, fact, ol__span_text("approval.subject"), at, err);
+    if (fact->field == OL_FIELD_RUN_LINEAGED_DEPLOYMENT_ID)
+        return add_id(store, fact, ol__span_text("deployment.id"), at, err);
     if (fact->field == OL_FIELD_RUN_TAGS_TAGS_VALUE)
         return add_id(store, fact, tag_key(event, fact), at, err);
     if (fact->field == OL_FIELD_DATASET_DATASET_TYPE_DATASET_TYPE) {

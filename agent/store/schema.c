@@ -23,8 +23,16 @@
     "CREATE INDEX answers_provider ON answers(provider) WHERE provider IS NOT NULL;"               \
     "CREATE INDEX answers_trace ON answers(trace) WHERE trace IS NOT NULL;"
 
+/* Schema 3: what a run tells of itself that questions look for, whatever its job is called; and the
+ * kinds of answers a run gave, without reading each. */
+#define MARKS                                                                                      \
+    "CREATE TABLE marks(kind INTEGER NOT NULL, run INTEGER NOT NULL REFERENCES runs, "             \
+    "PRIMARY KEY(kind, run)) WITHOUT ROWID;"                                                       \
+    "DROP INDEX answers_run; CREATE INDEX answers_run ON answers(run, ids);"
+#define SCHEMA_3 MARKS
+
 /* From schema n to n + 1, at [n]. */
-static const char *const steps[STORE_SCHEMA_VERSION] = {[1] = ANSWERS};
+static const char *const steps[STORE_SCHEMA_VERSION] = {[1] = ANSWERS, [2] = SCHEMA_3};
 
 /* What every table is for: SCHEMA.md. */
 static const char ddl[] =
@@ -71,7 +79,7 @@ static const char ddl[] =
     "CREATE TABLE events(id INTEGER PRIMARY KEY, run INTEGER NOT NULL, hash INTEGER NOT NULL, "
     "data TEXT NOT NULL);"
     "CREATE INDEX events_run ON events(run);"
-    "CREATE INDEX events_hash ON events(hash);" ANSWERS;
+    "CREATE INDEX events_hash ON events(hash);" ANSWERS SCHEMA_3;
 
 static ol_status execute(struct store *store, const char *sql, struct ol_error *err)
 {

@@ -66,11 +66,13 @@ const char *const store_sql_texts[SQL_COUNT] = {
                       "AND run = ?5 AND version = ?6",
     [SQL_ID_ADD] = "INSERT OR IGNORE INTO ids(value, key, run) VALUES(?1, ?2, ?3)",
     [SQL_ID_REMOVE] = "DELETE FROM ids WHERE value = ?1 AND key = ?2 AND run = ?3",
+    [SQL_MARK_ADD] = "INSERT OR IGNORE INTO marks(kind, run) VALUES(?1, ?2)",
+    [SQL_MARK_REMOVE] = "DELETE FROM marks WHERE kind IN (1, 2, 3) AND run = ?1",
     [SQL_EVENT_FIND] = "SELECT 1 FROM events WHERE +run = ?1 AND hash = ?2 AND data = ?3",
     [SQL_EVENT_ADD] = "INSERT INTO events(run, hash, data) VALUES(?1, ?2, ?3)",
 
     [SQL_ANSWER_FIND] =
-        "SELECT 1 FROM answers WHERE request = ?1 AND run = ?2 AND at = ?3 AND body = ?4",
+        "SELECT 1 FROM answers WHERE request = ?1 AND +run = ?2 AND at = ?3 AND body = ?4",
     [SQL_ANSWER_ADD] = "INSERT INTO answers(run, at, seen, request, provider, trace, provider_id, "
                        "ids, head, body) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
     [SQL_ANSWER_GET] =
@@ -158,5 +160,21 @@ const char *const store_sql_texts[SQL_COUNT] = {
         "SELECT id FROM answers WHERE provider = ?1 ORDER BY id DESC LIMIT ?2",
     [SQL_ASK_ANSWER_TRACE] = "SELECT id FROM answers WHERE trace = ?1 ORDER BY id DESC LIMIT ?2",
     [SQL_ASK_ANSWER_COUNT] = "SELECT count(*) FROM answers WHERE run = ?1",
+    /* Runs with answers, and the ids that those of one run carry: a seek for each that is there. */
+    [SQL_ASK_ANSWER_RUN] = "SELECT run FROM answers WHERE run > ?1 ORDER BY run LIMIT 1",
+    [SQL_ASK_ANSWER_IDS] = "SELECT answers.ids, texts.text FROM answers JOIN texts "
+                           "ON texts.id = answers.ids WHERE answers.run = ?1 AND answers.ids > ?2 "
+                           "ORDER BY answers.ids LIMIT 1",
+    [SQL_ASK_ANSWER_OF_IDS] = "SELECT at FROM answers WHERE run = ?1 AND ids IS ?2 "
+                              "ORDER BY answers.id LIMIT 1",
+    [SQL_ASK_ANSWER_LAST_OF_IDS] = "SELECT at FROM answers WHERE run = ?1 AND ids IS ?2 "
+                                   "ORDER BY answers.id DESC LIMIT 1",
+    [SQL_ASK_ANSWER_COUNT_OF_IDS] = "SELECT count(*) FROM answers WHERE run = ?1 AND ids IS ?2",
+    [SQL_ASK_MARKS] = "SELECT run FROM marks WHERE kind = ?1 AND run < ?2 ORDER BY run DESC",
+    [SQL_ASK_IO_MARKED] = "SELECT io.run FROM io CROSS JOIN marks ON marks.kind = ?3 "
+                          "AND marks.run = io.run WHERE io.version = ?2 AND io.dataset = ?1 "
+                          "AND io.side = ?4",
+    [SQL_ASK_ID_MARKED] = "SELECT ids.run FROM ids CROSS JOIN marks ON marks.kind = ?2 "
+                          "AND marks.run = ids.run WHERE ids.value = ?1",
     [SQL_ASK_EVENTS] = "SELECT data FROM events WHERE run = ?1 ORDER BY id",
 };

@@ -44,6 +44,8 @@ enum store_sql {
     SQL_IO_REMOVE,
     SQL_ID_ADD,
     SQL_ID_REMOVE,
+    SQL_MARK_ADD,
+    SQL_MARK_REMOVE,
     SQL_EVENT_FIND,
     SQL_EVENT_ADD,
     /* answers */
@@ -101,6 +103,14 @@ enum store_sql {
     SQL_ASK_ANSWER_PROVIDER,
     SQL_ASK_ANSWER_TRACE,
     SQL_ASK_ANSWER_COUNT,
+    SQL_ASK_ANSWER_RUN,
+    SQL_ASK_ANSWER_IDS,
+    SQL_ASK_ANSWER_OF_IDS,
+    SQL_ASK_ANSWER_LAST_OF_IDS,
+    SQL_ASK_ANSWER_COUNT_OF_IDS,
+    SQL_ASK_MARKS,
+    SQL_ASK_IO_MARKED,
+    SQL_ASK_ID_MARKED,
     SQL_COUNT
 };
 extern const char *const store_sql_texts[SQL_COUNT];

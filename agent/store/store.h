@@ -9,7 +9,7 @@
 #include "event_read.h"
 #include "ids.h"
 
-#define STORE_SCHEMA_VERSION 2
+#define STORE_SCHEMA_VERSION 3
 
 struct store; /* opaque */
 enum store_mode { STORE_WRITE, STORE_READ };

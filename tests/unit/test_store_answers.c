@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Answers of a service in the store: a row each, the run's state untouched; found by each of their
- * ids; gone with their run, by age and by size; and a file of schema 1 becomes one of schema 2. */
+ * ids; gone with their run, by age and by size; and files of schemas 1 and 2 become one of schema 3. */
 #include "store_fixture.h"
 
 #include "json_read.h"
@@ -303,7 +303,7 @@ static void test_migration(void **state)
     commit(store);
     char *fresh = fixture_rows("SELECT type, name, sql FROM sqlite_master ORDER BY name");
     /* what schema 1 was: all but the answers */
-    execute("DROP TABLE answers; PRAGMA user_version = 1;"
+    execute("DROP TABLE answers; DROP TABLE marks; PRAGMA user_version = 1;"
             "UPDATE meta SET value = 'lineaged 0.0.9' WHERE key = 'writer'");
     char *before = fixture_graph();
     expect(store_runs, "serve", false, "'runs':["); /* a reader leaves it as it is */
@@ -314,7 +314,7 @@ static void test_migration(void **state)
     store = begin();
     add(store, ONE(RUN_A, "q-1"));
     commit(store);
-    fixture_expect("PRAGMA user_version", "2");
+    fixture_expect("PRAGMA user_version", "3");
     fixture_expect("SELECT value = 'lineaged 0.0.9' FROM meta WHERE key = 'writer'", "0");
     char *after = fixture_graph(), *made = fixture_rows("SELECT type, name, sql FROM sqlite_master "
                                                         "ORDER BY name");
@@ -322,6 +322,23 @@ static void test_migration(void **state)
     assert_string_equal(fresh, made); /* the same as one that is made new */
     expect(store_show, "q-1", true, "'request_id':'q-1'");
     fixture_expect("PRAGMA integrity_check", "ok");
+    free(before);
+    free(after);
+    free(fresh);
+    free(made);
+    /* schema 2: the answers, and nothing of schema 3 */
+    fresh = fixture_rows("SELECT type, name, sql FROM sqlite_master ORDER BY name");
+    before = fixture_graph();
+    execute("DROP TABLE marks; DROP INDEX answers_run; CREATE INDEX answers_run ON answers(run);"
+            "PRAGMA user_version = 2");
+    expect(store_show, "q-1", true, "'request_id':'q-1'");
+    store_close(fixture_open(STORE_WRITE));
+    fixture_expect("PRAGMA user_version", "3");
+    after = fixture_graph();
+    made = fixture_rows("SELECT type, name, sql FROM sqlite_master ORDER BY name");
+    assert_string_equal(before, after);
+    assert_string_equal(fresh, made);
+    expect(store_show, "q-1", true, "'request_id':'q-1'");
     free(before);
     free(after);
     free(fresh);

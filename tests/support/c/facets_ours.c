@@ -124,15 +124,23 @@ BUILT_OURS(deployment)
                         .service = "shop", .status = OL_DEPLOYMENT_STATUS_SUCCEEDED,
                         .strategy = OL_DEPLOYMENT_STRATEGY_CANARY, .traffic_percent = OL_REAL(12.5),
                         .artifact_id = SHA_ABC, .image_digest = "sha256:" SHA_NONE,
-                        .replaces = "d-8", .url = "https://shop.example.org/rank"));
+                        .replaces = "d-8", .url = "https://shop.example.org/rank",
+                        .engine = "vllm 0.6", .image = "shop/ranker:7", .config_sha256 = SHA_NONE,
+                        .record = "decisions/000002.json", .record_sha256 = SHA_ABC));
 }
 
 BUILT_OURS(approvals)
 {
+    static const struct ol_evidence evidence[] = {
+        OL_ITEM(ol_evidence, .name = "report.pdf", .sha256 = SHA_NONE, .size = OL_INT(0))};
     static const struct ol_approval items[] = {
         OL_ITEM(ol_approval, .verdict = OL_APPROVAL_VERDICT_APPROVED, .by = "user:ann",
                 .role = "owner", .at = "2026-11-21T09:00:00Z", .policy = "four-eyes",
-                .subject = SHA_ABC, .reason = "metrics hold", .url = "https://example.org/c/7"),
+                .subject = SHA_ABC, .reason = "metrics hold", .url = "https://example.org/c/7",
+                .subject_kind = OL_APPROVAL_SUBJECT_KIND_DATASET,
+                .regulatory_framework = "EU AI Act", .evidence = evidence,
+                .evidence_count = COUNT(evidence), .record = "decisions/000001.json",
+                .record_sha256 = SHA_NONE),
         OL_ITEM(ol_approval, .verdict = OL_APPROVAL_VERDICT_WAIVED, .by = "rule:night")};
     return ol_run_set_approvals(
         h->run, OL_MAKE(ol_approvals, .approvals = items, .approval_count = COUNT(items)));
