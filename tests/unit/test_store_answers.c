@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Answers of a service in the store: a row each, the run's state untouched; found by each of their
- * ids; gone with their run, by age and by size; and files of schemas 1 and 2 become one of schema 3. */
+ * ids; gone with their run, by age and by size; files of schemas 1 and 2 become one of schema 3. */
 #include "store_fixture.h"
 
 #include "json_read.h"
