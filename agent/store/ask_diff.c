@@ -5,7 +5,8 @@
  *  1. A fact that both told is equal or changed; one that only one of them told is said to be so:
  * nothing is taken for equal because nobody spoke of it.
  *  2. Where both read the same dataset in different versions, the runs that wrote these are
- * compared as well, and so on upstream; each pair of runs once. */
+ * compared as well, and so on upstream; each pair of runs once. So are runs of one job that wrote
+ * what only one side read: files that carry the version in their name. */
 #include <stdlib.h>
 #include "ask_facts.h"
 
@@ -17,10 +18,16 @@ struct pair {
     int64_t a, b; /* runs; 0: nobody is known */
     int64_t depth;
 };
+#define UNPAIRED_MAX 64
+struct unpaired { /* inputs that only one side read */
+    const struct fact *facts[UNPAIRED_MAX];
+    size_t count; /* past UNPAIRED_MAX: none is looked at */
+};
 struct diff {
     struct ask *ask;
     struct pair *pairs; /* owned; in the order in which they were found */
     size_t count, max;
+    struct unpaired only_a, only_b; /* of the pair that is being compared */
     int64_t depth;
     bool is_cut_by_depth, is_cut_by_limit;
 };
@@ -63,6 +70,56 @@ static ol_status follow(struct diff *d, const struct pair *pair, const struct fa
         status = writer_of(d, b, pair->b, &y);
     if (status == OL_OK && x != y && x != 0 && y != 0)
         add_pair(d, x, y, pair->depth + 1);
+    return status;
+}
+
+static void keep_unpaired(struct unpaired *list, const struct fact *fact)
+{
+    if (list->count < UNPAIRED_MAX)
+        list->facts[list->count] = fact;
+    list->count++;
+}
+
+struct maker {
+    int64_t run, job; /* 0: nobody is known */
+};
+
+static ol_status find_makers(struct diff *d, const struct unpaired *list, int64_t reader,
+                             struct maker makers[UNPAIRED_MAX])
+{
+    ol_status status = OL_OK;
+    for (size_t i = 0; i < list->count && status == OL_OK; i++) {
+        struct ask_run run = {.row = {.id = 0}};
+        makers[i].run = makers[i].job = 0;
+        status = writer_of(d, list->facts[i], reader, &makers[i].run);
+        if (status == OL_OK && makers[i].run != 0)
+            status = ask_run(d->ask, makers[i].run, false, &run);
+        if (status == OL_OK)
+            makers[i].job = run.row.job;
+        if (status == OL_NOT_FOUND)
+            status = OL_OK;
+    }
+    return status;
+}
+
+/* Promise 2, its second half. Of several the first of each side belong together. */
+static ol_status follow_unpaired(struct diff *d, const struct pair *pair)
+{
+    struct maker a[UNPAIRED_MAX], b[UNPAIRED_MAX];
+    if (d->only_a.count > UNPAIRED_MAX || d->only_b.count > UNPAIRED_MAX || d->only_a.count == 0 ||
+        d->only_b.count == 0)
+        return OL_OK;
+    ol_status status = find_makers(d, &d->only_a, pair->a, a);
+    if (status == OL_OK)
+        status = find_makers(d, &d->only_b, pair->b, b);
+    for (size_t i = 0; i < d->only_a.count && status == OL_OK; i++)
+        for (size_t j = 0; j < d->only_b.count && a[i].job != 0; j++) {
+            if (b[j].job != a[i].job)
+                continue;
+            if (a[i].run != b[j].run)
+                add_pair(d, a[i].run, b[j].run, pair->depth + 1);
+            b[j].job = a[i].job = 0;
+        }
     return status;
 }
 
@@ -113,6 +170,10 @@ static ol_status compare_group(struct diff *d, const struct pair *pair, const st
                      j < b_count && (is_change || order > 0) ? &b[j] : NULL);
         if (is_change && a[i].area == FACT_INPUT)
             status = follow(d, pair, &a[i], &b[j]);
+        else if (!is_change && order < 0 && a[i].area == FACT_INPUT)
+            keep_unpaired(&d->only_a, &a[i]);
+        else if (!is_change && order > 0 && b[j].area == FACT_INPUT)
+            keep_unpaired(&d->only_b, &b[j]);
         i += is_change || order < 0;
         j += is_change || order > 0;
     }
@@ -124,6 +185,7 @@ static ol_status compare_facts(struct diff *d, const struct pair *pair, const st
 {
     size_t i = 0, j = 0;
     ol_status status = OL_OK;
+    d->only_a.count = d->only_b.count = 0;
     while ((i < a->count || j < b->count) && status == OL_OK) {
         int order = i == a->count   ? 1
                     : j == b->count ? -1
@@ -135,7 +197,7 @@ static ol_status compare_facts(struct diff *d, const struct pair *pair, const st
         i += a_count;
         j += b_count;
     }
-    return status;
+    return status == OL_OK ? follow_unpaired(d, pair) : status;
 }
 
 static ol_status write_side(struct diff *d, const char *key, int64_t id)
