@@ -16,6 +16,7 @@ static const struct parameter {
     int64_t max;   /* of a number, which is 1 at least */
 } parameters[] = {
 #define AT(member) offsetof(struct store_question, member)
+    {"all", FLAG, AT(is_all), 0},
     {"content", TEXT, AT(content), 0},
     {"depth", NUMBER, AT(depth), STORE_DEPTH_MAX},
     {"job", TEXT, AT(job), 0},

@@ -59,6 +59,7 @@ struct store_question {
     const char *subject; /**< dataset name, NAMESPACE + name as URI, file path, job, run id */
     const char *content; /**< version of the subject: "sha256:<hex>" of a local file, or what its
                             name says ("v7"); NULL: not known */
+    bool is_all;         /**< serving: what served before, too */
     bool is_request;     /**< the subject is the id of a request, nothing else */
     int64_t depth;       /**< 0: 20 */
     int64_t limit;       /**< rows or nodes; 0: 1,000 (runs: 50) */
@@ -100,6 +101,15 @@ OL_NODISCARD ol_status store_show(struct store *store, const struct store_questi
 /** What is different between two runs, or between those that made two datasets. */
 OL_NODISCARD ol_status store_diff(struct store *store, const struct store_question *question,
                                   struct ol__buf *out, struct ol_error *err);
+/** Who approved the subject. */
+OL_NODISCARD ol_status store_approvals(struct store *store, const struct store_question *question,
+                                       struct ol__buf *out, struct ol_error *err);
+/** What serves, since when, who approved it; and what answers though nobody deployed it. */
+OL_NODISCARD ol_status store_serving(struct store *store, const struct store_question *question,
+                                     struct ol__buf *out, struct ol_error *err);
+/** Models and datasets in use of which nobody knows where they come from. */
+OL_NODISCARD ol_status store_untracked(struct store *store, const struct store_question *question,
+                                       struct ol__buf *out, struct ol_error *err);
 /** Raw events of a run, one JSON line each, as they came (only where they were kept). */
 OL_NODISCARD ol_status store_events(struct store *store, const struct store_question *question,
                                     struct ol__buf *out, struct ol_error *err);

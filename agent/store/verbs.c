@@ -8,6 +8,9 @@ static const struct store_verb verbs[] = {
     {"diff", store_diff, "application/json", true},
     {"runs", store_runs, "application/json", false},
     {"show", store_show, "application/json", true},
+    {"approvals", store_approvals, "application/json", true},
+    {"serving", store_serving, "application/json", false},
+    {"untracked", store_untracked, "application/json", false},
     {"events", store_events, "application/x-ndjson", true},
 };
 
