@@ -9,6 +9,8 @@
  * by its text. */
 #include "answers.h"
 
+#include "members.h"
+
 #include <stdio.h>
 #include "times.h"
 
@@ -119,6 +121,9 @@ ol_status answer_add(struct store *store, const struct ol__event *event,
         status = store_run(store, SQL_ANSWER_ADD, err, "iiiinnunnt", run, at, seen, request,
                            hash_or_none(store, answer->provider),
                            hash_or_none(store, answer->trace), answer->provider, ids, head, body);
+    if (status == OL_OK)
+        status = members_answer_docs(store, event, answer->facet,
+                                     sqlite3_last_insert_rowid(store->db), err);
     return status;
 }
 

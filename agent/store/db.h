@@ -37,6 +37,7 @@ struct store {
     struct ol__json_reader *json;
     struct gather *gather; /* scratch of ingest.c */
     struct sweep *sweep;   /* NULL: none is under way */
+    int members_open;      /* lists on their way in: their pieces have no list yet */
     int64_t removed_runs;  /* since the last sweep */
 };
 

@@ -10,6 +10,7 @@
  * owner. */
 #include "ingest.h"
 #include "answers.h"
+#include "members.h"
 
 #include <inttypes.h>
 #include <xxhash.h>
@@ -484,6 +485,10 @@ ol_status store_add(struct store *store, const struct store_event *taken, bool k
         status = add_run_event(store, event, taken, &run, err);
     else
         status = add_static_event(store, event, taken, err);
+    if (status == OL_OK)
+        status = members_claims(store, event,
+                                taken->uid >= UID_UNKNOWN ? STORE_UID_UNKNOWN : (int64_t)taken->uid,
+                                taken->taken_ms, err);
     if (status == OL_OK && keep_raw)
         status = add_raw(store, run, taken->data, err);
     return status;

@@ -29,10 +29,39 @@
     "CREATE TABLE marks(kind INTEGER NOT NULL, run INTEGER NOT NULL REFERENCES runs, "             \
     "PRIMARY KEY(kind, run)) WITHOUT ROWID;"                                                       \
     "DROP INDEX answers_run; CREATE INDEX answers_run ON answers(run, ids);"
-#define SCHEMA_3 MARKS
+
+/* And members of artifacts, and documents of answers. */
+#define MEMBERS                                                                                    \
+    "CREATE TABLE lists(id INTEGER PRIMARY KEY, sha256 BLOB NOT NULL, count INTEGER NOT NULL, "    \
+    "seen INTEGER NOT NULL, pieces BLOB);"                                                         \
+    "CREATE UNIQUE INDEX lists_sha256 ON lists(sha256);"                                           \
+    "CREATE TABLE artifacts(sha256 BLOB NOT NULL, list INTEGER NOT NULL REFERENCES lists, "        \
+    "uid INTEGER NOT NULL, has_list INTEGER NOT NULL, PRIMARY KEY(sha256, list, uid)) "            \
+    "WITHOUT ROWID;"                                                                               \
+    "CREATE INDEX artifacts_list ON artifacts(list);"                                              \
+    "CREATE TABLE pieces(id INTEGER PRIMARY KEY, sum INTEGER NOT NULL, data BLOB NOT NULL);"       \
+    "CREATE INDEX pieces_sum ON pieces(sum);"                                                      \
+    "CREATE TABLE list_pieces(piece INTEGER NOT NULL REFERENCES pieces, "                          \
+    "list INTEGER NOT NULL REFERENCES lists, PRIMARY KEY(piece, list)) WITHOUT ROWID;"             \
+    "CREATE TABLE member_keys(key INTEGER NOT NULL, piece INTEGER NOT NULL REFERENCES pieces, "    \
+    "PRIMARY KEY(key, piece)) WITHOUT ROWID;"                                                      \
+    "CREATE TABLE answer_docs(doc INTEGER NOT NULL, answer INTEGER NOT NULL REFERENCES answers, "  \
+    "PRIMARY KEY(doc, answer)) WITHOUT ROWID;"                                                     \
+    "CREATE INDEX answer_docs_answer ON answer_docs(answer);"                                      \
+    "CREATE TRIGGER answers_gone AFTER DELETE ON answers BEGIN "                                   \
+    "DELETE FROM answer_docs WHERE answer = old.id; END;"
+/* Answers of schema 2 have their documents in their facet only. */
+#define ANSWER_JSON "coalesce(t.text, '') || a.body"
+#define FILL_DOCS_OF(member)                                                                       \
+    "INSERT OR IGNORE INTO answer_docs SELECT text_hash(doc.value), a.id FROM answers a "          \
+    "LEFT JOIN texts t ON t.id = a.head, json_each(CASE WHEN json_valid(" ANSWER_JSON              \
+    ") THEN " ANSWER_JSON " ELSE '{}' END, '$." member "') doc WHERE doc.type = 'text';"
+#define FILL_DOCS FILL_DOCS_OF("retrieved") FILL_DOCS_OF("cited")
+
+#define SCHEMA_3 MARKS MEMBERS
 
 /* From schema n to n + 1, at [n]. */
-static const char *const steps[STORE_SCHEMA_VERSION] = {[1] = ANSWERS, [2] = SCHEMA_3};
+static const char *const steps[STORE_SCHEMA_VERSION] = {[1] = ANSWERS, [2] = SCHEMA_3 FILL_DOCS};
 
 /* What every table is for: SCHEMA.md. */
 static const char ddl[] =
@@ -169,11 +198,24 @@ static ol_status check(struct store *store, struct ol_error *err)
     return status;
 }
 
+/* text_hash(TEXT): what texts are found by, for steps that fill tables. */
+static void text_hash(sqlite3_context *context, int count OL_UNUSED, sqlite3_value **values)
+{
+    const void *data = sqlite3_value_blob(values[0]);
+    size_t size = (size_t)sqlite3_value_bytes(values[0]);
+    sqlite3_result_int64(context,
+                         dict_text_hash(sqlite3_user_data(context), (struct ol__span){data, size}));
+}
+
 /* Promise 2. A reader takes an older file as it is. */
 static ol_status migrate(struct store *store, struct ol_error *err)
 {
     char sql[256];
     ol_status status = OL_OK;
+    if (store->mode == STORE_WRITE && store->schema < STORE_SCHEMA_VERSION &&
+        sqlite3_create_function(store->db, "text_hash", 1, SQLITE_UTF8 | SQLITE_DIRECTONLY, store,
+                                text_hash, NULL, NULL) != SQLITE_OK)
+        return ol__error_set(err, OL_NOMEM, "store '%s': out of memory", store->path);
     while (store->mode == STORE_WRITE && store->schema < STORE_SCHEMA_VERSION && status == OL_OK) {
         int64_t there = 0;
         status = execute(store, "BEGIN IMMEDIATE", err);

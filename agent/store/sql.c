@@ -89,6 +89,30 @@ const char *const store_sql_texts[SQL_COUNT] = {
     [SQL_RUN_TOUCH_DAY] = "UPDATE runs SET started = ?2, last = ?3, seen = ?4, "
                           "events = events + 1, seen_day = ?5, status = ?6 WHERE id = ?1",
 
+    [SQL_LIST_FIND] = "SELECT id, pieces IS NOT NULL FROM lists WHERE sha256 = ?1",
+    [SQL_LIST_ADD] = "INSERT INTO lists(sha256, count, seen) VALUES(?1, ?2, ?3)",
+    [SQL_LIST_FILL] = "UPDATE lists SET count = ?2, pieces = ?3 WHERE id = ?1",
+    [SQL_LIST_TOUCH] = "UPDATE lists SET seen = ?2 WHERE id = ?1 AND seen < ?2 - 3600000",
+    [SQL_LIST_GET] = "SELECT sha256, count, seen, pieces FROM lists WHERE id = ?1",
+    [SQL_LIST_REMOVE] = "DELETE FROM lists WHERE id = ?1",
+    [SQL_LIST_PIECE_ADD] = "INSERT OR IGNORE INTO list_pieces(piece, list) VALUES(?1, ?2)",
+    [SQL_LIST_PIECE_REMOVE] = "DELETE FROM list_pieces WHERE piece = ?1 AND list = ?2",
+    [SQL_ARTIFACT_ADD] = "INSERT INTO artifacts(sha256, list, uid, has_list) "
+                         "VALUES(?1, ?2, ?3, ?4) ON CONFLICT(sha256, list, uid) "
+                         "DO UPDATE SET has_list = 1 WHERE excluded.has_list > has_list",
+    [SQL_ARTIFACTS_OF_LIST] = "SELECT sha256, uid, has_list FROM artifacts WHERE list = ?1",
+    [SQL_ARTIFACTS_REMOVE] = "DELETE FROM artifacts WHERE list = ?1",
+    [SQL_PIECE_FIND] = "SELECT id FROM pieces WHERE sum = ?1 AND data = ?2",
+    [SQL_PIECE_ADD] = "INSERT INTO pieces(sum, data) VALUES(?1, ?2)",
+    [SQL_PIECE_GET] = "SELECT data FROM pieces WHERE id = ?1",
+    [SQL_PIECE_REMOVE] = "DELETE FROM pieces WHERE id = ?1",
+    [SQL_MEMBER_KEY_ADD] = "INSERT OR IGNORE INTO member_keys(key, piece) VALUES(?1, ?2)",
+    [SQL_MEMBER_KEY_REMOVE] = "DELETE FROM member_keys WHERE key = ?1 AND piece = ?2",
+    [SQL_SWEEP_LISTS] = "SELECT id, seen FROM lists WHERE id > ?1 ORDER BY id LIMIT ?2",
+    [SQL_SWEEP_PIECES] = "SELECT id, EXISTS(SELECT 1 FROM list_pieces WHERE piece = pieces.id) "
+                         "FROM pieces WHERE id > ?1 ORDER BY id LIMIT ?2",
+    [SQL_ANSWER_DOC_ADD] = "INSERT OR IGNORE INTO answer_docs(doc, answer) VALUES(?1, ?2)",
+
     [SQL_EXPIRE_NEXT] = "SELECT " RUN_COLUMNS " FROM runs WHERE (seen_day, id) > (?1, ?2) "
                         "ORDER BY seen_day, id LIMIT 1",
     [SQL_RUN_REMOVE] = "DELETE FROM runs WHERE id = ?1",
@@ -176,5 +200,14 @@ const char *const store_sql_texts[SQL_COUNT] = {
                           "AND io.side = ?4",
     [SQL_ASK_ID_MARKED] = "SELECT ids.run FROM ids CROSS JOIN marks ON marks.kind = ?2 "
                           "AND marks.run = ids.run WHERE ids.value = ?1",
+    [SQL_ASK_MEMBER_PIECES] = "SELECT piece FROM member_keys WHERE key = ?1 AND piece > ?2 "
+                              "ORDER BY piece",
+    [SQL_ASK_PIECE_LISTS] = "SELECT list FROM list_pieces WHERE piece = ?1 ORDER BY list",
+    [SQL_ASK_ARTIFACT_LISTS] = "SELECT list, uid FROM artifacts WHERE sha256 = ?1",
+    [SQL_ASK_VERSION_RUN] = "SELECT 1 FROM io WHERE version = ?1 LIMIT 1",
+    [SQL_ASK_VERSION_RUN_UID] = "SELECT 1 FROM io CROSS JOIN runs ON runs.id = io.run "
+                                "WHERE io.version = ?1 AND runs.uid = ?2 LIMIT 1",
+    [SQL_ASK_DOC_ANSWERS] = "SELECT answer FROM answer_docs WHERE doc = ?1 AND answer < ?2 "
+                            "ORDER BY answer DESC",
     [SQL_ASK_EVENTS] = "SELECT data FROM events WHERE run = ?1 ORDER BY id",
 };

@@ -51,6 +51,33 @@ OL_NODISCARD ol_status store_gap(struct store *store, const struct ol__uuid *uui
 OL_NODISCARD ol_status store_expire(struct store *store, int64_t before_ms, int64_t max_bytes,
                                     int batch, struct ol_error *err);
 
+/* ---- Members of artifacts: the lists of spec/RECEIPT.md, R10 ---- */
+#define STORE_MEMBERS_MAX 4000000 /**< of one list */
+struct store_members;             /* opaque: one list on its way in */
+/** Begin to put in the list whose text has the hash @p sha256, that user @p uid has. Between the
+ * calls no transaction is open, so that events may be added.
+ * @return OL_OK: *ret is owned; OL_END: it is there already, and now @p uid has it, too; OL_IO,
+ * OL_FULL, OL_BUSY, OL_NOMEM. */
+OL_NODISCARD ol_status store_members_begin(struct store *store, const uint8_t sha256[32],
+                                           int64_t uid, int64_t seen_ms, struct store_members **ret,
+                                           struct ol_error *err);
+/** Some more of the text, cut anywhere. Blocks for one transaction at most each 65,536 members.
+ * @return OL_OK; OL_INVALID, OL_TOO_LARGE: this is no such list, err says where; as
+ * store_members_begin(). After a failure it can only be closed. */
+OL_NODISCARD ol_status store_members_add(struct store_members *members, struct ol__span text,
+                                         struct ol_error *err);
+/** The text is over. @return OL_OK: it is in; OL_INVALID: its hash is another; as above. */
+OL_NODISCARD ol_status store_members_end(struct store_members *members, struct ol_error *err);
+void store_members_close(struct store_members *members);
+/** All of that in one call. @return OL_OK, OL_END, or as the three above. */
+OL_NODISCARD ol_status store_members_put(struct store *store, const uint8_t sha256[32], int64_t uid,
+                                         int64_t seen_ms, struct ol__span text,
+                                         struct ol_error *err);
+/** Whether every list in the store still has the hash it is known by. @return OL_OK; OL_CORRUPT:
+ * err names the first that has not; OL_IO, OL_NOMEM. */
+OL_NODISCARD ol_status store_members_check(struct store *store, int64_t *ret_lists,
+                                           struct ol_error *err);
+
 /* ---- Questions: each writes one JSON document (SCHEMA.md "Answers") ---- */
 #define STORE_ANY_UID ((int64_t)-1)
 #define STORE_DEPTH_MAX 10000

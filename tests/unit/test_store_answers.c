@@ -295,6 +295,12 @@ static void execute(const char *sql)
     sqlite3_close(db);
 }
 
+/* what schema 3 added */
+#define DROP_3                                                                                     \
+    "DROP TRIGGER answers_gone; DROP TABLE answer_docs; DROP TABLE member_keys;"                   \
+    "DROP TABLE list_pieces; DROP TABLE pieces; DROP TABLE artifacts; DROP TABLE lists;"           \
+    "DROP TABLE marks;"
+
 static void test_migration(void **state)
 {
     (void)state;
@@ -303,8 +309,9 @@ static void test_migration(void **state)
     commit(store);
     char *fresh = fixture_rows("SELECT type, name, sql FROM sqlite_master ORDER BY name");
     /* what schema 1 was: all but the answers */
-    execute("DROP TABLE answers; DROP TABLE marks; PRAGMA user_version = 1;"
-            "UPDATE meta SET value = 'lineaged 0.0.9' WHERE key = 'writer'");
+    execute(DROP_3 "DROP TABLE answers;"
+                   "PRAGMA user_version = 1;"
+                   "UPDATE meta SET value = 'lineaged 0.0.9' WHERE key = 'writer'");
     char *before = fixture_graph();
     expect(store_runs, "serve", false, "'runs':["); /* a reader leaves it as it is */
     char *none = ask(store_show, "q-1", false, STORE_ANY_UID);
@@ -329,8 +336,8 @@ static void test_migration(void **state)
     /* schema 2: the answers, and nothing of schema 3 */
     fresh = fixture_rows("SELECT type, name, sql FROM sqlite_master ORDER BY name");
     before = fixture_graph();
-    execute("DROP TABLE marks; DROP INDEX answers_run; CREATE INDEX answers_run ON answers(run);"
-            "PRAGMA user_version = 2");
+    execute(DROP_3 "DROP INDEX answers_run; CREATE INDEX answers_run ON answers(run);"
+                   "PRAGMA user_version = 2");
     expect(store_show, "q-1", true, "'request_id':'q-1'");
     store_close(fixture_open(STORE_WRITE));
     fixture_expect("PRAGMA user_version", "3");
