@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include "cli.h"
+#include "options.h"
 #include "pipeline.h"
 #include "run_options.h"
 
@@ -71,41 +72,31 @@ struct begin_options {
     bool is_export, is_quiet;
 };
 
-static int add_pair(struct run_pairs *pairs, const char *option)
-{
-    const char *problem = run_pairs_add(pairs, optarg);
-    return problem == NULL ? 0 : cli_usage("begin", "%s: '%.60s': %s", option, optarg, problem);
-}
-
 /* "NAME=FILE|URI", split in place. */
-static int add_input(struct begin_options *o, char *text)
+static const char *add_input(void *into, char *text)
 {
+    struct begin_options *o = into;
     char *equals = strchr(text, '=');
     if (equals == NULL || equals[1] == '\0')
-        return cli_usage("begin", "--input: '%.60s': expected NAME=FILE or NAME=URI", text);
+        return "expected NAME=FILE or NAME=URI";
     *equals = '\0';
     const char *problem = receipt_step_problem(text);
     if (problem != NULL)
-        return cli_usage("begin", "--input: name '%.60s': %s", text, problem);
+        return problem;
     for (size_t i = 0; i < o->inputs.count; i++) {
         if (strcmp(o->input_names[i], text) == 0)
-            return cli_usage("begin", "--input: two are called '%s'", text);
+            return "two are called that";
     }
     if (o->inputs.count == BEGIN_INPUTS_MAX)
-        return cli_usage("begin", "--input: more than %d", BEGIN_INPUTS_MAX);
+        return "more than 1000";
     o->input_names[o->inputs.count] = text;
-    if (run_files_add(&o->inputs, RUN_INPUT, equals + 1) == OL_OK)
-        return 0;
-    cli_say("out of memory");
-    return CLI_NO;
+    return run_files_add(&o->inputs, RUN_INPUT, equals + 1) == OL_OK ? NULL : "out of memory";
 }
 
 static int check_begin(int argc, char **argv, const struct begin_options *o)
 {
     if (optind < argc)
         return cli_usage("begin", "'%.60s': no argument is expected", argv[optind]);
-    if (o->pipeline != NULL && o->pipeline[0] == '\0')
-        return cli_usage("begin", "--pipeline: a name must not be empty");
     if (o->resume != NULL &&
         (o->pipeline != NULL || o->job_namespace != NULL || o->inputs.count > 0 ||
          o->parameters.count > 0 || o->tags.count > 0 || o->groups.count > 0))
@@ -117,65 +108,24 @@ static int check_begin(int argc, char **argv, const struct begin_options *o)
 /* @return 0; below 0: help was printed; else what to exit with. */
 static int parse_begin(int argc, char **argv, struct begin_options *o)
 {
-    enum { PIPELINE = 256, NAMESPACE, RUNS, PARAM, TAG, GROUP, EXPORT, INPUT, HASH_LIMIT, RESUME };
-    static const struct option options[] = {{"pipeline", required_argument, NULL, PIPELINE},
-                                            {"namespace", required_argument, NULL, NAMESPACE},
-                                            {"runs", required_argument, NULL, RUNS},
-                                            {"param", required_argument, NULL, PARAM},
-                                            {"tag", required_argument, NULL, TAG},
-                                            {"group", required_argument, NULL, GROUP},
-                                            {"export", no_argument, NULL, EXPORT},
-                                            {"input", required_argument, NULL, INPUT},
-                                            {"hash-limit", required_argument, NULL, HASH_LIMIT},
-                                            {"resume", required_argument, NULL, RESUME},
-                                            {"quiet", no_argument, NULL, 'q'},
-                                            {"help", no_argument, NULL, 'h'},
-                                            {NULL, 0, NULL, 0}};
-    int result = 0;
-    for (int c; result == 0 && (c = getopt_long(argc, argv, "qh", options, NULL)) != -1;) {
-        switch (c) {
-        case PIPELINE:
-            o->pipeline = optarg;
-            break;
-        case NAMESPACE:
-            o->job_namespace = optarg;
-            break;
-        case RUNS:
-            o->runs = optarg;
-            break;
-        case PARAM:
-            result = add_pair(&o->parameters, "--param");
-            break;
-        case TAG:
-            result = add_pair(&o->tags, "--tag");
-            break;
-        case GROUP:
-            result = add_pair(&o->groups, "--group");
-            break;
-        case EXPORT:
-            o->is_export = true;
-            break;
-        case INPUT:
-            result = add_input(o, optarg);
-            break;
-        case HASH_LIMIT:
-            if (!run_files_parse_size(optarg, &o->inputs.hash_limit))
-                result = cli_usage("begin", "--hash-limit: '%s' is no size (examples: 0, 64MiB)",
-                                   optarg);
-            break;
-        case RESUME:
-            o->resume = optarg;
-            break;
-        case 'q':
-            o->is_quiet = true;
-            break;
-        case 'h':
-            print_begin_help();
-            return -1;
-        default:
-            return cli_usage("begin", "see the message above");
-        }
-    }
+#define AT(member) offsetof(struct begin_options, member)
+    static const struct cli_option table[] = {
+        {"pipeline", 0, OPTION_TEXT, .offset = AT(pipeline)},
+        {"namespace", 0, OPTION_ANY_TEXT, .offset = AT(job_namespace)},
+        {"runs", 0, OPTION_ANY_TEXT, .offset = AT(runs)},
+        {"param", 0, OPTION_PAIR, .offset = AT(parameters)},
+        {"tag", 0, OPTION_PAIR, .offset = AT(tags)},
+        {"group", 0, OPTION_PAIR, .offset = AT(groups)},
+        {"export", 0, OPTION_FLAG, .offset = AT(is_export)},
+        {"input", 0, OPTION_CALL, .call = add_input},
+        {"hash-limit", 0, OPTION_SIZE, .offset = AT(inputs.hash_limit)},
+        {"resume", 0, OPTION_ANY_TEXT, .offset = AT(resume)},
+        {"quiet", 'q', OPTION_FLAG, .offset = AT(is_quiet)},
+        OPTION_END};
+#undef AT
+    static const struct cli_options options = {
+        .verb = "begin", .table = table, .help = print_begin_help};
+    int result = cli_options_read(&options, argc, argv, o);
     return result != 0 ? result : check_begin(argc, argv, o);
 }
 
@@ -258,44 +208,44 @@ struct end_options {
     bool is_quiet;
 };
 
+static void print_end_help(void)
+{
+    puts("Usage: lineage end [OPTION]... [RUN_ID]\n"
+         "End the run that LINEAGE_RUN_ID or RUN_ID names: seal its folder, emit COMPLETE.\n"
+         "\n"
+         "      --fail, --abort      it ended otherwise: emit FAIL, or ABORT\n"
+         "      --runs DIR           the runs folder; default: LINEAGE_RUNS, else runs\n"
+         "  -q, --quiet              say nothing about lineage on standard error\n"
+         "  -h, --help\n"
+         "\n"
+         "Exit status: 0; 1 it is ended already, or cannot be written; 2 usage; 3 no such run.");
+}
+
+static const char *set_fail(void *into, char *text OL_UNUSED)
+{
+    ((struct end_options *)into)->event = OL_FAIL;
+    return NULL;
+}
+
+static const char *set_abort(void *into, char *text OL_UNUSED)
+{
+    ((struct end_options *)into)->event = OL_ABORT;
+    return NULL;
+}
+
 static int parse_end(int argc, char **argv, struct end_options *o)
 {
-    enum { RUNS = 256, FAIL, ABORT };
-    static const struct option options[] = {
-        {"runs", required_argument, NULL, RUNS}, {"fail", no_argument, NULL, FAIL},
-        {"abort", no_argument, NULL, ABORT},     {"quiet", no_argument, NULL, 'q'},
-        {"help", no_argument, NULL, 'h'},        {NULL, 0, NULL, 0}};
-    for (int c; (c = getopt_long(argc, argv, "qh", options, NULL)) != -1;) {
-        switch (c) {
-        case RUNS:
-            o->runs = optarg;
-            break;
-        case FAIL:
-            o->event = OL_FAIL;
-            break;
-        case ABORT:
-            o->event = OL_ABORT;
-            break;
-        case 'q':
-            o->is_quiet = true;
-            break;
-        case 'h':
-            puts(
-                "Usage: lineage end [OPTION]... [RUN_ID]\n"
-                "End the run that LINEAGE_RUN_ID or RUN_ID names: seal its folder, emit COMPLETE.\n"
-                "\n"
-                "      --fail, --abort      it ended otherwise: emit FAIL, or ABORT\n"
-                "      --runs DIR           the runs folder; default: LINEAGE_RUNS, else runs\n"
-                "  -q, --quiet              say nothing about lineage on standard error\n"
-                "  -h, --help\n"
-                "\n"
-                "Exit status: 0; 1 it is ended already, or cannot be written; 2 usage; 3 no such "
-                "run.");
-            return -1;
-        default:
-            return cli_usage("end", "see the message above");
-        }
-    }
+    static const struct cli_option table[] = {
+        {"runs", 0, OPTION_ANY_TEXT, .offset = offsetof(struct end_options, runs)},
+        {"fail", 0, OPTION_CALL_FLAG, .call = set_fail},
+        {"abort", 0, OPTION_CALL_FLAG, .call = set_abort},
+        {"quiet", 'q', OPTION_FLAG, .offset = offsetof(struct end_options, is_quiet)},
+        OPTION_END};
+    static const struct cli_options options = {
+        .verb = "end", .table = table, .help = print_end_help};
+    int result = cli_options_read(&options, argc, argv, o);
+    if (result != 0)
+        return result;
     o->run_id = optind < argc ? argv[optind++] : getenv("LINEAGE_RUN_ID");
     if (optind < argc)
         return cli_usage("end", "'%.60s': one run is expected", argv[optind]);

@@ -12,6 +12,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 #include "cli.h"
+#include "options.h"
 #include "pipeline.h"
 #include "run_options.h"
 #include "run_told.h"
@@ -53,90 +54,24 @@ struct finish {
     bool if_open, is_quiet;
 };
 
-enum {
-    RUN_ID = 256,
-    SYSTEM,
-    STEP,
-    SEQ,
-    ATTEMPT,
-    STATUS,
-    FAIL,
-    ABORT,
-    HASH_LIMIT,
-    IF_OPEN,
-    RUNS,
-    STATE
-};
-static const struct option options[] = {{"run-id", required_argument, NULL, RUN_ID},
-                                        {"system", required_argument, NULL, SYSTEM},
-                                        {"step", required_argument, NULL, STEP},
-                                        {"seq", required_argument, NULL, SEQ},
-                                        {"attempt", required_argument, NULL, ATTEMPT},
-                                        {"status", required_argument, NULL, STATUS},
-                                        {"fail", no_argument, NULL, FAIL},
-                                        {"abort", no_argument, NULL, ABORT},
-                                        {"output", required_argument, NULL, 'o'},
-                                        {"hash-limit", required_argument, NULL, HASH_LIMIT},
-                                        {"if-open", no_argument, NULL, IF_OPEN},
-                                        {"runs", required_argument, NULL, RUNS},
-                                        {"state", required_argument, NULL, STATE},
-                                        {"quiet", no_argument, NULL, 'q'},
-                                        {"help", no_argument, NULL, 'h'},
-                                        {NULL, 0, NULL, 0}};
-
-static const char *take_number(int64_t least, int64_t most, int64_t *ret)
-{
-    char *end;
-    errno = 0;
-    long long n = strtoll(optarg, &end, 10);
-    if (optarg[0] == '\0' || *end != '\0' || errno != 0 || n < least || n > most)
-        return most == 255 ? "expected 0 to 255" : "expected a number up to 999999";
-    *ret = n;
-    return NULL;
-}
-
-static const char *take(int code, struct finish *f)
-{
-    const char **text = code == RUN_ID   ? &f->id
-                        : code == SYSTEM ? &f->system
-                        : code == STEP   ? &f->step
-                        : code == RUNS   ? &f->runs
-                        : code == STATE  ? &f->state
-                                         : NULL;
-    if (text != NULL) {
-        *text = optarg;
-        return optarg[0] == '\0' ? "it must not be empty" : NULL;
-    }
-    switch (code) {
-    case SEQ:
-        return take_number(0, 999999, &f->seq);
-    case ATTEMPT:
-        return take_number(1, 999999, &f->attempt);
-    case STATUS:
-        return take_number(0, 255, &f->code);
-    case FAIL:
-        f->status = "FAIL";
-        return NULL;
-    case ABORT:
-        f->status = "ABORT";
-        return NULL;
-    case 'o':
-        return run_files_add(&f->files, RUN_OUTPUT, optarg) == OL_OK
-                   ? NULL
-                   : "more than 10000 outputs, or out of memory";
-    case HASH_LIMIT:
-        return run_files_parse_size(optarg, &f->files.hash_limit) ? NULL
-                                                                  : "no size (examples: 0, 64MiB)";
-    case IF_OPEN:
-        f->if_open = true;
-        return NULL;
-    case 'q':
-        f->is_quiet = true;
-        return NULL;
-    default:
-        return "see the message above";
-    }
-}
+#define AT(member) offsetof(struct finish, member)
+static const struct cli_option table[] = {
+    {"run-id", 0, OPTION_TEXT, .offset = AT(id)},
+    {"system", 0, OPTION_TEXT, .offset = AT(system)},
+    {"step", 0, OPTION_TEXT, .offset = AT(step)},
+    {"seq", 0, OPTION_NUMBER, .offset = AT(seq), .least = 0, .most = 999999},
+    {"attempt", 0, OPTION_NUMBER, .offset = AT(attempt), .least = 1, .most = 999999},
+    {"status", 0, OPTION_NUMBER, .offset = AT(code), .least = 0, .most = 255},
+    {"fail", 0, OPTION_WORD, .offset = AT(status), .word = "FAIL"},
+    {"abort", 0, OPTION_WORD, .offset = AT(status), .word = "ABORT"},
+    {"output", 'o', OPTION_OUTPUT, .offset = AT(files)},
+    {"hash-limit", 0, OPTION_SIZE, .offset = AT(files.hash_limit)},
+    {"if-open", 0, OPTION_FLAG, .offset = AT(if_open)},
+    {"runs", 0, OPTION_TEXT, .offset = AT(runs)},
+    {"state", 0, OPTION_TEXT, .offset = AT(state)},
+    {"quiet", 'q', OPTION_FLAG, .offset = AT(is_quiet)},
+    OPTION_END};
+#undef AT
 
 static const char *get(const char *name)
 {
@@ -172,19 +107,11 @@ static int check(struct finish *f)
 
 static int parse(int argc, char **argv, struct finish *f)
 {
-    int index = 0;
-    for (int c; (c = getopt_long(argc, argv, "o:qh", options, &index)) != -1;) {
-        if (c == 'h') {
-            print_help();
-            return -1;
-        }
-        const char *problem = c == '?' ? "see the message above" : take(c, f);
-        if (problem != NULL && c < RUN_ID)
-            return cli_usage("finish", "%s", problem);
-        if (problem != NULL)
-            return cli_usage("finish", "--%s: '%.60s': %s", options[index].name,
-                             optarg != NULL ? optarg : "", problem);
-    }
+    static const struct cli_options options = {
+        .verb = "finish", .table = table, .help = print_help};
+    int result = cli_options_read(&options, argc, argv, f);
+    if (result != 0)
+        return result;
     if (optind < argc)
         return cli_usage("finish", "'%.60s': no argument is expected", argv[optind]);
     return check(f);

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 #include "cli.h"
+#include "options.h"
 #include "pipeline.h"
 #include "run_options.h"
 #include "run_told.h"
@@ -54,139 +55,32 @@ struct record {
     const char *status;
 };
 
-enum {
-    STARTED = 256,
-    FINISHED,
-    STATUS,
-    FAIL,
-    ABORT,
-    JOB,
-    NAMESPACE,
-    RUN_ID,
-    SYSTEM,
-    HASH_LIMIT,
-    STEP,
-    SEQ,
-    ATTEMPT,
-    TASK_ID,
-    PARAM,
-    TAG,
-    GROUP,
-    RUNS,
-    PIPELINE
-};
-
-static const struct option options[] = {{"started", required_argument, NULL, STARTED},
-                                        {"finished", required_argument, NULL, FINISHED},
-                                        {"status", required_argument, NULL, STATUS},
-                                        {"fail", no_argument, NULL, FAIL},
-                                        {"abort", no_argument, NULL, ABORT},
-                                        {"input", required_argument, NULL, 'i'},
-                                        {"output", required_argument, NULL, 'o'},
-                                        {"job", required_argument, NULL, JOB},
-                                        {"namespace", required_argument, NULL, NAMESPACE},
-                                        {"run-id", required_argument, NULL, RUN_ID},
-                                        {"system", required_argument, NULL, SYSTEM},
-                                        {"hash-limit", required_argument, NULL, HASH_LIMIT},
-                                        {"step", required_argument, NULL, STEP},
-                                        {"seq", required_argument, NULL, SEQ},
-                                        {"attempt", required_argument, NULL, ATTEMPT},
-                                        {"task-id", required_argument, NULL, TASK_ID},
-                                        {"param", required_argument, NULL, PARAM},
-                                        {"tag", required_argument, NULL, TAG},
-                                        {"group", required_argument, NULL, GROUP},
-                                        {"runs", required_argument, NULL, RUNS},
-                                        {"pipeline", required_argument, NULL, PIPELINE},
-                                        {"quiet", no_argument, NULL, 'q'},
-                                        {"help", no_argument, NULL, 'h'},
-                                        {NULL, 0, NULL, 0}};
-
-static const char *take_number(int64_t least, int64_t most, int64_t *ret)
-{
-    char *end;
-    errno = 0;
-    long long n = strtoll(optarg, &end, 10);
-    if (optarg[0] == '\0' || *end != '\0' || errno != 0 || n < least || n > most)
-        return least == 0 && most == 255 ? "expected 0 to 255" : "expected a number up to 999999";
-    *ret = n;
-    return NULL;
-}
-
-static const char *take_time(int64_t *ret)
-{
-    bool has_zone = false;
-    if (ol__time_parse(ol__span_text(optarg), ret, &has_zone) != OL_OK || !has_zone || *ret == 0)
-        return "expected a time with its zone, e.g. 2026-02-04T18:41:12Z";
-    return NULL;
-}
-
-static const char *take_file(struct record *r, enum run_side side)
-{
-    ol_status status = run_files_add(&r->files, side, optarg);
-    return status == OL_OK          ? NULL
-           : status == OL_TOO_LARGE ? "more than 10000 inputs and outputs"
-                                    : "out of memory";
-}
-
-/* Those that are one text each. */
-static const char **find_text(int code, struct record *r)
-{
-    return code == JOB         ? &r->step.job
-           : code == NAMESPACE ? &r->step.job_namespace
-           : code == RUN_ID    ? &r->id
-           : code == SYSTEM    ? &r->system
-           : code == STEP      ? &r->step.name
-           : code == TASK_ID   ? &r->step.task_id
-           : code == RUNS      ? &r->step.runs
-           : code == PIPELINE  ? &r->step.pipeline
-                               : NULL;
-}
-
-/* @return NULL, or what is wrong with it. */
-static const char *take(int code, struct record *r)
-{
-    const char **text = find_text(code, r);
-    if (text != NULL) {
-        *text = optarg;
-        return optarg[0] == '\0' ? "it must not be empty" : NULL;
-    }
-    switch (code) {
-    case STARTED:
-        return take_time(&r->step.started_ms);
-    case FINISHED:
-        return take_time(&r->finished_ms);
-    case STATUS:
-        return take_number(0, 255, &r->code);
-    case FAIL:
-        r->status = "FAIL";
-        return NULL;
-    case ABORT:
-        r->status = "ABORT";
-        return NULL;
-    case 'i':
-        return take_file(r, RUN_INPUT);
-    case 'o':
-        return take_file(r, RUN_OUTPUT);
-    case HASH_LIMIT:
-        return run_files_parse_size(optarg, &r->files.hash_limit) ? NULL
-                                                                  : "no size (examples: 0, 64MiB)";
-    case SEQ:
-        return take_number(0, 999999, &r->step.seq);
-    case ATTEMPT:
-        return take_number(1, 999999, &r->step.attempt);
-    case PARAM:
-        return run_pairs_add(&r->parameters, optarg);
-    case TAG:
-        return run_pairs_add(&r->tags, optarg);
-    case GROUP:
-        return run_pairs_add(&r->groups, optarg);
-    case 'q':
-        r->step.is_quiet = true;
-        return NULL;
-    default:
-        return "see the message above";
-    }
-}
+#define AT(member) offsetof(struct record, member)
+static const struct cli_option table[] = {
+    {"started", 0, OPTION_TIME, .offset = AT(step.started_ms)},
+    {"finished", 0, OPTION_TIME, .offset = AT(finished_ms)},
+    {"status", 0, OPTION_NUMBER, .offset = AT(code), .least = 0, .most = 255},
+    {"fail", 0, OPTION_WORD, .offset = AT(status), .word = "FAIL"},
+    {"abort", 0, OPTION_WORD, .offset = AT(status), .word = "ABORT"},
+    {"input", 'i', OPTION_INPUT, .offset = AT(files)},
+    {"output", 'o', OPTION_OUTPUT, .offset = AT(files)},
+    {"job", 0, OPTION_TEXT, .offset = AT(step.job)},
+    {"namespace", 0, OPTION_TEXT, .offset = AT(step.job_namespace)},
+    {"run-id", 0, OPTION_TEXT, .offset = AT(id)},
+    {"system", 0, OPTION_TEXT, .offset = AT(system)},
+    {"hash-limit", 0, OPTION_SIZE, .offset = AT(files.hash_limit)},
+    {"step", 0, OPTION_TEXT, .offset = AT(step.name)},
+    {"seq", 0, OPTION_NUMBER, .offset = AT(step.seq), .least = 0, .most = 999999},
+    {"attempt", 0, OPTION_NUMBER, .offset = AT(step.attempt), .least = 1, .most = 999999},
+    {"task-id", 0, OPTION_TEXT, .offset = AT(step.task_id)},
+    {"param", 0, OPTION_PAIR, .offset = AT(parameters)},
+    {"tag", 0, OPTION_PAIR, .offset = AT(tags)},
+    {"group", 0, OPTION_PAIR, .offset = AT(groups)},
+    {"runs", 0, OPTION_TEXT, .offset = AT(step.runs)},
+    {"pipeline", 0, OPTION_TEXT, .offset = AT(step.pipeline)},
+    {"quiet", 'q', OPTION_FLAG, .offset = AT(step.is_quiet)},
+    OPTION_END};
+#undef AT
 
 static int check(struct record *r)
 {
@@ -220,23 +114,15 @@ static int check(struct record *r)
 
 static int parse(int argc, char **argv, struct record *r)
 {
-    int index = 0;
+    static const struct cli_options options = {
+        .verb = "record", .table = table, .help = print_help, .stops_at_words = true};
     r->step.seq = -1;
-    for (int c; (c = getopt_long(argc, argv, "+i:o:qh", options, &index)) != -1;) {
-        if (c == 'h') {
-            print_help();
-            return -1;
-        }
-        const char *problem = c == '?' ? "see the message above" : take(c, r);
-        if (problem != NULL && c < STARTED)
-            return cli_usage("record", "%s", problem);
-        if (problem != NULL)
-            return cli_usage("record", "--%s: '%.60s': %s", options[index].name,
-                             optarg != NULL ? optarg : "", problem);
-    }
+    int result = cli_options_read(&options, argc, argv, r);
+    if (result != 0)
+        return result;
     if (optind < argc)
         r->step.argv = argv + optind;
-    int result = check(r);
+    result = check(r);
     if (result != 0 || r->step.job != NULL)
         return result;
     if (r->step.name != NULL || r->step.argv == NULL) {

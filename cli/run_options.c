@@ -2,11 +2,11 @@
 #include "run_help.h"
 #include "run_options.h"
 
-#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include "collect_run.h"
+#include "options.h"
 #include "receipt/redact.h"
 
 const char *run_pairs_add(struct run_pairs *pairs, char *text)
@@ -35,18 +35,6 @@ const char *run_pairs_add(struct run_pairs *pairs, char *text)
     return NULL;
 }
 
-/* A whole number of at least @p least. */
-static bool parse_number(const char *text, int64_t least, int64_t most, int64_t *ret)
-{
-    char *end;
-    errno = 0;
-    long long n = strtoll(text, &end, 10);
-    if (text[0] == '\0' || *end != '\0' || errno != 0 || n < least || n > most)
-        return false;
-    *ret = n;
-    return true;
-}
-
 static bool parse_codes(const char *text, bool *is_ok)
 {
     while (*text != '\0') {
@@ -61,28 +49,6 @@ static bool parse_codes(const char *text, bool *is_ok)
     return true;
 }
 
-/* "200ms", "60s", "5m", "1h". */
-static bool parse_time(const char *text, int64_t least_ms, int64_t most_ms, int64_t *ret)
-{
-    static const struct {
-        const char *unit;
-        int64_t ms;
-    } units[] = {{"ms", 1}, {"s", 1000}, {"m", 60000}, {"h", 3600000}};
-    char *end;
-    errno = 0;
-    double n = strtod(text, &end);
-    if (text[0] < '0' || text[0] > '9' || errno != 0)
-        return false;
-    for (size_t i = 0; i < OL_COUNT(units); i++) {
-        double ms = n * (double)units[i].ms;
-        if (strcmp(end, units[i].unit) == 0 && ms >= (double)least_ms && ms <= (double)most_ms) {
-            *ret = (int64_t)ms;
-            return true;
-        }
-    }
-    return false;
-}
-
 /* REF@sha256:HEX */
 static bool is_image(const char *text)
 {
@@ -92,144 +58,42 @@ static bool is_image(const char *text)
            strspn(colon + 1, "0123456789abcdef") == strlen(colon + 1);
 }
 
-enum option_code {
-    JOB = 256,
-    NAMESPACE,
-    HASH_LIMIT,
-    NO_CACHE,
-    REHASH,
-    RUN_ID,
-    SYSTEM,
-    DERIVE_ID,
-    OK_CODES,
-    STEP,
-    SEQ,
-    ATTEMPT,
-    TASK_ID,
-    IF_NEEDED,
-    RUNS,
-    PIPELINE,
-    KEEP,
-    KEEP_LIMIT,
-    PARAM,
-    TAG,
-    GROUP,
-    METRIC,
-    ROWS,
-    FACET,
-    ENV,
-    IMAGE,
-    GIT,
-    COLLECT,
-    REDACT,
-    NO_ARGV,
-    GATE,
-    GATE_TIMEOUT,
-    HEARTBEAT,
-    EMIT_TIMEOUT,
-    LOG,
-    ABORT_ON_SIGNAL,
-    STRICT,
-    OFFLINE,
-    DRY_RUN
-};
-
-static const struct option options[] = {{"input", required_argument, NULL, 'i'},
-                                        {"output", required_argument, NULL, 'o'},
-                                        {"job", required_argument, NULL, JOB},
-                                        {"namespace", required_argument, NULL, NAMESPACE},
-                                        {"run-id", required_argument, NULL, RUN_ID},
-                                        {"system", required_argument, NULL, SYSTEM},
-                                        {"derive-id", required_argument, NULL, DERIVE_ID},
-                                        {"hash-limit", required_argument, NULL, HASH_LIMIT},
-                                        {"no-cache", no_argument, NULL, NO_CACHE},
-                                        {"rehash", no_argument, NULL, REHASH},
-                                        {"ok-codes", required_argument, NULL, OK_CODES},
-                                        {"abort-on-signal", no_argument, NULL, ABORT_ON_SIGNAL},
-                                        {"step", required_argument, NULL, STEP},
-                                        {"seq", required_argument, NULL, SEQ},
-                                        {"attempt", required_argument, NULL, ATTEMPT},
-                                        {"task-id", required_argument, NULL, TASK_ID},
-                                        {"if-needed", no_argument, NULL, IF_NEEDED},
-                                        {"runs", required_argument, NULL, RUNS},
-                                        {"pipeline", required_argument, NULL, PIPELINE},
-                                        {"keep", required_argument, NULL, KEEP},
-                                        {"keep-limit", required_argument, NULL, KEEP_LIMIT},
-                                        {"param", required_argument, NULL, PARAM},
-                                        {"tag", required_argument, NULL, TAG},
-                                        {"group", required_argument, NULL, GROUP},
-                                        {"metric", required_argument, NULL, METRIC},
-                                        {"rows", required_argument, NULL, ROWS},
-                                        {"facet", required_argument, NULL, FACET},
-                                        {"env", required_argument, NULL, ENV},
-                                        {"image", required_argument, NULL, IMAGE},
-                                        {"git", no_argument, NULL, GIT},
-                                        {"collect", required_argument, NULL, COLLECT},
-                                        {"redact", required_argument, NULL, REDACT},
-                                        {"no-argv", no_argument, NULL, NO_ARGV},
-                                        {"gate", required_argument, NULL, GATE},
-                                        {"gate-timeout", required_argument, NULL, GATE_TIMEOUT},
-                                        {"heartbeat", required_argument, NULL, HEARTBEAT},
-                                        {"emit-timeout", required_argument, NULL, EMIT_TIMEOUT},
-                                        {"log", required_argument, NULL, LOG},
-                                        {"strict", no_argument, NULL, STRICT},
-                                        {"offline", no_argument, NULL, OFFLINE},
-                                        {"dry-run", no_argument, NULL, DRY_RUN},
-                                        {"quiet", no_argument, NULL, 'q'},
-                                        {"help", no_argument, NULL, 'h'},
-                                        {NULL, 0, NULL, 0}};
-
-/* Options that are taken as they are. */
-static const struct {
-    int code;
-    size_t offset; /* of a text, or a bool where the option has no argument */
-} plain[] = {{JOB, offsetof(struct run_options, job)},
-             {NAMESPACE, offsetof(struct run_options, job_namespace)},
-             {RUN_ID, offsetof(struct run_options, id)},
-             {SYSTEM, offsetof(struct run_options, system)},
-             {DERIVE_ID, offsetof(struct run_options, derive_id)},
-             {TASK_ID, offsetof(struct run_options, task_id)},
-             {IF_NEEDED, offsetof(struct run_options, if_needed)},
-             {RUNS, offsetof(struct run_options, runs)},
-             {PIPELINE, offsetof(struct run_options, pipeline)},
-             {GIT, offsetof(struct run_options, has_git)},
-             {LOG, offsetof(struct run_options, log)},
-             {NO_ARGV, offsetof(struct run_options, has_no_argv)},
-             {ABORT_ON_SIGNAL, offsetof(struct run_options, aborts_on_signal)},
-             {STRICT, offsetof(struct run_options, is_strict)},
-             {OFFLINE, offsetof(struct run_options, is_offline)},
-             {DRY_RUN, offsetof(struct run_options, is_dry)},
-             {'q', offsetof(struct run_options, is_quiet)}};
-
-static bool take_plain(int code, struct run_options *o)
+static const char *add_keep(void *into, char *text)
 {
-    for (size_t i = 0; i < OL_COUNT(plain); i++) {
-        void *member = (char *)o + plain[i].offset;
-        if (plain[i].code != code)
-            continue;
-        if (optarg != NULL)
-            *(const char **)member = optarg;
-        else
-            *(bool *)member = true;
-        return true;
-    }
-    return false;
+    ol_status status = run_keep_add(&((struct run_options *)into)->keep, text);
+    return status == OL_OK ? NULL : status == OL_TOO_LARGE ? "more than 1000" : "out of memory";
 }
 
-static const char *problem_of(ol_status status, const char *too_many)
+static const char *add_metric(void *into, char *text)
 {
-    return status == OL_OK ? NULL : status == OL_TOO_LARGE ? too_many : "out of memory";
+    return run_told_add_metric(&((struct run_options *)into)->told, text);
 }
 
-static const char *add_gate(struct run_gates *gates, const char *command)
+static const char *add_rows(void *into, char *text)
 {
+    return run_told_add_rows(&((struct run_options *)into)->told, text);
+}
+
+static const char *add_facet(void *into, char *text)
+{
+    return run_facets_add(&((struct run_options *)into)->facets, text);
+}
+
+static const char *add_variables(void *into, char *text)
+{
+    return run_environment_add(&((struct run_options *)into)->environment, text);
+}
+
+static const char *add_gate(void *into, char *command)
+{
+    struct run_gates *gates = &((struct run_options *)into)->gates;
     if (gates->count == RUN_GATES_MAX)
         return "more than 100";
     gates->items[gates->count++].command = command;
     return command[0] != '\0' ? NULL : "expected a command";
 }
 
-static const char *add_expression(const char *expression)
+static const char *add_expression(void *into OL_UNUSED, char *expression)
 {
     static char message[sizeof(struct ol_error)]; /* until it is said, at once */
     struct ol_error err = {.message = ""};
@@ -239,118 +103,104 @@ static const char *add_expression(const char *expression)
     return message;
 }
 
-/* Those of which there may be several. @return NULL, or what is wrong. */
-static const char *add(int code, struct run_options *o)
+static const char *set_step(void *into, char *name)
 {
-    switch (code) {
-    case 'i':
-        return problem_of(run_files_add(&o->files, RUN_INPUT, optarg),
-                          "more than 10000 inputs and outputs");
-    case 'o':
-        return problem_of(run_files_add(&o->files, RUN_OUTPUT, optarg),
-                          "more than 10000 inputs and outputs");
-    case KEEP:
-        return problem_of(run_keep_add(&o->keep, optarg), "more than 1000");
-    case PARAM:
-        return run_pairs_add(&o->parameters, optarg);
-    case TAG:
-        return run_pairs_add(&o->tags, optarg);
-    case GROUP:
-        return run_pairs_add(&o->groups, optarg);
-    case METRIC:
-        return run_told_add_metric(&o->told, optarg);
-    case ROWS:
-        return run_told_add_rows(&o->told, optarg);
-    case FACET:
-        return run_facets_add(&o->facets, optarg);
-    case ENV:
-        return run_environment_add(&o->environment, optarg);
-    case REDACT:
-        return add_expression(optarg);
-    case GATE:
-        return add_gate(&o->gates, optarg);
-    default:
-        return "see the message above";
-    }
+    ((struct run_options *)into)->step = name;
+    return receipt_step_problem(name);
 }
 
-/* Those that are read. @return NULL, or what is wrong; "": it is none of them. */
-static const char *read_value(int code, struct run_options *o)
+static const char *set_keep_limit(void *into, char *text)
 {
-    static const char size[] = "is no size; expected e.g. 0, 64MiB, 2GiB";
-    switch (code) {
-    case STEP:
-        o->step = optarg;
-        return receipt_step_problem(optarg);
-    case SEQ:
-        return parse_number(optarg, 0, 999999, &o->seq) ? NULL : "expected 0 to 999999";
-    case ATTEMPT:
-        return parse_number(optarg, 1, 999999, &o->attempt) ? NULL : "expected 1 to 999999";
-    case HASH_LIMIT:
-        return run_files_parse_size(optarg, &o->files.hash_limit) ? NULL : size;
-    case KEEP_LIMIT:
-        if (!run_files_parse_size(optarg, &o->keep.limit))
-            return size;
-        return o->keep.limit <= RECEIPT_KEEP_LIMIT_MAX ? NULL : "expected at most 256MiB";
-    case NO_CACHE:
-        o->files.caching = ARTIFACT_CACHE_NONE;
-        return NULL;
-    case REHASH:
-        o->files.caching = ARTIFACT_CACHE_REFRESH;
-        return NULL;
-    case OK_CODES:
-        return parse_codes(optarg, o->is_ok) ? NULL : "expected exit statuses, e.g. 0,3";
-    case IMAGE:
-        o->image = optarg;
-        return is_image(optarg) ? NULL : "expected REF@sha256:HEX";
-    case COLLECT:
-        o->is_collect_given = true;
-        return collect_run_parse(optarg, &o->collects)
-                   ? NULL
-                   : "expected code, git, machine, gpu, container, tools, seeds, dvc, all or none, "
-                     "with commas";
-    case GATE_TIMEOUT:
-        return parse_time(optarg, 1, 86400000, &o->gates.timeout_ms)
-                   ? NULL
-                   : "expected a time of 1ms to 24h, e.g. 60s";
-    case HEARTBEAT:
-        return parse_time(optarg, 100, 86400000, &o->heartbeat_ms)
-                   ? NULL
-                   : "expected a time of 100ms to 24h, e.g. 60s";
-    case EMIT_TIMEOUT:
-        return parse_time(optarg, 1, 60000, &o->emit_timeout_ms)
-                   ? NULL
-                   : "expected a time of 1ms to 60s, e.g. 200ms";
-    default:
-        return "";
-    }
+    uint64_t *limit = &((struct run_options *)into)->keep.limit;
+    if (!run_files_parse_size(text, limit))
+        return "is no size; expected e.g. 0, 64MiB, 2GiB";
+    return *limit <= RECEIPT_KEEP_LIMIT_MAX ? NULL : "expected at most 256MiB";
 }
 
-static int complain(int code, const char *problem)
+static const char *set_no_cache(void *into, char *text OL_UNUSED)
 {
-    for (const struct option *option = options; option->name != NULL; option++) {
-        if (option->val == code)
-            return cli_usage("run", "--%s: '%.60s': %s", option->name, optarg, problem);
-    }
-    return cli_usage("run", "%s", problem); /* getopt has said it */
+    ((struct run_options *)into)->files.caching = ARTIFACT_CACHE_NONE;
+    return NULL;
 }
 
-/* @return 0, or what to exit with. */
-static int take_option(int code, struct run_options *o)
+static const char *set_rehash(void *into, char *text OL_UNUSED)
 {
-    if (take_plain(code, o))
-        return 0;
-    const char *problem = read_value(code, o);
-    if (problem != NULL && problem[0] == '\0')
-        problem = add(code, o);
-    if (problem == NULL)
-        return 0;
-    if (strcmp(problem, "out of memory") == 0) {
-        cli_say("out of memory");
-        return CLI_NO;
-    }
-    return complain(code, problem);
+    ((struct run_options *)into)->files.caching = ARTIFACT_CACHE_REFRESH;
+    return NULL;
 }
+
+static const char *set_codes(void *into, char *text)
+{
+    return parse_codes(text, ((struct run_options *)into)->is_ok)
+               ? NULL
+               : "expected exit statuses, e.g. 0,3";
+}
+
+static const char *set_image(void *into, char *text)
+{
+    ((struct run_options *)into)->image = text;
+    return is_image(text) ? NULL : "expected REF@sha256:HEX";
+}
+
+static const char *set_collect(void *into, char *text)
+{
+    struct run_options *o = into;
+    o->is_collect_given = true;
+    return collect_run_parse(text, &o->collects)
+               ? NULL
+               : "expected code, git, machine, gpu, container, tools, seeds, dvc, all or none, "
+                 "with commas";
+}
+
+#define AT(member) offsetof(struct run_options, member)
+static const struct cli_option table[] = {
+    {"input", 'i', OPTION_INPUT, .offset = AT(files)},
+    {"output", 'o', OPTION_OUTPUT, .offset = AT(files)},
+    {"job", 0, OPTION_TEXT, .offset = AT(job)},
+    {"namespace", 0, OPTION_ANY_TEXT, .offset = AT(job_namespace)},
+    {"run-id", 0, OPTION_ANY_TEXT, .offset = AT(id)},
+    {"system", 0, OPTION_ANY_TEXT, .offset = AT(system)},
+    {"derive-id", 0, OPTION_ANY_TEXT, .offset = AT(derive_id)},
+    {"hash-limit", 0, OPTION_SIZE, .offset = AT(files.hash_limit)},
+    {"no-cache", 0, OPTION_CALL_FLAG, .call = set_no_cache},
+    {"rehash", 0, OPTION_CALL_FLAG, .call = set_rehash},
+    {"ok-codes", 0, OPTION_CALL, .call = set_codes},
+    {"abort-on-signal", 0, OPTION_FLAG, .offset = AT(aborts_on_signal)},
+    {"step", 0, OPTION_CALL, .call = set_step},
+    {"seq", 0, OPTION_NUMBER, .offset = AT(seq), .least = 0, .most = 999999},
+    {"attempt", 0, OPTION_NUMBER, .offset = AT(attempt), .least = 1, .most = 999999},
+    {"task-id", 0, OPTION_ANY_TEXT, .offset = AT(task_id)},
+    {"if-needed", 0, OPTION_FLAG, .offset = AT(if_needed)},
+    {"runs", 0, OPTION_ANY_TEXT, .offset = AT(runs)},
+    {"pipeline", 0, OPTION_TEXT, .offset = AT(pipeline)},
+    {"keep", 0, OPTION_CALL, .call = add_keep},
+    {"keep-limit", 0, OPTION_CALL, .call = set_keep_limit},
+    {"param", 0, OPTION_PAIR, .offset = AT(parameters)},
+    {"tag", 0, OPTION_PAIR, .offset = AT(tags)},
+    {"group", 0, OPTION_PAIR, .offset = AT(groups)},
+    {"metric", 0, OPTION_CALL, .call = add_metric},
+    {"rows", 0, OPTION_CALL, .call = add_rows},
+    {"facet", 0, OPTION_CALL, .call = add_facet},
+    {"env", 0, OPTION_CALL, .call = add_variables},
+    {"image", 0, OPTION_CALL, .call = set_image},
+    {"git", 0, OPTION_FLAG, .offset = AT(has_git)},
+    {"collect", 0, OPTION_CALL, .call = set_collect},
+    {"redact", 0, OPTION_CALL, .call = add_expression},
+    {"no-argv", 0, OPTION_FLAG, .offset = AT(has_no_argv)},
+    {"gate", 0, OPTION_CALL, .call = add_gate},
+    {"gate-timeout", 0, OPTION_DURATION, .offset = AT(gates.timeout_ms), .least = 1,
+     .most = 86400000, .expected = "expected a time of 1ms to 24h, e.g. 60s"},
+    {"heartbeat", 0, OPTION_DURATION, .offset = AT(heartbeat_ms), .least = 100, .most = 86400000,
+     .expected = "expected a time of 100ms to 24h, e.g. 60s"},
+    {"emit-timeout", 0, OPTION_DURATION, .offset = AT(emit_timeout_ms), .least = 1, .most = 60000,
+     .expected = "expected a time of 1ms to 60s, e.g. 200ms"},
+    {"log", 0, OPTION_ANY_TEXT, .offset = AT(log)},
+    {"strict", 0, OPTION_FLAG, .offset = AT(is_strict)},
+    {"offline", 0, OPTION_FLAG, .offset = AT(is_offline)},
+    {"dry-run", 0, OPTION_FLAG, .offset = AT(is_dry)},
+    {"quiet", 'q', OPTION_FLAG, .offset = AT(is_quiet)},
+    OPTION_END};
+#undef AT
 
 static int check_ids(const struct run_options *o)
 {
@@ -377,10 +227,6 @@ static int check(const struct run_options *o)
     bool has_receipt_option = o->seq >= 0 || o->if_needed || o->attempt > 0 || o->task_id != NULL ||
                               o->runs != NULL || o->pipeline != NULL || o->keep.path_count > 0;
     const char *stranger = run_told_find_stranger(&o->told, &o->files);
-    if (o->job != NULL && o->job[0] == '\0')
-        return cli_usage("run", "--job: a name must not be empty");
-    if (o->pipeline != NULL && o->pipeline[0] == '\0')
-        return cli_usage("run", "--pipeline: a name must not be empty");
     if (o->step == NULL && has_receipt_option)
         return cli_usage("run", "options of receipts need --step NAME");
     if (stranger != NULL)
@@ -394,15 +240,11 @@ int run_options_parse(int argc, char **argv, struct run_options *o)
     o->is_ok[0] = true;
     o->gates.timeout_ms = RUN_GATE_TIMEOUT_MS;
     o->keep.limit = RECEIPT_KEEP_LIMIT;
-    for (int c; (c = getopt_long(argc, argv, "+i:o:qh", options, NULL)) != -1;) {
-        if (c == 'h') {
-            run_help_print();
-            return -1;
-        }
-        int result = take_option(c, o);
-        if (result != 0)
-            return result;
-    }
+    static const struct cli_options options = {
+        .verb = "run", .table = table, .help = run_help_print, .stops_at_words = true};
+    int result = cli_options_read(&options, argc, argv, o);
+    if (result != 0)
+        return result;
     if (optind >= argc)
         return cli_usage("run", "no command; expected: lineage run [options] -- command ...");
     return check(o);

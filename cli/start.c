@@ -8,6 +8,7 @@
 #include <unistd.h>
 #include "cli.h"
 #include "collect_run.h"
+#include "options.h"
 #include "origin.h"
 #include "pipeline.h"
 #include "run_options.h"
@@ -55,104 +56,28 @@ struct start {
     bool is_export;
 };
 
-enum {
-    RUN_ID = 256,
-    SYSTEM,
-    STEP,
-    JOB,
-    NAMESPACE,
-    HASH_LIMIT,
-    SEQ,
-    ATTEMPT,
-    TASK_ID,
-    PARAM,
-    TAG,
-    GROUP,
-    RUNS,
-    STATE,
-    EXPORT
-};
-static const struct option options[] = {{"run-id", required_argument, NULL, RUN_ID},
-                                        {"system", required_argument, NULL, SYSTEM},
-                                        {"step", required_argument, NULL, STEP},
-                                        {"job", required_argument, NULL, JOB},
-                                        {"namespace", required_argument, NULL, NAMESPACE},
-                                        {"input", required_argument, NULL, 'i'},
-                                        {"output", required_argument, NULL, 'o'},
-                                        {"hash-limit", required_argument, NULL, HASH_LIMIT},
-                                        {"seq", required_argument, NULL, SEQ},
-                                        {"attempt", required_argument, NULL, ATTEMPT},
-                                        {"task-id", required_argument, NULL, TASK_ID},
-                                        {"param", required_argument, NULL, PARAM},
-                                        {"tag", required_argument, NULL, TAG},
-                                        {"group", required_argument, NULL, GROUP},
-                                        {"runs", required_argument, NULL, RUNS},
-                                        {"state", required_argument, NULL, STATE},
-                                        {"export", no_argument, NULL, EXPORT},
-                                        {"quiet", no_argument, NULL, 'q'},
-                                        {"help", no_argument, NULL, 'h'},
-                                        {NULL, 0, NULL, 0}};
-
-static const char *take_number(int64_t least, int64_t *ret)
-{
-    char *end;
-    errno = 0;
-    long long n = strtoll(optarg, &end, 10);
-    if (optarg[0] == '\0' || *end != '\0' || errno != 0 || n < least || n > 999999)
-        return "expected a number up to 999999";
-    *ret = n;
-    return NULL;
-}
-
-static const char **find_text(int code, struct start *s)
-{
-    return code == RUN_ID      ? &s->id
-           : code == SYSTEM    ? &s->system
-           : code == STEP      ? &s->step.name
-           : code == JOB       ? &s->step.job
-           : code == NAMESPACE ? &s->step.job_namespace
-           : code == TASK_ID   ? &s->step.task_id
-           : code == RUNS      ? &s->step.runs
-           : code == STATE     ? &s->state
-                               : NULL;
-}
-
-static const char *take(int code, struct start *s)
-{
-    const char **text = find_text(code, s);
-    if (text != NULL) {
-        *text = optarg;
-        return optarg[0] == '\0' ? "it must not be empty" : NULL;
-    }
-    switch (code) {
-    case 'i':
-    case 'o':
-        return run_files_add(&s->files, code == 'i' ? RUN_INPUT : RUN_OUTPUT, optarg) == OL_OK
-                   ? NULL
-                   : "more than 10000 inputs and outputs, or out of memory";
-    case HASH_LIMIT:
-        return run_files_parse_size(optarg, &s->files.hash_limit) ? NULL
-                                                                  : "no size (examples: 0, 64MiB)";
-    case SEQ:
-        return take_number(0, &s->step.seq);
-    case ATTEMPT:
-        return take_number(1, &s->step.attempt);
-    case PARAM:
-        return run_pairs_add(&s->parameters, optarg);
-    case TAG:
-        return run_pairs_add(&s->tags, optarg);
-    case GROUP:
-        return run_pairs_add(&s->groups, optarg);
-    case EXPORT:
-        s->is_export = true;
-        return NULL;
-    case 'q':
-        s->step.is_quiet = true;
-        return NULL;
-    default:
-        return "see the message above";
-    }
-}
+#define AT(member) offsetof(struct start, member)
+static const struct cli_option table[] = {
+    {"run-id", 0, OPTION_TEXT, .offset = AT(id)},
+    {"system", 0, OPTION_TEXT, .offset = AT(system)},
+    {"step", 0, OPTION_TEXT, .offset = AT(step.name)},
+    {"job", 0, OPTION_TEXT, .offset = AT(step.job)},
+    {"namespace", 0, OPTION_TEXT, .offset = AT(step.job_namespace)},
+    {"input", 'i', OPTION_INPUT, .offset = AT(files)},
+    {"output", 'o', OPTION_OUTPUT, .offset = AT(files)},
+    {"hash-limit", 0, OPTION_SIZE, .offset = AT(files.hash_limit)},
+    {"seq", 0, OPTION_NUMBER, .offset = AT(step.seq), .least = 0, .most = 999999},
+    {"attempt", 0, OPTION_NUMBER, .offset = AT(step.attempt), .least = 1, .most = 999999},
+    {"task-id", 0, OPTION_TEXT, .offset = AT(step.task_id)},
+    {"param", 0, OPTION_PAIR, .offset = AT(parameters)},
+    {"tag", 0, OPTION_PAIR, .offset = AT(tags)},
+    {"group", 0, OPTION_PAIR, .offset = AT(groups)},
+    {"runs", 0, OPTION_TEXT, .offset = AT(step.runs)},
+    {"state", 0, OPTION_TEXT, .offset = AT(state)},
+    {"export", 0, OPTION_FLAG, .offset = AT(is_export)},
+    {"quiet", 'q', OPTION_FLAG, .offset = AT(step.is_quiet)},
+    OPTION_END};
+#undef AT
 
 static int check(struct start *s)
 {
@@ -182,20 +107,12 @@ static int check(struct start *s)
 
 static int parse(int argc, char **argv, struct start *s)
 {
-    int index = 0;
+    static const struct cli_options options = {
+        .verb = "start", .table = table, .help = print_help, .stops_at_words = true};
     s->step.seq = -1;
-    for (int c; (c = getopt_long(argc, argv, "+i:o:qh", options, &index)) != -1;) {
-        if (c == 'h') {
-            print_help();
-            return -1;
-        }
-        const char *problem = c == '?' ? "see the message above" : take(c, s);
-        if (problem != NULL && c < RUN_ID)
-            return cli_usage("start", "%s", problem);
-        if (problem != NULL)
-            return cli_usage("start", "--%s: '%.60s': %s", options[index].name,
-                             optarg != NULL ? optarg : "", problem);
-    }
+    int result = cli_options_read(&options, argc, argv, s);
+    if (result != 0)
+        return result;
     if (optind < argc)
         s->step.argv = argv + optind;
     return check(s);

@@ -84,8 +84,8 @@ def test_begin_hash_limit(place):
     (["--input", "raw.csv"], "expected NAME=FILE or NAME=URI"),
     (["--input", "raw="], "expected NAME=FILE or NAME=URI"),
     (["--input", "../x=raw.csv"], "'../x': expected letters"),
-    (["--input", "a=raw.csv", "--input", "a=raw.csv"], "two are called 'a'"),
-    (["--hash-limit", "many"], "'many' is no size"),
+    (["--input", "a=raw.csv", "--input", "a=raw.csv"], "'a': two are called that"),
+    (["--hash-limit", "many"], "'many': is no size"),
     (["--resume", "last", "--input", "a=raw.csv"], "the run has been described when it was begun"),
     (["--resume", "elsewhere"], "expected a run id as 'lineage begin' makes it"),
 ], ids=str)
