@@ -30,6 +30,7 @@ int verb_log(int argc, char **argv);
 int verb_context(int argc, char **argv);
 int verb_artifact(int argc, char **argv);
 int verb_ask(int argc, char **argv); /**< why, impact, diff, runs, show, events */
+int verb_reproducible(int argc, char **argv);
 int verb_deadletter(int argc, char **argv);
 int verb_doctor(int argc, char **argv);
 int verb_spool(int argc, char **argv);

@@ -23,6 +23,7 @@ static const struct {
     {"why", verb_ask, "where did this come from"},
     {"impact", verb_ask, "what does this affect"},
     {"diff", verb_ask, "what is different between two runs, or two datasets"},
+    {"reproducible", verb_reproducible, "can this be made again, and what is missing"},
     {"runs", verb_ask, "list runs, newest first"},
     {"show", verb_ask, "all that is known about a dataset, job or run"},
     {"events", verb_ask, "the events of a run as they came (where the store keeps them)"},

@@ -137,6 +137,10 @@ OL_NODISCARD ol_status store_serving(struct store *store, const struct store_que
 /** Models and datasets in use of which nobody knows where they come from. */
 OL_NODISCARD ol_status store_untracked(struct store *store, const struct store_question *question,
                                        struct ol__buf *out, struct ol_error *err);
+/** What was told of the runs that made X, and upstream of them, for who would do it all again. */
+OL_NODISCARD ol_status store_reproducible(struct store *store,
+                                          const struct store_question *question,
+                                          struct ol__buf *out, struct ol_error *err);
 /** Raw events of a run, one JSON line each, as they came (only where they were kept). */
 OL_NODISCARD ol_status store_events(struct store *store, const struct store_question *question,
                                     struct ol__buf *out, struct ol_error *err);

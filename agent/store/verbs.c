@@ -11,6 +11,7 @@ static const struct store_verb verbs[] = {
     {"approvals", store_approvals, "application/json", true},
     {"serving", store_serving, "application/json", false},
     {"untracked", store_untracked, "application/json", false},
+    {"reproducible", store_reproducible, "application/json", true},
     {"events", store_events, "application/x-ndjson", true},
 };
 

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Is what a run read still there, byte for byte, or can it be made again? */
+#include "judge.h"
+
+#include <stdio.h>
+#include "receipt/members.h"
+#include "run_files.h"
+
+/* The run of the answer that wrote it, or NULL. */
+static const struct repro_run *writer_of(const struct repro_case *c, const struct json_node *input)
+{
+    const char *id = json_get_text(input, "written_by");
+    for (size_t i = 0; id != NULL && i < c->count; i++)
+        if (strcmp(c->runs[i].id, id) == 0)
+            return &c->runs[i];
+    return NULL;
+}
+
+/* What the receipt says of a dataset that the store knows. */
+static const struct json_node *of_receipt(const struct repro_run *run,
+                                          const struct json_node *input)
+{
+    const char *name = json_get_text(input, "name"), *space = json_get_text(input, "namespace");
+    const struct json_node *a =
+        run->has_receipt ? json_get_items(run->receipt.root, "inputs") : NULL;
+    for (; a != NULL; a = a->next) {
+        const char *n = json_get_text(a, "name"), *s = json_get_text(a, "namespace");
+        if (n != NULL && s != NULL && name != NULL && space != NULL && strcmp(n, name) == 0 &&
+            strcmp(s, space) == 0)
+            return a;
+    }
+    return NULL;
+}
+
+enum found { FOUND_THERE, FOUND_GONE, FOUND_CHANGED, FOUND_UNKNOWN };
+
+/* On this machine, where it was. */
+static ol_status look(struct repro_case *c, const struct repro_run *run,
+                      const struct json_node *input, const struct json_node *artifact,
+                      enum found *ret)
+{
+    const char *space = json_get_text(input, "namespace"), *name = json_get_text(input, "name");
+    const char *version = json_get_text(input, "version");
+    *ret = FOUND_UNKNOWN;
+    if (artifact != NULL) {
+        struct receipt_looked looked;
+        const char *cwd = json_get_text(json_get(run->receipt.root, "command"), "cwd");
+        ol_status status =
+            receipt_check_artifact(c->runs_folder, cwd, "input", artifact, &looked, c->err);
+        if (status == OL_OK && looked.is_read)
+            *ret = looked.problem[0] == '\0' ? FOUND_THERE
+                   : looked.is_gone          ? FOUND_GONE
+                                             : FOUND_CHANGED;
+        return status;
+    }
+    if (space == NULL || name == NULL || strcmp(space, "file") != 0)
+        return OL_OK;
+    char content[RUN_VERSION_SIZE];
+    ol_status status = run_files_hash_path(name, UINT64_MAX, content);
+    *ret = status == OL_OK          ? strcmp(content, version) == 0 ? FOUND_THERE : FOUND_CHANGED
+           : status == OL_NOT_FOUND ? FOUND_GONE
+                                    : FOUND_UNKNOWN;
+    return status == OL_NOMEM ? OL_NOMEM : OL_OK;
+}
+
+static ol_status is_kept(struct repro_case *c, const char *version,
+                         const struct json_node *artifact, bool *ret)
+{
+    *ret = artifact == NULL && evidence_has_object(c->runs_folder, version + 7);
+    if (artifact == NULL)
+        return OL_OK;
+    ol_status status = evidence_is_kept(c->runs_folder, artifact);
+    *ret = status == OL_OK;
+    return status == OL_NOMEM ? OL_NOMEM : OL_OK;
+}
+
+/* One that has a hash. */
+static ol_status judge_bytes(struct repro_case *c, struct repro_run *run, struct repro_answer *a,
+                             const struct json_node *input, const char *name)
+{
+    static const char *const words[] = {[FOUND_GONE] = "is gone",
+                                        [FOUND_CHANGED] = "is not what it was",
+                                        [FOUND_UNKNOWN] = "was not looked at: it is not here"};
+    const struct json_node *artifact = of_receipt(run, input);
+    const struct repro_run *writer = writer_of(c, input);
+    const char *kind = json_get_text(artifact, "kind");
+    enum found found;
+    bool has_object = false;
+    ol_status status = look(c, run, input, artifact, &found);
+    if (status == OL_OK && found != FOUND_THERE)
+        status = is_kept(c, json_get_text(input, "version"), artifact, &has_object);
+    if (status != OL_OK)
+        return status;
+    if (kind != NULL && strcmp(kind, "manifest") == 0) {
+        repro_say(c, a, "%.500s: whether the members of a manifest are there is not looked at",
+                  name);
+        a->state = OL_MIN(a->state, REPRO_DOCUMENTED);
+    } else if (found != FOUND_THERE && !has_object && writer != NULL && writer != run &&
+               writer->state == REPRO_REBUILD) {
+        repro_say(c, a, "%.500s %s; run %.36s can make it again", name, words[found], writer->id);
+    } else if (found != FOUND_THERE && !has_object) {
+        repro_say(c, a, "%.500s %s, and is not kept", name, words[found]);
+        a->state = OL_MIN(a->state, REPRO_DOCUMENTED);
+    }
+    return OL_OK;
+}
+
+ol_status repro_judge_inputs(struct repro_case *c, struct repro_run *run)
+{
+    struct repro_answer *a = &run->answers[REPRO_INPUTS];
+    ol_status status = OL_OK;
+    a->state = REPRO_REBUILD;
+    const struct json_node *input = json_get_items(run->told, "inputs");
+    for (; input != NULL && status == OL_OK; input = input->next) {
+        const char *version = json_get_text(input, "version"), *name = json_get_text(input, "name");
+        const char *space = json_get_text(input, "namespace");
+        name = name != NULL ? name : "an input";
+        if (version == NULL) {
+            repro_say(c, a, "%.500s has no version", name);
+            a->state = REPRO_NOT;
+        } else if (repro_policy_keeps(c->policy, space != NULL ? space : "", name)) {
+            continue; /* the policy says that it stays */
+        } else if (strncmp(version, "sha256:", 7) == 0) {
+            status = judge_bytes(c, run, a, input, name);
+        } else {
+            repro_say(c, a, "%.500s, version %.200s: nobody says that it stays", name, version);
+            a->state = OL_MIN(a->state, REPRO_DOCUMENTED);
+        }
+    }
+    return status;
+}
