@@ -2,7 +2,9 @@
 /* Promises:
  *  1. A document is of one moment: all of a question's statements run in one read transaction.
  *  2. With a uid, runs of others, and datasets and jobs that only others touched, are as if they
- * were not there. */
+ * were not there.
+ *  3. With a time, what was told later is as if it were not there: a run that had not ended is
+ * running, one that had not begun is not there. But a facet that was replaced since is gone. */
 #include "ask.h"
 
 #include <stdio.h>
@@ -16,10 +18,32 @@ bool ask_may_see(const struct ask *ask, int64_t uid)
 
 /* ---- Frame ---- */
 
+/* "2026-11-21T09:00:00Z", or a date: then all of that day had come. */
+static ol_status read_at(struct ask *ask)
+{
+    const char *text = ask->question->at;
+    char of_day[sizeof "2026-11-21T23:59:59.999Z"];
+    ask->at = INT64_MAX;
+    if (text == NULL)
+        return OL_OK;
+    if (strlen(text) == sizeof "2026-11-21" - 1) {
+        snprintf(of_day, sizeof of_day, "%sT23:59:59.999Z", text);
+        text = of_day;
+    }
+    if (ol__time_parse(ol__span_text(text), &ask->at, NULL) == OL_OK)
+        return OL_OK;
+    return ol__error_set(ask->err, OL_INVALID,
+                         "at: '%.60s': expected a time as 2026-11-21T09:00:00Z, or a date",
+                         ask->question->at);
+}
+
 ol_status ask_begin(struct ask *ask, struct store *store, const struct store_question *question,
                     int64_t nodes, struct ol__buf *out, struct ol_error *err)
 {
     *ask = (struct ask){.store = store, .question = question, .err = err};
+    ol_status status = read_at(ask);
+    if (status != OL_OK)
+        return status;
     ol__json_writer_init(&ask->json, out);
     ask->slots = ASK_CACHED;
     while ((int64_t)ask->slots < nodes)
@@ -40,6 +64,7 @@ ol_status ask_end(struct ask *ask, ol_status status)
         sqlite3_reset(ask->store->statements[i]);
     OL_IGNORE(sqlite3_exec(ask->store->db, "COMMIT", NULL, NULL, NULL), "it only read");
     state_release(&ask->state);
+    state_release(&ask->told);
     free(ask->runs);
     free(ask->writers);
     if (status >= 0 && ask->json.out->status != OL_OK)
@@ -64,6 +89,32 @@ static void remember_run(struct ask *ask, const struct ask_run *run)
     memcpy(slot->run_id, run->run_id, strlen(run->run_id) + 1);
 }
 
+/* Promise 3. @return OL_OK or OL_NOT_FOUND. */
+static ol_status as_it_was(const struct ask *ask, struct run_row *row)
+{
+    if (row->started > ask->at)
+        return OL_NOT_FOUND;
+    if (row->ended > ask->at) {
+        row->status = RUN_RUNNING;
+        row->flags &= ~(int64_t)RUN_INFERRED;
+        row->ended = row->error = 0;
+    }
+    row->last = OL_MIN(row->last, ask->at);
+    return OL_OK;
+}
+
+/* Promise 3. */
+static void forget_later(const struct ask *ask, struct state *state)
+{
+    size_t kept = 0;
+    if (ask->at == INT64_MAX)
+        return;
+    for (size_t i = 0; i < state->count; i++)
+        if (state->entries[i].at <= ask->at)
+            state->entries[kept++] = state->entries[i];
+    state->count = kept;
+}
+
 ol_status ask_run(struct ask *ask, int64_t id, bool want_state, struct ask_run *ret)
 {
     struct ol__span text, column;
@@ -78,7 +129,7 @@ ol_status ask_run(struct ask *ask, int64_t id, bool want_state, struct ask_run *
     if (status != OL_OK)
         return status == OL_END ? OL_NOT_FOUND : status;
     run_row_read(stmt, &ret->row, &text, want_state ? &column : NULL);
-    if (!ask_may_see(ask, ret->row.uid))
+    if (!ask_may_see(ask, ret->row.uid) || as_it_was(ask, &ret->row) != OL_OK)
         status = OL_NOT_FOUND;
     if (text.size > 0)
         snprintf(ret->run_id, sizeof ret->run_id, "%.*s",
@@ -89,18 +140,23 @@ ol_status ask_run(struct ask *ask, int64_t id, bool want_state, struct ask_run *
         remember_run(ask, ret);
     if (status == OL_OK && want_state)
         status = state_read(&ask->state, column, ask->err);
+    if (status == OL_OK && want_state)
+        forget_later(ask, &ask->state);
     sqlite3_reset(stmt);
     return status;
 }
 
 ol_status ask_latest_run(struct ask *ask, int64_t job, int64_t *ret)
 {
-    sqlite3_stmt *stmt = store_bind(ask->store, SQL_ASK_RUNS_JOB, ask->err, "i", job);
+    sqlite3_stmt *stmt =
+        store_bind(ask->store, SQL_ASK_RUNS_JOB_UNTIL, ask->err, "ii", job, ask->at);
     ol_status status;
     *ret = 0;
     while ((status = store_step(ask->store, stmt, ask->err)) == OL_OK) {
-        bool is_complete = sqlite3_column_int64(stmt, 2) == RUN_COMPLETE;
-        if (!ask_may_see(ask, sqlite3_column_int64(stmt, 1)) || (*ret != 0 && !is_complete))
+        int64_t state = sqlite3_column_int64(stmt, 2);
+        bool is_complete = state == RUN_COMPLETE && sqlite3_column_int64(stmt, 4) <= ask->at;
+        if (!ask_may_see(ask, sqlite3_column_int64(stmt, 1)) || state == RUN_NEW ||
+            (*ret != 0 && !is_complete))
             continue;
         *ret = sqlite3_column_int64(stmt, 0);
         if (is_complete)
@@ -118,6 +174,8 @@ ol_status ask_static(struct ask *ask, enum ask_kind kind, int64_t id)
     ol_status status = store_step(ask->store, stmt, ask->err);
     if (status == OL_OK && ask_may_see(ask, sqlite3_column_int64(stmt, 1)))
         status = state_read(&ask->state, store_column(stmt, 3), ask->err);
+    if (status == OL_OK)
+        forget_later(ask, &ask->state);
     sqlite3_reset(stmt);
     return status == OL_END ? OL_NOT_FOUND : status;
 }
@@ -256,7 +314,8 @@ ol_status ask_write_run(struct ask *ask, const struct ask_run *run)
     ask_write_time(ask, "started", row->started);
     ask_write_time(ask, "ended", row->ended);
     ask_write_time(ask, "last_event", row->last);
-    ol__json_member_int(w, "events", row->events);
+    if (ask->at == INT64_MAX) /* else nobody knows */
+        ol__json_member_int(w, "events", row->events);
     if (row->uid != STORE_UID_UNKNOWN)
         ol__json_member_int(w, "uid", row->uid);
     if (status == OL_OK)

@@ -29,6 +29,7 @@ struct ask_cached_text {
 /* An edge between a dataset and a run, or with run 0 a job's static one. */
 struct ask_edge {
     int64_t job, run, version, at, status;
+    bool has_more; /* the job has other rows of that dataset */
 };
 /* The only run that wrote a version: a dataset is read many times in a graph, its writer is found
  * once. */
@@ -43,6 +44,8 @@ struct ask {
     struct ol_error *err;
     struct ol__json_writer json;
     struct state state;          /* scratch */
+    struct state told;           /* scratch of what asks when an edge was told */
+    int64_t at;                  /* what came later is as if it were not there; INT64_MAX: now */
     struct ask_cached_run *runs; /* owned; by id; NULL: none could be had, and all works without */
     struct ask_cached_writer *writers; /* owned; by version; NULL as well */
     size_t slots;                      /* of both; a power of two */
@@ -64,9 +67,9 @@ struct ask_run {
     char run_id[256]; /* cut, if longer */
 };
 
-/** Begin a read transaction, so that a document is of one moment, and find the subject. The answer
- *  has about @p nodes nodes at most: it decides how many runs are remembered.
- *  @return OL_OK; OL_NOT_FOUND: kind is ASK_NONE; or a failure. ask_end() in any case. */
+/** Begin a read transaction, so that a document is of one moment. The answer has about @p nodes
+ *  nodes at most: it decides how many runs are remembered.
+ *  @return OL_OK: end it with ask_end(); OL_INVALID: question->at is no time; or a failure. */
 OL_NODISCARD ol_status ask_begin(struct ask *ask, struct store *store,
                                  const struct store_question *question, int64_t nodes,
                                  struct ol__buf *out, struct ol_error *err);
@@ -81,7 +84,8 @@ OL_NODISCARD ol_status ask_write_subject(struct ask *ask);
 bool ask_may_see(const struct ask *ask, int64_t uid);
 /** @return OL_OK, OL_NOT_FOUND (or not to be seen), or a failure. */
 OL_NODISCARD ol_status ask_run(struct ask *ask, int64_t id, bool want_state, struct ask_run *ret);
-/** The latest run of a job that may be seen, complete ones first; 0: none. */
+/** The latest run of a job that may be seen, complete ones first; 0: none. Not one that others only
+ * named. */
 OL_NODISCARD ol_status ask_latest_run(struct ask *ask, int64_t job, int64_t *ret);
 /** State of a job's or dataset's static events into ask->state, empty if there is none to see. */
 OL_NODISCARD ol_status ask_static(struct ask *ask, enum ask_kind kind, int64_t id);
@@ -100,6 +104,7 @@ OL_NODISCARD ol_status ask_find_jobs(struct ask *ask, struct ol__span text);
 
 /* ---- Edges (ask_edges.c) ---- */
 #define ASK_ANY_VERSION ((int64_t)-1)
+#define ASK_JOB_ROWS 64 /* of one job no more are looked at, from the newest */
 struct ask_window {
     int64_t dataset, side; /* side 1: writers */
     int64_t version;       /* or 0: without one; or ASK_ANY_VERSION */
@@ -111,6 +116,11 @@ struct ask_window {
 typedef ol_status ask_edge_handler(void *arg, const struct ask_edge *edge);
 OL_NODISCARD ol_status ask_edges(struct ask *ask, const struct ask_window *window,
                                  ask_edge_handler *each, void *arg);
+/** Runs of @p job in the window, each once, the newest first, at most @p max, of the newest
+ *  ASK_JOB_ROWS rows. */
+OL_NODISCARD ol_status ask_runs_between(struct ask *ask, const struct ask_window *window,
+                                        int64_t job, struct ask_edge *ret, size_t max,
+                                        size_t *ret_count);
 /** Whether @p dataset has any edge of that side and version. */
 OL_NODISCARD ol_status ask_has_edges(struct ask *ask, int64_t dataset, int64_t side,
                                      int64_t version, bool *ret);

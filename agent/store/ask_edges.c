@@ -1,12 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Promises:
- *  1. A dataset's runs are never all looked at: a seek or two a job, then at most JOB_ROWS runs of
- * it from the newest.
+ *  1. A dataset's runs are never all looked at: a seek or two a job, then at most ASK_JOB_ROWS runs
+ * of it from the newest.
  *  2. Of several runs that wrote the same thing, a complete one is preferred to any other, then the
  * later one. */
 #include "ask.h"
-
-#define JOB_ROWS 64
 
 /* The next job behind @p after that wrote @p dataset; 0: none. */
 static ol_status next_writer(struct ask *ask, int64_t dataset, int64_t after, int64_t *ret)
@@ -19,8 +17,35 @@ static ol_status next_writer(struct ask *ask, int64_t dataset, int64_t after, in
     return status < 0 ? status : OL_OK;
 }
 
+/* Whether an edge was told by then: its run's (or job's) state says when. */
+static ol_status was_told(struct ask *ask, const struct ask_window *w, const struct ask_edge *edge,
+                          bool *ret)
+{
+    struct ol__span column = {0};
+    struct run_row row;
+    const struct state_entry like = {.kind = w->side == 1 ? STATE_OUTPUT : STATE_INPUT,
+                                     .object = w->dataset,
+                                     .key = edge->version};
+    sqlite3_stmt *stmt = store_bind(ask->store, edge->run != 0 ? SQL_ASK_RUN : SQL_JOB_GET,
+                                    ask->err, "i", edge->run != 0 ? edge->run : edge->job);
+    ol_status status = store_step(ask->store, stmt, ask->err);
+    *ret = false;
+    if (status != OL_OK)
+        return status == OL_END ? OL_OK : status;
+    if (edge->run != 0)
+        run_row_read(stmt, &row, NULL, &column);
+    else
+        column = store_column(stmt, 3);
+    status = state_read(&ask->told, column, ask->err);
+    sqlite3_reset(stmt);
+    const struct state_entry *entry = status == OL_OK ? state_find(&ask->told, &like) : NULL;
+    *ret = entry != NULL && entry->at <= ask->at;
+    return status;
+}
+
 /* Whether the edge may be seen, and in what state its run is. */
-static ol_status look(struct ask *ask, struct ask_edge *edge, bool *ret_is_visible)
+static ol_status look(struct ask *ask, const struct ask_window *w, struct ask_edge *edge,
+                      bool *ret_is_visible)
 {
     struct ask_run run;
     ol_status status;
@@ -30,27 +55,36 @@ static ol_status look(struct ask *ask, struct ask_edge *edge, bool *ret_is_visib
         status = store_step(ask->store, stmt, ask->err);
         *ret_is_visible = status == OL_OK && ask_may_see(ask, sqlite3_column_int64(stmt, 1));
         sqlite3_reset(stmt);
-        return status < 0 ? status : OL_OK;
+    } else {
+        status = ask_run(ask, edge->run, false, &run);
+        *ret_is_visible = status == OL_OK;
+        if (status == OL_OK)
+            edge->status = run.row.status;
     }
-    status = ask_run(ask, edge->run, false, &run);
-    *ret_is_visible = status == OL_OK;
-    if (status == OL_OK)
-        edge->status = run.row.status;
-    return status == OL_NOT_FOUND ? OL_OK : status;
+    if (*ret_is_visible && ask->at != INT64_MAX)
+        status = was_told(ask, w, edge, ret_is_visible);
+    return status < 0 && status != OL_NOT_FOUND ? status : OL_OK;
+}
+
+/* All rows of @p job in the window, the newest first. */
+static sqlite3_stmt *bind_job(struct ask *ask, const struct ask_window *w, int64_t job)
+{
+    int64_t until = OL_MIN(w->until, ask->at);
+    return w->version == ASK_ANY_VERSION
+               ? store_bind(ask->store, SQL_ASK_IO_LATEST, ask->err, "iiiii", w->dataset, w->side,
+                            job, w->since, until)
+               : store_bind(ask->store, SQL_ASK_IO_LATEST_VERSION, ask->err, "iiiiii", w->dataset,
+                            w->side, job, w->since, until, w->version);
 }
 
 /* The edge of @p job that counts; ret->job 0: none. */
 static ol_status pick(struct ask *ask, const struct ask_window *w, int64_t job,
                       struct ask_edge *ret)
 {
-    enum store_sql sql =
-        w->version == ASK_ANY_VERSION ? SQL_ASK_IO_LATEST : SQL_ASK_IO_LATEST_VERSION;
-    sqlite3_stmt *stmt =
-        store_bind(ask->store, sql, ask->err, w->version == ASK_ANY_VERSION ? "iiiii" : "iiiiii",
-                   w->dataset, w->side, job, w->since, w->until, w->version);
+    sqlite3_stmt *stmt = bind_job(ask, w, job);
     ol_status status = OL_OK;
     *ret = (struct ask_edge){0};
-    for (int rows = 0; rows < JOB_ROWS; rows++) {
+    for (int rows = 0; rows < ASK_JOB_ROWS; rows++) {
         status = store_step(ask->store, stmt, ask->err);
         if (status != OL_OK)
             break;
@@ -61,7 +95,7 @@ static ol_status pick(struct ask *ask, const struct ask_window *w, int64_t job,
         bool is_visible = false;
         if (edge.run != 0 && edge.run == w->except_run)
             continue;
-        status = look(ask, &edge, &is_visible);
+        status = look(ask, w, &edge, &is_visible);
         if (status != OL_OK)
             break;
         if (!is_visible || (edge.run == 0 && ret->job != 0))
@@ -88,8 +122,44 @@ static sqlite3_stmt *bind_scan(struct ask *ask, const struct ask_window *w, int6
 static bool is_plain(const struct ask *ask, const struct ask_window *w, const struct ask_edge *edge,
                      int64_t uid)
 {
-    return edge->run != 0 && edge->run != w->except_run && edge->at >= w->since &&
-           edge->at <= w->until && edge->status == RUN_COMPLETE && ask_may_see(ask, uid);
+    return ask->at == INT64_MAX && edge->run != 0 && edge->run != w->except_run &&
+           edge->at >= w->since && edge->at <= w->until && edge->status == RUN_COMPLETE &&
+           ask_may_see(ask, uid);
+}
+
+ol_status ask_runs_between(struct ask *ask, const struct ask_window *w, int64_t job,
+                           struct ask_edge *ret, size_t max, size_t *ret_count)
+{
+    sqlite3_stmt *stmt = bind_job(ask, w, job);
+    ol_status status = OL_OK;
+    *ret_count = 0;
+    for (int rows = 0; rows < ASK_JOB_ROWS && *ret_count < max; rows++) {
+        status = store_step(ask->store, stmt, ask->err);
+        if (status != OL_OK)
+            break;
+        struct ask_edge edge = {.job = job,
+                                .at = sqlite3_column_int64(stmt, 0),
+                                .run = sqlite3_column_int64(stmt, 1),
+                                .version = sqlite3_column_int64(stmt, 2)};
+        bool is_visible = false;
+        if (edge.run == 0 || edge.run == w->except_run ||
+            (*ret_count > 0 && ret[*ret_count - 1].run == edge.run))
+            continue;
+        status = look(ask, w, &edge, &is_visible);
+        if (status != OL_OK)
+            break;
+        if (is_visible)
+            ret[(*ret_count)++] = edge;
+    }
+    sqlite3_reset(stmt);
+    return status < 0 ? status : OL_OK;
+}
+
+static ol_status hand_on(struct ask_edge *edge, ask_edge_handler *each, void *arg)
+{
+    ol_status status = edge->job != 0 ? each(arg, edge) : OL_OK;
+    edge->job = 0;
+    return status;
 }
 
 /* Mostly one statement for all jobs: it goes on to the next job when a job has but one row, and
@@ -97,31 +167,37 @@ static bool is_plain(const struct ask *ask, const struct ask_window *w, const st
 ol_status ask_edges(struct ask *ask, const struct ask_window *window, ask_edge_handler *each,
                     void *arg)
 {
-    int64_t last = INT64_MAX; /* the job that was dealt with */
+    int64_t last = INT64_MAX;   /* the job that was dealt with */
+    struct ask_edge kept = {0}; /* of that job, not handed on yet: whether it has more shows next */
     sqlite3_stmt *stmt = bind_scan(ask, window, last);
+    ol_status status;
     for (ask->edge_rows = 0;; ask->edge_rows++) {
-        ol_status status = store_step(ask->store, stmt, ask->err);
+        status = store_step(ask->store, stmt, ask->err);
         if (status != OL_OK)
-            return status == OL_END ? OL_OK : status;
+            break;
         struct ask_edge edge = {.job = sqlite3_column_int64(stmt, 0),
                                 .at = sqlite3_column_int64(stmt, 1),
                                 .run = sqlite3_column_int64(stmt, 2),
                                 .version = sqlite3_column_int64(stmt, 3),
                                 .status = sqlite3_column_int64(stmt, 5)};
         if (edge.job == last) {
+            kept.has_more = true;
             stmt = bind_scan(ask, window, last - 1);
             continue;
         }
         last = edge.job;
-        if (!is_plain(ask, window, &edge, sqlite3_column_int64(stmt, 4)))
+        int64_t uid = sqlite3_column_int64(stmt, 4);
+        status = hand_on(&kept, each, arg);
+        if (status == OL_OK && !is_plain(ask, window, &edge, uid))
             status = pick(ask, window, last, &edge);
-        if (status == OL_OK && edge.job != 0)
-            status = each(arg, &edge);
-        if (status != OL_OK) {
-            sqlite3_reset(stmt);
-            return status == OL_END ? OL_OK : status;
-        }
+        if (status != OL_OK)
+            break;
+        kept = edge;
     }
+    sqlite3_reset(stmt);
+    if (status == OL_END)
+        status = hand_on(&kept, each, arg); /* nothing, where it is the caller who had enough */
+    return status == OL_END ? OL_OK : status;
 }
 
 ol_status ask_has_edges(struct ask *ask, int64_t dataset, int64_t side, int64_t version, bool *ret)
@@ -185,6 +261,7 @@ ol_status ask_writer(struct ask *ask, int64_t dataset, int64_t version, int64_t 
 ol_status ask_next_write(struct ask *ask, int64_t dataset, int64_t at, int64_t *ret)
 {
     int64_t job = 0;
+    const struct ask_window w = {.dataset = dataset, .side = 1};
     *ret = INT64_MAX;
     for (;;) {
         ol_status status = next_writer(ask, dataset, job, &job);
@@ -192,15 +269,16 @@ ol_status ask_next_write(struct ask *ask, int64_t dataset, int64_t at, int64_t *
             return status;
         sqlite3_stmt *stmt = store_bind(ask->store, SQL_ASK_IO_FIRST, ask->err, "iiii", dataset,
                                         (int64_t)1, job, at);
-        for (int rows = 0; rows < JOB_ROWS; rows++) {
+        for (int rows = 0; rows < ASK_JOB_ROWS; rows++) {
             status = store_step(ask->store, stmt, ask->err);
             if (status != OL_OK)
                 break;
             struct ask_edge edge = {.job = job,
                                     .at = sqlite3_column_int64(stmt, 0),
-                                    .run = sqlite3_column_int64(stmt, 1)};
+                                    .run = sqlite3_column_int64(stmt, 1),
+                                    .version = sqlite3_column_int64(stmt, 2)};
             bool is_visible = false;
-            status = look(ask, &edge, &is_visible);
+            status = look(ask, &w, &edge, &is_visible);
             if (status != OL_OK)
                 break;
             if (is_visible && edge.status == RUN_COMPLETE) {

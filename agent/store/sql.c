@@ -152,6 +152,8 @@ const char *const store_sql_texts[SQL_COUNT] = {
     [SQL_ASK_RUNS] = "SELECT id, uid, status, job FROM runs WHERE id < ?1 ORDER BY id DESC",
     [SQL_ASK_RUNS_JOB] = "SELECT id, uid, status, job FROM runs WHERE job = ?1 "
                          "ORDER BY born DESC, id DESC",
+    [SQL_ASK_RUNS_JOB_UNTIL] = "SELECT id, uid, status, job, ended, parent FROM runs "
+                               "WHERE job = ?1 AND born <= ?2 ORDER BY born DESC, id DESC",
     [SQL_ASK_RUNS_STATUS] = "SELECT id, uid, status, job FROM runs WHERE status = ?1 "
                             "AND status <> 2 ORDER BY id DESC",
     [SQL_ASK_CHILDREN] = "SELECT id, uid FROM runs WHERE parent = ?1 ORDER BY id",
@@ -176,8 +178,9 @@ const char *const store_sql_texts[SQL_COUNT] = {
     [SQL_ASK_IO_LATEST_VERSION] =
         "SELECT at, run, version FROM io WHERE version = ?6 AND dataset = ?1 "
         "AND side = ?2 AND job = ?3 AND at >= ?4 AND at <= ?5" IO_ORDER,
-    [SQL_ASK_IO_FIRST] = "SELECT at, run FROM io WHERE dataset = ?1 AND side = ?2 AND job = ?3 "
-                         "AND at > ?4 ORDER BY at, run",
+    [SQL_ASK_IO_FIRST] =
+        "SELECT at, run, version FROM io WHERE dataset = ?1 AND side = ?2 AND job = ?3 "
+        "AND at > ?4 ORDER BY at, run",
     [SQL_ASK_ANSWER_REQUEST] =
         "SELECT id FROM answers WHERE request = ?1 ORDER BY id DESC LIMIT ?2",
     [SQL_ASK_ANSWER_PROVIDER] =

@@ -94,6 +94,9 @@ struct store_question {
     const char *job, *state;   /**< runs: filters */
     const char *other;         /**< diff: the second subject */
     const char *other_content; /**< and its content, as above */
+    const char *at; /**< as it stood then: RFC 3339, or a date, which is the end of that day; NULL:
+                       now */
+    const char *column; /**< why, impact: this column of the dataset; NULL: all of it */
 };
 /** Set the parameter @p key (question.c has the table) to @p value, which is borrowed. @return
  * OL_OK; OL_NOT_FOUND: no question has such a parameter; OL_INVALID: err says what was expected. */
