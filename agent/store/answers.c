@@ -294,7 +294,10 @@ ol_status ask_count_answers(struct ask *ask, int64_t run, int64_t *ret)
     *ret = 0;
     if (ask->store->schema < 2)
         return OL_OK;
-    sqlite3_stmt *stmt = store_bind(ask->store, SQL_ASK_ANSWER_COUNT, ask->err, "i", run);
+    sqlite3_stmt *stmt =
+        ask->at == INT64_MAX
+            ? store_bind(ask->store, SQL_ASK_ANSWER_COUNT, ask->err, "i", run)
+            : store_bind(ask->store, SQL_ASK_ANSWER_COUNT_UNTIL, ask->err, "ii", run, ask->at);
     ol_status status = store_step(ask->store, stmt, ask->err);
     if (status == OL_OK)
         *ret = sqlite3_column_int64(stmt, 0);

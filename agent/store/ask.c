@@ -180,9 +180,44 @@ ol_status ask_static(struct ask *ask, enum ask_kind kind, int64_t id)
     return status == OL_END ? OL_NOT_FOUND : status;
 }
 
+ol_status ask_text_id(struct ask *ask, struct ol__span text, int64_t *ret)
+{
+    sqlite3_stmt *stmt = store_bind(ask->store, SQL_TEXT_FIND, ask->err, "it",
+                                    dict_text_hash(ask->store, text), text);
+    ol_status status = store_step(ask->store, stmt, ask->err);
+    *ret = status == OL_OK ? sqlite3_column_int64(stmt, 0) : 0;
+    sqlite3_reset(stmt);
+    return status < 0 ? status : OL_OK;
+}
+
+ol_status ask_text(struct ask *ask, int64_t text, char *out, size_t size)
+{
+    sqlite3_stmt *stmt = store_bind(ask->store, SQL_TEXT_GET, ask->err, "i", text);
+    ol_status status = store_step(ask->store, stmt, ask->err);
+    struct ol__span value = status == OL_OK ? store_column(stmt, 0) : (struct ol__span){0};
+    snprintf(out, size, "%.*s", (int)OL_MIN(value.size, size - 1),
+             value.size > 0 ? value.data : "");
+    sqlite3_reset(stmt);
+    return status < 0 ? status : OL_OK;
+}
+
+ol_status ask_facet(struct ask *ask, int64_t facet, struct ol__buf *out)
+{
+    sqlite3_stmt *stmt = store_bind(ask->store, SQL_FACET_GET, ask->err, "i", facet);
+    ol_status status = store_step(ask->store, stmt, ask->err);
+    if (status != OL_OK)
+        return status == OL_END ? OL_NOT_FOUND : status;
+    struct ol__span head = store_column(stmt, 0), body = store_column(stmt, 1);
+    ol__buf_add(out, head.data, head.size);
+    if (ol__buf_add(out, body.data, body.size) != OL_OK)
+        status = ol__error_set(ask->err, out->status, "a facet: %s", ol__status_name(out->status));
+    sqlite3_reset(stmt);
+    return status;
+}
+
 /* ---- Writing ---- */
 
-static ol_status write_text(struct ask *ask, const char *key, int64_t text)
+ol_status ask_write_text(struct ask *ask, const char *key, int64_t text)
 {
     if (text == 0)
         return OL_OK;
@@ -228,9 +263,11 @@ static ol_status write_named(struct ask *ask, sqlite3_stmt *stmt)
     ol_status status = store_step(ask->store, stmt, ask->err);
     if (status != OL_OK)
         return status == OL_END ? OL_NOT_FOUND : status;
-    status = write_text(ask, "namespace", sqlite3_column_int64(stmt, 0));
+    ask->name_space_id = sqlite3_column_int64(stmt, 0);
+    ask->type_id = sqlite3_column_int64(stmt, 2);
+    status = ask_write_text(ask, "namespace", ask->name_space_id);
     ol__json_member_span(&ask->json, "name", store_column(stmt, 1));
-    return status == OL_OK ? write_text(ask, "type", sqlite3_column_int64(stmt, 2)) : status;
+    return status == OL_OK ? ask_write_text(ask, "type", ask->type_id) : status;
 }
 
 ol_status ask_write_dataset(struct ask *ask, int64_t id, int64_t version)
@@ -275,8 +312,7 @@ void ask_write_time(struct ask *ask, const char *key, int64_t ms)
     ol__json_member_text(&ask->json, key, text);
 }
 
-/* The id of a run named by another: it is in that one's own facet, so it may be seen. */
-static ol_status write_run_id(struct ask *ask, const char *key, int64_t id)
+ol_status ask_write_run_id(struct ask *ask, const char *key, int64_t id)
 {
     struct run_row row;
     struct ol__span text;
@@ -319,14 +355,14 @@ ol_status ask_write_run(struct ask *ask, const struct ask_run *run)
     if (row->uid != STORE_UID_UNKNOWN)
         ol__json_member_int(w, "uid", row->uid);
     if (status == OL_OK)
-        status = write_run_id(ask, "parent", row->parent);
+        status = ask_write_run_id(ask, "parent", row->parent);
     if (status == OL_OK)
-        status = write_run_id(ask, "root", row->root);
+        status = ask_write_run_id(ask, "root", row->root);
     if (status == OL_OK)
-        status = write_text(ask, "engine", row->engine);
+        status = ask_write_text(ask, "engine", row->engine);
     if (status == OL_OK)
-        status = write_text(ask, "producer", row->producer);
+        status = ask_write_text(ask, "producer", row->producer);
     if (status == OL_OK)
-        status = write_text(ask, "error", row->error);
+        status = ask_write_text(ask, "error", row->error);
     return status;
 }

@@ -51,6 +51,7 @@ struct ask {
     size_t slots;                      /* of both; a power of two */
     size_t edge_rows; /* that the last ask_edges() came by; the others of a job are passed over */
     struct ask_cached_text texts[ASK_TEXTS_CACHED];
+    int64_t name_space_id, type_id; /* texts of the job or dataset that was written last */
     /* the subject */
     struct ol__span name_space, name, raw; /* as asked */
     enum ask_kind kind;
@@ -95,8 +96,18 @@ OL_NODISCARD ol_status ask_write_name(struct ask *ask, enum ask_kind kind, int64
 OL_NODISCARD ol_status ask_write_dataset(struct ask *ask, int64_t id, int64_t version);
 /** Member "version"; nothing for 0. */
 OL_NODISCARD ol_status ask_write_version(struct ask *ask, int64_t version);
+/** Member @p key: the id of a run that is known to be visible; nothing for 0. */
+OL_NODISCARD ol_status ask_write_run_id(struct ask *ask, const char *key, int64_t id);
 /** Members of an open object. */
 OL_NODISCARD ol_status ask_write_run(struct ask *ask, const struct ask_run *run);
+/** Member @p key: a text of the dictionary; nothing for 0. */
+OL_NODISCARD ol_status ask_write_text(struct ask *ask, const char *key, int64_t text);
+/** The number of a text; 0: nobody ever said it. */
+OL_NODISCARD ol_status ask_text_id(struct ask *ask, struct ol__span text, int64_t *ret);
+/** A text, cut to what fits; "" for none. */
+OL_NODISCARD ol_status ask_text(struct ask *ask, int64_t text, char *out, size_t size);
+/** A facet's JSON, added to @p out. @return OL_OK, OL_NOT_FOUND, or a failure. */
+OL_NODISCARD ol_status ask_facet(struct ask *ask, int64_t facet, struct ol__buf *out);
 /** Member @p key: RFC 3339; nothing for 0. */
 void ask_write_time(struct ask *ask, const char *key, int64_t ms);
 /** Ids of jobs by name or NAMESPACE/NAME, those to be seen. */

@@ -4,8 +4,9 @@
  *  1. A node is a dataset in one version as one run left it, or one run: nothing is visited twice,
  * so cycles end.
  *  2. Backward, an input leads to the run that wrote that very version; without a version, to the
- * run that wrote it last before the reader started. Forward, of each job the latest run that read
- * what is meant.
+ * run that wrote it last before the reader started; what other jobs wrote there before, if nothing
+ * says that it was replaced, is an edge marked `maybe`. Forward, of each job the latest run that
+ * read what is meant, and those attempts whose outputs were used (graph_attempts.c).
  *  3. No more than `limit` nodes and `depth` steps (dataset to dataset); the document says which of
  * them cut it. */
 #include "graph.h"
@@ -26,6 +27,13 @@ static ol_status load_maker(struct walk *w, const struct graph_node *node, struc
     return ask_static(w->ask, ASK_JOB, node->id);
 }
 
+/* The run's own number among the attempts at its step. */
+static void take_attempt(struct walk *w, size_t index, const struct state_entry *e)
+{
+    if (e->key == w->key_attempt && e->key != 0 && w->nodes[index].kind == GRAPH_RUN)
+        w->nodes[index].attempt = e->value;
+}
+
 static ol_status from_maker(struct walk *w, size_t index)
 {
     struct graph_node node = w->nodes[index];
@@ -37,6 +45,8 @@ static ol_status from_maker(struct walk *w, size_t index)
     struct state state = w->ask->state; /* ask_writer() does not touch it */
     for (size_t i = 0; i < state.count && status == OL_OK; i++) {
         const struct state_entry *e = &state.entries[i];
+        if (e->kind == STATE_ID)
+            take_attempt(w, index, e);
         if (e->kind != kind)
             continue;
         struct ask_edge writer = {.job = node.kind == GRAPH_JOB ? node.id : run.row.job,
@@ -46,8 +56,10 @@ static ol_status from_maker(struct walk *w, size_t index)
             status = ask_writer(w->ask, e->object, e->key, run.row.started, run.row.id, &writer);
         struct graph_node next = graph_dataset(e->object, e->key, &writer, node.depth);
         if (status == OL_OK)
-            status = graph_put_edge(w, index, &next);
+            status = graph_put_edge(w, index, &next, false, NULL);
     }
+    if (status == OL_OK && w->is_upstream && node.kind == GRAPH_RUN)
+        status = graph_keep_attempts(w, index, &run);
     return status;
 }
 
@@ -60,6 +72,7 @@ static ol_status keep_found(void *arg, const struct ask_edge *edge)
         if (w->found[i].job == edge->job) /* read with and without the version: the later run */ {
             if (edge->at > w->found[i].at)
                 w->found[i] = *edge;
+            w->found[i].has_more = true;
             return OL_OK;
         }
     if (w->found_count == w->found_cap) {
@@ -113,10 +126,64 @@ static ol_status forward(struct walk *w, size_t index)
         return OL_OK;
     }
     for (size_t i = 0; i < w->found_count && status == OL_OK; i++) {
-        struct graph_node next = graph_maker(&w->found[i], node.depth + 1);
-        status = graph_put_edge(w, index, &next);
+        const struct ask_edge found = w->found[i];
+        struct graph_node next = graph_maker(&found, node.depth + 1);
+        size_t maker;
+        status = graph_put_edge(w, index, &next, false, &maker);
+        if (status == OL_OK && found.has_more && found.run != 0)
+            status = graph_follow_attempts(w, index, maker, &found);
     }
     return status;
+}
+
+/* Whether a run said that it put something else in place of what the dataset had been. */
+static ol_status replaced(struct walk *w, int64_t run_id, int64_t dataset, bool *ret)
+{
+    static const char *const words[] = {"\"CREATE\"", "\"DROP\"", "\"OVERWRITE\"", "\"TRUNCATE\""};
+    const struct state_entry like = {
+        .kind = STATE_OUTPUT_DATASET_FACET, .object = dataset, .key = w->key_lifecycle};
+    struct ask_run run;
+    struct ol__buf text;
+    *ret = false;
+    if (run_id <= 0 || like.key == 0)
+        return OL_OK;
+    ol_status status = ask_run(w->ask, run_id, true, &run);
+    const struct state_entry *e = status == OL_OK ? state_find(&w->ask->state, &like) : NULL;
+    if (e == NULL || e->value == 0)
+        return status == OL_NOT_FOUND ? OL_OK : status;
+    ol__buf_init(&text, 1 << 20);
+    status = ask_facet(w->ask, e->value, &text);
+    for (size_t i = 0; i < OL_COUNT(words) && status == OL_OK; i++)
+        *ret = *ret || memmem(text.data, text.size, words[i], strlen(words[i])) != NULL;
+    ol__buf_release(&text);
+    return status == OL_NOT_FOUND ? OL_OK : status;
+}
+
+/* A dataset without versions that several jobs write: the last of them wrote it, and of what the
+ * others wrote before something may be left. */
+static ol_status earlier_writers(struct walk *w, size_t index)
+{
+    const struct graph_node node = w->nodes[index];
+    struct ask_window window = {.dataset = node.id,
+                                .side = 1,
+                                .version = ASK_ANY_VERSION,
+                                .since = INT64_MIN,
+                                .until = node.at,
+                                .except_run = node.run};
+    struct ask_run run = {.row = {.job = -node.run}};
+    bool is_new = false;
+    w->found_count = 0;
+    ol_status status = ask_edges(w->ask, &window, keep_found, w);
+    if (status == OL_OK && w->found_count > 0 && node.run > 0)
+        status = ask_run(w->ask, node.run, false, &run);
+    if (status == OL_OK && w->found_count > 0)
+        status = replaced(w, node.run, node.id, &is_new);
+    for (size_t i = 0; i < w->found_count && status == OL_OK && !is_new; i++) {
+        struct graph_node next = graph_maker(&w->found[i], node.depth + 1);
+        if (w->found[i].job != run.row.job)
+            status = graph_put_edge(w, index, &next, true, NULL);
+    }
+    return status == OL_NOT_FOUND ? OL_OK : status;
 }
 
 static ol_status backward(struct walk *w, size_t index)
@@ -130,7 +197,8 @@ static ol_status backward(struct walk *w, size_t index)
     }
     struct ask_edge writer = {.run = node.run > 0 ? node.run : 0, .job = -node.run};
     struct graph_node next = graph_maker(&writer, node.depth + 1);
-    return graph_put_edge(w, index, &next);
+    ol_status status = graph_put_edge(w, index, &next, false, NULL);
+    return status == OL_OK && node.version == 0 ? earlier_writers(w, index) : status;
 }
 
 /* ---- Where the walk begins ---- */
@@ -145,19 +213,9 @@ static ol_status put_root(struct walk *w, const struct graph_node *node)
 /* The job's latest run to be seen, or its static events. */
 static ol_status job_root(struct walk *w, int64_t job)
 {
-    struct graph_node node = {.kind = GRAPH_JOB, .id = job};
-    sqlite3_stmt *stmt = store_bind(w->ask->store, SQL_ASK_RUNS_JOB, w->ask->err, "i", job);
-    ol_status status;
-    while ((status = store_step(w->ask->store, stmt, w->ask->err)) == OL_OK) {
-        int64_t state = sqlite3_column_int64(stmt, 2);
-        if (!ask_may_see(w->ask, sqlite3_column_int64(stmt, 1)) || state == RUN_NEW)
-            continue;
-        if (node.kind == GRAPH_JOB || state == RUN_COMPLETE)
-            node = (struct graph_node){.kind = GRAPH_RUN, .id = sqlite3_column_int64(stmt, 0)};
-        if (state == RUN_COMPLETE)
-            break;
-    }
-    sqlite3_reset(stmt);
+    struct ask_edge edge = {.job = job};
+    ol_status status = ask_latest_run(w->ask, job, &edge.run);
+    struct graph_node node = graph_maker(&edge, 0);
     return status < 0 ? status : put_root(w, &node);
 }
 
@@ -168,6 +226,7 @@ static ol_status put_roots(struct walk *w)
     for (int i = 0; i < ask->count && status == OL_OK; i++) {
         struct graph_node node = {.kind = GRAPH_RUN, .id = ask->ids[i]};
         struct ask_edge writer = {0};
+        struct ask_run run;
         if (ask->kind == ASK_JOB) {
             status = job_root(w, ask->ids[i]);
             continue;
@@ -177,8 +236,11 @@ static ol_status put_roots(struct walk *w)
                 status = ask_writer(ask, ask->ids[i], ask->versions[i], INT64_MAX, 0, &writer);
             node = graph_dataset(ask->ids[i], ask->versions[i], &writer, 0);
         }
+        if (ask->kind == ASK_RUN) /* it may have begun later than the time asked for */
+            status = ask_run(ask, node.id, false, &run);
         if (status == OL_OK)
             status = put_root(w, &node);
+        status = status == OL_NOT_FOUND ? OL_OK : status;
     }
     return status;
 }
@@ -186,6 +248,7 @@ static ol_status put_roots(struct walk *w)
 static ol_status walk_all(struct walk *w)
 {
     ol_status status = put_roots(w);
+    w->root_count = w->count;
     for (size_t i = 0; i < w->count && status == OL_OK; i++) {
         if (w->nodes[i].kind != GRAPH_DATASET)
             status = from_maker(w, i);
@@ -193,6 +256,22 @@ static ol_status walk_all(struct walk *w)
             status = w->is_upstream ? backward(w, i) : forward(w, i);
     }
     return status;
+}
+
+/* Texts that the walk looks for; one that nobody ever used has no number. */
+static ol_status prepare(struct walk *w)
+{
+    sqlite3_stmt *stmt;
+    ol_status status = ask_text_id(w->ask, ol__span_text("attempt"), &w->key_attempt);
+    if (status == OL_OK)
+        status = ask_text_id(w->ask, ol__span_text("lifecycleStateChange"), &w->key_lifecycle);
+    if (status != OL_OK || w->ask->store->schema < 2)
+        return status;
+    stmt = store_bind(w->ask->store, SQL_ASK_ANSWER_ANY, w->ask->err, "");
+    status = store_step(w->ask->store, stmt, w->ask->err);
+    w->has_answers = status == OL_OK;
+    sqlite3_reset(stmt);
+    return status < 0 ? status : OL_OK;
 }
 
 static ol_status graph(struct store *store, const struct store_question *question, bool is_upstream,
@@ -211,7 +290,12 @@ static ol_status graph(struct store *store, const struct store_question *questio
     found = ask_resolve(&ask);
     status = found == OL_NOT_FOUND ? OL_OK : found;
     if (status == OL_OK)
+        status = prepare(&w);
+    if (status == OL_OK)
         status = walk_all(&w);
+    if (status == OL_OK && ask.at != INT64_MAX && ask.kind != ASK_NONE && w.edge_count == 0 &&
+        ask.note == NULL)
+        ask.note = "nothing of it was recorded at that time";
     if (status == OL_OK)
         status = ask_write_subject(&ask);
     if (status == OL_OK)

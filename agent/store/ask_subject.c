@@ -295,17 +295,14 @@ ol_status ask_not_found(const struct ask *ask)
 
 static ol_status write_match(struct ask *ask, int i)
 {
-    struct ask_run run;
     if (ask->kind == ASK_ANSWER)
         return OL_OK; /* it stands below, whole */
     if (ask->kind != ASK_RUN) {
         return ask->kind == ASK_DATASET ? ask_write_dataset(ask, ask->ids[i], ask->versions[i])
                                         : ask_write_name(ask, ask->kind, ask->ids[i]);
     }
-    ol_status status = ask_run(ask, ask->ids[i], false, &run);
-    if (status == OL_OK)
-        ol__json_member_text(&ask->json, "run_id", run.run_id);
-    return status;
+    return ask_write_run_id(ask, "run_id",
+                            ask->ids[i]); /* at the time asked for, maybe not there */
 }
 
 ol_status ask_write_subject(struct ask *ask)

@@ -2,8 +2,8 @@
 #ifndef STORE_GRAPH_H
 #define STORE_GRAPH_H
 /** @file
- * A walk over the graph: ask_graph.c goes, graph_nodes.c keeps what was found, graph_write.c writes
- * it. Threads: one.
+ * A walk over the graph: ask_graph.c goes, graph_attempts.c tells attempts at one step apart,
+ * graph_nodes.c keeps what was found, graph_write.c and graph_affected.c write it. Threads: one.
  */
 #include "ask.h"
 
@@ -16,10 +16,14 @@ struct graph_node {
         run; /* dataset: the run that left it so; 0 unknown; below 0: job -run, by a static edge */
     int64_t at; /* dataset: under which time that run files its edges */
     int64_t depth;
+    int64_t attempt;                     /* run: text of its own number; 0: not told */
+    size_t first_attempt, attempt_count; /* run: others at the same step, in walk.attempts */
 };
 struct graph_edge {
     size_t from, to;
+    bool is_maybe; /* an earlier writer of a dataset without versions */
 };
+#define GRAPH_NONE SIZE_MAX
 
 struct walk {
     struct ask *ask;
@@ -27,12 +31,18 @@ struct walk {
     int64_t depth, limit;
     struct graph_node *nodes; /* owned; also the queue */
     size_t count, cap;
+    size_t root_count;        /* the first nodes are what was asked about */
     struct graph_edge *edges; /* owned */
     size_t edge_count, edge_cap;
     uint32_t *slots; /* owned; hash of node -> index + 1 */
     size_t slot_count;
     struct ask_edge *found; /* owned; scratch */
     size_t found_count, found_cap;
+    int64_t *attempts; /* owned; runs */
+    size_t attempt_count, attempt_cap;
+    bool has_answers;                   /* there are any at all */
+    int64_t looked_at;                  /* runs that were looked at as attempts */
+    int64_t key_attempt, key_lifecycle; /* texts; 0: nobody ever used them */
 };
 
 /* ---- What was found (graph_nodes.c) ---- */
@@ -42,9 +52,10 @@ void *graph_grow(void *items, size_t *cap, size_t item_size);
 /** The node's index, new or not. @return OL_OK; OL_END: the limit is reached and it is not there.
  */
 OL_NODISCARD ol_status graph_put_node(struct walk *w, const struct graph_node *node, size_t *ret);
-/** Put @p node and an edge between it and node @p other, in the direction that data flows. Nothing
- * where the limit is reached. */
-OL_NODISCARD ol_status graph_put_edge(struct walk *w, size_t other, const struct graph_node *node);
+/** Put @p node and an edge between it and node @p other, in the direction that data flows.
+ * @param ret_index  may be NULL; GRAPH_NONE: nothing was put, the limit is reached. */
+OL_NODISCARD ol_status graph_put_edge(struct walk *w, size_t other, const struct graph_node *node,
+                                      bool is_maybe, size_t *ret_index);
 /** The run of an edge, or the job of a static one. */
 struct graph_node graph_maker(const struct ask_edge *edge, int64_t depth);
 /** A dataset in @p version (0: that of @p writer) as @p writer left it. */
@@ -52,7 +63,34 @@ struct graph_node graph_dataset(int64_t dataset, int64_t version, const struct a
                                 int64_t depth);
 void graph_release(struct walk *w);
 
+/* ---- Attempts (graph_attempts.c) ---- */
+/** Forward from dataset @p index, where @p picked of its job was followed to node @p maker: the
+ * other runs of that job that read the same. Those whose outputs somebody used are followed too,
+ * the rest is kept as attempts of @p maker. */
+OL_NODISCARD ol_status graph_follow_attempts(struct walk *w, size_t index, size_t maker,
+                                             const struct ask_edge *picked);
+/** Backward, of run @p index: runs of the same job under the same parent that did not complete. */
+OL_NODISCARD ol_status graph_keep_attempts(struct walk *w, size_t index, const struct ask_run *run);
+
 /* ---- Writing (graph_write.c) ---- */
 /** Members direction, nodes, edges, truncated. */
 OL_NODISCARD ol_status graph_write(struct walk *w);
+
+/* ---- What is affected, in numbers (graph_affected.c) ---- */
+struct graph_counts {
+    struct graph_set {
+        uint64_t *slots; /* owned; 0: empty */
+        size_t count, size;
+    } models, datasets, jobs, services;
+    int64_t answers, runs;
+    int64_t type, name_space; /* of which is_model is known */
+    bool is_model;
+};
+/** Count a node that was just written; ask->type and name_space are those of its dataset, @p job
+ * that of its run. */
+OL_NODISCARD ol_status graph_count(struct walk *w, struct graph_counts *counts, size_t index,
+                                   int64_t job);
+/** Member "affected". */
+void graph_write_counts(struct walk *w, const struct graph_counts *counts);
+void graph_counts_release(struct graph_counts *counts);
 #endif

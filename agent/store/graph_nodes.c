@@ -79,14 +79,18 @@ ol_status graph_put_node(struct walk *w, const struct graph_node *node, size_t *
     return OL_OK;
 }
 
-ol_status graph_put_edge(struct walk *w, size_t other, const struct graph_node *node)
+ol_status graph_put_edge(struct walk *w, size_t other, const struct graph_node *node, bool is_maybe,
+                         size_t *ret_index)
 {
-    size_t index;
+    size_t index = GRAPH_NONE;
     ol_status status = graph_put_node(w, node, &index);
+    if (ret_index != NULL)
+        *ret_index = index;
     if (status != OL_OK)
         return status == OL_END ? OL_OK : status;
     struct graph_edge edge = {.from = w->is_upstream ? index : other,
-                              .to = w->is_upstream ? other : index};
+                              .to = w->is_upstream ? other : index,
+                              .is_maybe = is_maybe};
     for (size_t i = w->edge_count; i-- > 0 && i + 8 >= w->edge_count;)
         if (w->edges[i].from == edge.from && w->edges[i].to == edge.to)
             return OL_OK; /* the same input with and without statistics, say */
@@ -124,4 +128,5 @@ void graph_release(struct walk *w)
     free(w->edges);
     free(w->slots);
     free(w->found);
+    free(w->attempts);
 }

@@ -16,12 +16,49 @@ static ol_status write_dataset(struct walk *w, const struct graph_node *node)
     return status == OL_NOT_FOUND ? OL_OK : status;
 }
 
-static ol_status write_node(struct walk *w, size_t index)
+/* Attempts at the step of a run: it is in the graph, they are not. */
+static ol_status write_attempts(struct walk *w, const struct graph_node *node)
+{
+    struct ol__json_writer *json = &w->ask->json;
+    struct ask_run run;
+    ol_status status = ask_write_text(w->ask, "attempt", node->attempt);
+    if (node->attempt_count == 0 || status != OL_OK)
+        return status;
+    ol__json_key(json, "attempts");
+    ol__json_begin_array(json);
+    for (size_t i = 0; i < node->attempt_count && status == OL_OK; i++) {
+        status = ask_run(w->ask, w->attempts[node->first_attempt + i], false, &run);
+        if (status != OL_OK)
+            break;
+        ol__json_begin_object(json);
+        ol__json_member_text(json, "run_id", run.run_id);
+        ol__json_member_text(json, "state", run_status_name(run.row.status));
+        ask_write_time(w->ask, "started", run.row.started);
+        ask_write_time(w->ask, "ended", run.row.ended);
+        status = ask_write_text(w->ask, "error", run.row.error);
+        ol__json_end_object(json);
+    }
+    ol__json_end_array(json);
+    return status;
+}
+
+static ol_status write_run(struct walk *w, const struct graph_node *node, int64_t *ret_job)
+{
+    struct ask_run run;
+    ol_status status = ask_run(w->ask, node->id, false, &run);
+    if (status != OL_OK)
+        return status;
+    *ret_job = run.row.job;
+    status = ask_write_run(w->ask, &run);
+    return status == OL_OK ? write_attempts(w, node) : status;
+}
+
+static ol_status write_node(struct walk *w, size_t index, struct graph_counts *counts)
 {
     static const char *const kinds[] = {"dataset", "run", "job"};
     const struct graph_node *node = &w->nodes[index];
     struct ol__json_writer *json = &w->ask->json;
-    struct ask_run run;
+    int64_t job = 0;
     ol_status status;
     ol__json_begin_object(json);
     ol__json_member_uint(json, "id", index);
@@ -31,36 +68,47 @@ static ol_status write_node(struct walk *w, size_t index)
         status = write_dataset(w, node);
     } else if (node->kind == GRAPH_JOB) {
         status = ask_write_name(w->ask, ASK_JOB, node->id);
+        job = node->id;
     } else {
-        status = ask_run(w->ask, node->id, false, &run);
-        if (status == OL_OK)
-            status = ask_write_run(w->ask, &run);
+        status = write_run(w, node, &job);
     }
     ol__json_end_object(json);
+    if (status == OL_OK && !w->is_upstream)
+        status = graph_count(w, counts, index, job);
     return status == OL_NOT_FOUND ? OL_OK : status;
+}
+
+static void write_edge(struct ol__json_writer *json, const struct graph_edge *edge)
+{
+    ol__json_begin_object(json);
+    ol__json_member_uint(json, "from", edge->from);
+    ol__json_member_uint(json, "to", edge->to);
+    if (edge->is_maybe)
+        ol__json_member_bool(json, "maybe", true);
+    ol__json_end_object(json);
 }
 
 ol_status graph_write(struct walk *w)
 {
     struct ol__json_writer *json = &w->ask->json;
+    struct graph_counts counts = {0};
     ol_status status = OL_OK;
     ol__json_member_text(json, "direction", w->is_upstream ? "upstream" : "downstream");
     ol__json_key(json, "nodes");
     ol__json_begin_array(json);
     for (size_t i = 0; i < w->count && status == OL_OK; i++)
-        status = write_node(w, i);
+        status = write_node(w, i, &counts);
     ol__json_end_array(json);
     ol__json_key(json, "edges");
     ol__json_begin_array(json);
-    for (size_t i = 0; i < w->edge_count; i++) {
-        ol__json_begin_object(json);
-        ol__json_member_uint(json, "from", w->edges[i].from);
-        ol__json_member_uint(json, "to", w->edges[i].to);
-        ol__json_end_object(json);
-    }
+    for (size_t i = 0; i < w->edge_count; i++)
+        write_edge(json, &w->edges[i]);
     ol__json_end_array(json);
+    if (!w->is_upstream)
+        graph_write_counts(w, &counts);
     ol__json_member_bool(json, "truncated", w->is_cut_by_depth || w->is_cut_by_limit);
     if (w->is_cut_by_limit || w->is_cut_by_depth)
         ol__json_member_text(json, "cut_by", w->is_cut_by_limit ? "limit" : "depth");
+    graph_counts_release(&counts);
     return status;
 }

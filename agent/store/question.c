@@ -17,6 +17,8 @@ static const struct parameter {
 } parameters[] = {
 #define AT(member) offsetof(struct store_question, member)
     {"all", FLAG, AT(is_all), 0},
+    {"at", TEXT, AT(at), 0},
+    {"column", TEXT, AT(column), 0},
     {"content", TEXT, AT(content), 0},
     {"depth", NUMBER, AT(depth), STORE_DEPTH_MAX},
     {"job", TEXT, AT(job), 0},

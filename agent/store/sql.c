@@ -154,6 +154,8 @@ const char *const store_sql_texts[SQL_COUNT] = {
                          "ORDER BY born DESC, id DESC",
     [SQL_ASK_RUNS_JOB_UNTIL] = "SELECT id, uid, status, job, ended, parent FROM runs "
                                "WHERE job = ?1 AND born <= ?2 ORDER BY born DESC, id DESC",
+    [SQL_ASK_RUNS_JOB_SINCE] = "SELECT id, uid, status, job, ended, parent FROM runs "
+                               "WHERE job = ?1 AND born > ?2 ORDER BY born, id",
     [SQL_ASK_RUNS_STATUS] = "SELECT id, uid, status, job FROM runs WHERE status = ?1 "
                             "AND status <> 2 ORDER BY id DESC",
     [SQL_ASK_CHILDREN] = "SELECT id, uid FROM runs WHERE parent = ?1 ORDER BY id",
@@ -212,5 +214,7 @@ const char *const store_sql_texts[SQL_COUNT] = {
                                 "WHERE io.version = ?1 AND runs.uid = ?2 LIMIT 1",
     [SQL_ASK_DOC_ANSWERS] = "SELECT answer FROM answer_docs WHERE doc = ?1 AND answer < ?2 "
                             "ORDER BY answer DESC",
+    [SQL_ASK_ANSWER_COUNT_UNTIL] = "SELECT count(*) FROM answers WHERE run = ?1 AND at <= ?2",
+    [SQL_ASK_ANSWER_ANY] = "SELECT id FROM answers WHERE id > 0 LIMIT 1",
     [SQL_ASK_EVENTS] = "SELECT data FROM events WHERE run = ?1 ORDER BY id",
 };

@@ -109,6 +109,7 @@ enum store_sql {
     SQL_ASK_RUNS,
     SQL_ASK_RUNS_JOB,
     SQL_ASK_RUNS_JOB_UNTIL,
+    SQL_ASK_RUNS_JOB_SINCE,
     SQL_ASK_RUNS_STATUS,
     SQL_ASK_CHILDREN,
     SQL_ASK_ID,
@@ -139,6 +140,8 @@ enum store_sql {
     SQL_ASK_MARKS,
     SQL_ASK_IO_MARKED,
     SQL_ASK_ID_MARKED,
+    SQL_ASK_ANSWER_COUNT_UNTIL,
+    SQL_ASK_ANSWER_ANY,
     SQL_COUNT
 };
 extern const char *const store_sql_texts[SQL_COUNT];

@@ -8,5 +8,6 @@ set_tests_properties(unit.store_members PROPERTIES ENVIRONMENT
   STORE_SCHEMA_2=${PROJECT_SOURCE_DIR}/tests/data/store/schema_2.sql)
 ol_unit_test(store_writer agent_store)
 ol_unit_test(store_ask store ol_test_support)
+ol_unit_test(store_graph store ol_test_support)
 set_tests_properties(unit.store_ingest PROPERTIES ENVIRONMENT
   OPENLINEAGE_REFERENCE=${PROJECT_SOURCE_DIR}/../shared/openlineage)

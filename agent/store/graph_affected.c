@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What `impact` reached, in numbers. What was asked about is not counted, but for the answers that
+ * it gave. A model is a dataset of type MODEL, or one in a name space of models (docs/naming.md).
+ */
+#include "graph.h"
+#include "answers.h"
+
+#include <stdlib.h>
+
+/* Name spaces whose datasets are models, with what stands behind :// or without. */
+static const char *const model_spaces[] = {"anthropic", "bedrock", "cohere", "hf",
+                                           "mistral",   "model",   "ollama", "openai"};
+
+static bool is_model_space(const char *text)
+{
+    size_t size = strcspn(text, ":");
+    for (size_t i = 0; i < OL_COUNT(model_spaces); i++)
+        if (strlen(model_spaces[i]) == size && memcmp(model_spaces[i], text, size) == 0)
+            return text[size] == '\0' || strncmp(text + size, "://", 3) == 0;
+    return false;
+}
+
+/* Of the dataset that was written last; mostly the same name space and type as before. */
+static ol_status is_model(struct walk *w, struct graph_counts *c, bool *ret)
+{
+    char text[64];
+    const struct ask *ask = w->ask;
+    ol_status status = OL_OK;
+    *ret = c->is_model;
+    if (c->name_space == ask->name_space_id && c->type == ask->type_id)
+        return OL_OK;
+    status = ask_text(w->ask, ask->type_id, text, sizeof text);
+    c->is_model = strcmp(text, "MODEL") == 0;
+    if (status == OL_OK && ask->type_id == 0) {
+        status = ask_text(w->ask, ask->name_space_id, text, sizeof text);
+        c->is_model = is_model_space(text);
+    }
+    c->name_space = ask->name_space_id;
+    c->type = ask->type_id;
+    *ret = c->is_model;
+    return status;
+}
+
+/* ---- Sets ---- */
+
+static size_t slot_of(const struct graph_set *set, uint64_t key)
+{
+    uint64_t h = key * 0x9e3779b97f4a7c15u;
+    size_t at = (size_t)(h ^ h >> 32) & (set->size - 1);
+    while (set->slots[at] != 0 && set->slots[at] != key)
+        at = (at + 1) & (set->size - 1);
+    return at;
+}
+
+static ol_status put(struct walk *w, struct graph_set *set, uint64_t key)
+{
+    if (set->count * 2 >= set->size) {
+        struct graph_set larger = {.size = set->size == 0 ? 64 : set->size * 2};
+        larger.slots = calloc(larger.size, sizeof *larger.slots);
+        if (larger.slots == NULL)
+            return graph_nomem(w);
+        for (size_t i = 0; i < set->size; i++)
+            if (set->slots[i] != 0)
+                larger.slots[slot_of(&larger, set->slots[i])] = set->slots[i];
+        larger.count = set->count;
+        free(set->slots);
+        *set = larger;
+    }
+    size_t at = slot_of(set, key);
+    set->count += set->slots[at] == 0;
+    set->slots[at] = key;
+    return OL_OK;
+}
+
+/* ---- Counting ---- */
+
+static ol_status count_dataset(struct walk *w, struct graph_counts *c,
+                               const struct graph_node *node)
+{
+    bool is_one = false;
+    ol_status status = is_model(w, c, &is_one);
+    if (status != OL_OK)
+        return status;
+    if (!is_one)
+        return put(w, &c->datasets, (uint64_t)node->id);
+    /* each version is a model; the number of a version is that of no other dataset's */
+    return put(w, &c->models,
+               node->version != 0 ? (uint64_t)node->version << 1 | 1 : (uint64_t)node->id << 1);
+}
+
+static ol_status count_answers(struct walk *w, struct graph_counts *c, int64_t run, int64_t job)
+{
+    int64_t answers = 0;
+    ol_status status = w->has_answers ? ask_count_answers(w->ask, run, &answers) : OL_OK;
+    c->answers += answers;
+    return status == OL_OK && answers > 0 ? put(w, &c->services, (uint64_t)job) : status;
+}
+
+ol_status graph_count(struct walk *w, struct graph_counts *c, size_t index, int64_t job)
+{
+    const struct graph_node *node = &w->nodes[index];
+    bool is_root = index < w->root_count;
+    ol_status status = OL_OK;
+    if (node->kind == GRAPH_DATASET)
+        return is_root ? OL_OK : count_dataset(w, c, node);
+    if (node->kind == GRAPH_RUN && job != 0)
+        status = count_answers(w, c, node->id, job);
+    if (is_root || job == 0 || status != OL_OK)
+        return status;
+    c->runs += node->kind == GRAPH_RUN;
+    return put(w, &c->jobs, (uint64_t)job);
+}
+
+void graph_write_counts(struct walk *w, const struct graph_counts *c)
+{
+    struct ol__json_writer *json = &w->ask->json;
+    ol__json_key(json, "affected");
+    ol__json_begin_object(json);
+    ol__json_member_uint(json, "models", c->models.count);
+    ol__json_member_int(json, "answers", c->answers);
+    ol__json_member_uint(json, "services", c->services.count);
+    ol__json_member_uint(json, "datasets", c->datasets.count);
+    ol__json_member_uint(json, "jobs", c->jobs.count);
+    ol__json_member_int(json, "runs", c->runs);
+    ol__json_end_object(json);
+}
+
+void graph_counts_release(struct graph_counts *c)
+{
+    free(c->models.slots);
+    free(c->datasets.slots);
+    free(c->jobs.slots);
+    free(c->services.slots);
+}
