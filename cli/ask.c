@@ -9,47 +9,60 @@
 #include "store.h"
 #include "tree.h"
 
+#define WALK_HELP                                                                                  \
+    "--at TIME: as it stood then: 2026-11-21T09:00:00Z, or a date, which is the end of that day\n" \
+    "(UTC). --column NAME: of that column alone, as far as runs told columnLineage; where one "    \
+    "did\n"                                                                                        \
+    "not, it says so and goes no further. --request: X is the id of a request, nothing else.\n"
+
 static const struct ask {
     const char *name;
     const char *help;
     question_render *render; /* NULL: lines, printed as they are */
     bool needs_subject, has_depth, has_limit, has_filters, has_json, has_request, needs_other;
+    bool is_walk; /* --at, --column, and more things that X may be */
 } asks[] = {
     {"why",
-     "Usage: lineage why [--depth N] [--limit N] [--json] X\n"
-     "Everything upstream of X: jobs and datasets, with the runs that made each step.\n",
-     tree_graph, true, true, true, false, true, false, false},
+     "Usage: lineage why [--at TIME] [--column NAME] [--depth N] [--limit N] [--json] X\n"
+     "       lineage why --request [--at TIME] [--depth N] [--limit N] [--json] ID\n"
+     "Everything upstream of X: jobs and datasets, with the runs that made each step.\n" WALK_HELP,
+     tree_graph, .needs_subject = true, .has_depth = true, .has_limit = true, .has_json = true,
+     .has_request = true, .is_walk = true},
     {"impact",
-     "Usage: lineage impact [--depth N] [--limit N] [--json] X\n"
-     "Everything downstream of X.\n",
-     tree_graph, true, true, true, false, true, false, false},
+     "Usage: lineage impact [--at TIME] [--column NAME] [--depth N] [--limit N] [--json] X\n"
+     "       lineage impact --request [--at TIME] [--depth N] [--limit N] [--json] ID\n"
+     "Everything downstream of X, and how many models, answers, datasets and jobs that "
+     "are.\n" WALK_HELP,
+     tree_graph, .needs_subject = true, .has_depth = true, .has_limit = true, .has_json = true,
+     .has_request = true, .is_walk = true},
     {"diff",
      "Usage: lineage diff [--depth N] [--limit N] [--json] A B\n"
      "What is different between two runs, or between those that made two datasets, and\n"
      "upstream of them: versions that were read, code, parameters, seeds, models, metrics.\n",
-     tree_diff, true, true, true, false, true, false, true},
+     tree_diff, .needs_subject = true, .has_depth = true, .has_limit = true, .has_json = true,
+     .needs_other = true},
     {"runs",
      "Usage: lineage runs [--job NAME] [--state STATE] [--limit N] [--json] [ID]\n"
      "Runs, newest first; with ID those that carry it as a tag or id (run_id, task_id...),\n"
      "or that answered a request of that id.\n"
      "STATE is RUNNING, COMPLETE, FAIL or ABORT.\n",
-     tree_runs, false, false, true, true, true, false, false},
+     tree_runs, .has_limit = true, .has_filters = true, .has_json = true},
     {"show",
      "Usage: lineage show [--json] [--request] X\n"
      "All that is recorded about a dataset, a job, a run, or an answer of a service.\n"
      "--request: X is the id of a request (request_id, provider_request_id or trace_id\n"
      "of an answer), and nothing else.\n",
-     tree_show, true, false, false, false, true, true, false},
+     tree_show, .needs_subject = true, .has_json = true, .has_request = true},
     {"events",
      "Usage: lineage events [--limit N] RUN\n"
      "The events of a run as they came, one a line, where the store keeps them.\n",
-     NULL, true, false, true, false, false, false, false},
+     NULL, .needs_subject = true, .has_limit = true},
 };
 
 struct ask_options {
     const struct ask *ask;
     const char *subject, *other, *job, *state;
-    const char *depth, *limit; /* as given: checked, then passed on */
+    const char *depth, *limit, *at, *column; /* as given: checked, then passed on */
     bool is_json, is_request;
 };
 
@@ -60,6 +73,9 @@ static void print_help(const struct ask *ask)
         puts("\nX is a dataset name, a URI, a file path, a job (NAME or NAMESPACE/NAME) or a run "
              "id (eight\n"
              "characters or more).");
+    if (ask->is_walk)
+        puts("Or a tag (VALUE or KEY=VALUE), or a commit of the code that ran: then all that have "
+             "it.");
     puts("Exit status: 0 yes, 1 no or failed, 2 usage, 3 not known.");
 }
 
@@ -82,11 +98,12 @@ static bool is_state(const char *text)
 /** @return 0: go on; -1: done; CLI_USAGE. */
 static int parse(int argc, char **argv, struct ask_options *o)
 {
-    enum { DEPTH = 256, LIMIT, JSON, JOB, STATE, REQUEST };
+    enum { DEPTH = 256, LIMIT, JSON, JOB, STATE, REQUEST, TIME, COLUMN };
     static const struct option options[] = {
         {"depth", required_argument, NULL, DEPTH}, {"limit", required_argument, NULL, LIMIT},
         {"json", no_argument, NULL, JSON},         {"job", required_argument, NULL, JOB},
         {"state", required_argument, NULL, STATE}, {"request", no_argument, NULL, REQUEST},
+        {"at", required_argument, NULL, TIME},     {"column", required_argument, NULL, COLUMN},
         {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0}};
     const struct ask *ask = o->ask;
     int c;
@@ -112,6 +129,14 @@ static int parse(int argc, char **argv, struct ask_options *o)
         case REQUEST:
             o->is_request = true;
             is_known = ask->has_request;
+            break;
+        case TIME:
+            o->at = optarg;
+            is_known = ask->is_walk;
+            break;
+        case COLUMN:
+            o->column = optarg;
+            is_known = ask->is_walk;
             break;
         case STATE:
             o->state = optarg;
@@ -139,6 +164,8 @@ static int parse(int argc, char **argv, struct ask_options *o)
     if (optind < argc)
         return cli_usage(ask->name, "'%s': only %s at a time", argv[optind],
                          ask->needs_other ? "two" : "one");
+    if (o->column != NULL && o->is_request)
+        return cli_usage(ask->name, "--column is of a dataset, --request is none");
     if (o->state != NULL && !is_state(o->state))
         return cli_usage(ask->name, "--state: '%s': expected RUNNING, COMPLETE, FAIL or ABORT",
                          o->state);
@@ -169,6 +196,8 @@ static ol_status put(struct question *q, const struct ask_options *o, struct pla
             st = question_add_x(q, o->other, err);
     } else
         question_add(q, "subject", o->subject);
+    question_add(q, "at", o->at);
+    question_add(q, "column", o->column);
     question_add(q, "depth", o->depth);
     question_add(q, "limit", o->limit);
     question_add(q, "job", o->job);

@@ -87,6 +87,11 @@ static void write_job(struct pretty *p, const struct json_node *job)
     ol__buf_add_char(p->out, ')');
 }
 
+void rows_run_id(struct pretty *p, const struct json_node *run)
+{
+    write_short(p, PRETTY_PLAIN, text_or(run, "run_id", "?"), RUN_SHOWN);
+}
+
 void rows_run(struct pretty *p, const struct json_node *run)
 {
     char text[ROWS_TEXT];
@@ -97,7 +102,7 @@ void rows_run(struct pretty *p, const struct json_node *run)
     if (json_get_text(run, "run_id") == NULL)
         return;
     ol__buf_add_text(p->out, "  run ");
-    write_short(p, PRETTY_PLAIN, json_get_text(run, "run_id"), RUN_SHOWN);
+    rows_run_id(p, run);
     if (state != NULL) {
         ol__buf_add_text(p->out, "  ");
         pretty_text(p, pretty_state_colour(state), state);

@@ -2,13 +2,16 @@
 /* `why` and `impact` as a tree. The answer is a graph: a node that was printed before is printed
  * again with
  * "(above)" and not expanded, so the text grows with the edges, not with the paths. */
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include "tree.h"
 
 #define NONE SIZE_MAX
+#define ATTEMPTS_SHOWN 3
 
 struct edge {
+    const struct json_node *said; /* what the answer says of it */
     size_t child;
     size_t next; /* of the same parent, NONE: the last */
 };
@@ -61,7 +64,7 @@ static ol_status load(struct graph *g, const struct json_node *root, struct ol_e
             return ol__error_set(err, OL_INVALID,
                                  "the answer has an edge to a node it does not have");
         size_t at = g->edge_count++;
-        g->edges[at] = (struct edge){.child = child, .next = NONE};
+        g->edges[at] = (struct edge){.said = e, .child = child, .next = NONE};
         if (g->first[parent] == NONE)
             g->first[parent] = at;
         else
@@ -69,6 +72,65 @@ static ol_status load(struct graph *g, const struct json_node *root, struct ol_e
         g->last[parent] = at;
     }
     return OL_OK;
+}
+
+/** "  attempt 2, others: 01a1fdfa-029e… FAIL, ..." */
+static void write_attempts(struct pretty *p, const struct json_node *run)
+{
+    const char *own = json_get_text(run, "attempt");
+    const struct json_node *others = json_get(run, "attempts");
+    size_t shown = 0;
+    if (own != NULL) {
+        ol__buf_add_text(p->out, "  attempt ");
+        pretty_text(p, PRETTY_PLAIN, own);
+    }
+    if (others == NULL)
+        return;
+    ol__buf_add_text(p->out, "  other attempts: ");
+    for (const struct json_node *o = others->first; o != NULL; o = o->next, shown++) {
+        const char *state = json_get_text(o, "state");
+        if (shown == ATTEMPTS_SHOWN) {
+            ol__buf_add_format(p->out, " and %zu more", others->count - shown);
+            return;
+        }
+        ol__buf_add_text(p->out, shown > 0 ? ", " : "");
+        rows_run_id(p, o);
+        ol__buf_add_char(p->out, ' ');
+        pretty_text(p, pretty_state_colour(state != NULL ? state : ""),
+                    state != NULL ? state : "?");
+    }
+}
+
+/** "  column c": of a dataset, or what a run made. */
+static void write_column(struct pretty *p, const struct json_node *node)
+{
+    const char *column = json_get_text(node, "column"), *columns = json_get_text(node, "columns");
+    if (column != NULL) {
+        ol__buf_add_text(p->out, "  column ");
+        pretty_text(p, PRETTY_BOLD, column);
+    }
+    if (columns != NULL && strcmp(columns, "all") == 0)
+        ol__buf_add_text(p->out, "  all columns");
+    else if (columns != NULL) {
+        ol__buf_add_text(p->out, "  ");
+        pretty_text(p, PRETTY_BAD, "tells no lineage of columns");
+    }
+}
+
+/** "  (DIRECT IDENTITY, masked)", "  (maybe: ...)" */
+static void write_edge(struct pretty *p, const struct json_node *edge)
+{
+    if (json_get_bool(edge, "maybe"))
+        ol__buf_add_text(p->out, "  (maybe: it wrote there earlier)");
+    for (const struct json_node *t = json_get_items(edge, "transformations"); t != NULL;
+         t = t->next) {
+        const char *type = json_get_text(t, "type"), *subtype = json_get_text(t, "subtype");
+        ol__buf_add_text(p->out, "  (");
+        pretty_text(p, PRETTY_PLAIN, type != NULL ? type : "");
+        ol__buf_add_text(p->out, type != NULL && subtype != NULL ? " " : "");
+        pretty_text(p, PRETTY_PLAIN, subtype != NULL ? subtype : "");
+        ol__buf_add_text(p->out, json_get_bool(t, "masking") ? ", masked)" : ")");
+    }
 }
 
 static void write_node(struct graph *g, size_t id)
@@ -79,11 +141,14 @@ static void write_node(struct graph *g, size_t id)
         rows_dataset(g->pretty, node, PRETTY_PLAIN);
     else
         rows_run(g->pretty, node);
+    write_column(g->pretty, node);
+    write_attempts(g->pretty, node);
 }
 
 /** The node's line, and what is below it. Recursion is as deep as the answer, which the agent
  * bounds. */
-static void write_tree(struct graph *g, size_t id) // NOLINT(misc-no-recursion)
+static void write_tree(struct graph *g, size_t id, // NOLINT(misc-no-recursion)
+                       const struct json_node *edge)
 {
     const char *const *lines;
     static const char *const utf8[] = {"\xe2\x94\x9c\xe2\x94\x80 ", "\xe2\x94\x94\xe2\x94\x80 ",
@@ -92,6 +157,7 @@ static void write_tree(struct graph *g, size_t id) // NOLINT(misc-no-recursion)
     struct ol__buf *out = g->pretty->out;
     lines = g->pretty->is_utf8 ? utf8 : ascii;
     write_node(g, id);
+    write_edge(g->pretty, edge);
     if (g->is_shown[id] && g->first[id] != NONE)
         ol__buf_add_text(out, "  (above)");
     ol__buf_add_char(out, '\n');
@@ -104,7 +170,7 @@ static void write_tree(struct graph *g, size_t id) // NOLINT(misc-no-recursion)
         ol__buf_add(out, g->prefix.data, g->prefix.size);
         ol__buf_add_text(out, lines[is_last ? 1 : 0]);
         ol__buf_add_text(&g->prefix, is_last ? "   " : lines[2]);
-        write_tree(g, g->edges[at].child);
+        write_tree(g, g->edges[at].child, g->edges[at].said);
         ol__buf_truncate(&g->prefix, before);
     }
 }
@@ -123,6 +189,50 @@ static void write_notes(struct pretty *p, const struct json_node *root)
     }
 }
 
+/** "2 models, 3 answers of 1 service, 14 datasets and 5 jobs are affected." */
+static void write_affected(struct pretty *p, const struct json_node *root)
+{
+    static const struct {
+        const char *key, *one, *many;
+    } kinds[] = {{"models", "model", "models"},
+                 {"answers", "answer", "answers"},
+                 {"datasets", "dataset", "datasets"},
+                 {"jobs", "job", "jobs"}};
+    const struct json_node *affected = json_get(root, "affected");
+    size_t left = 0;
+    int64_t sum = 0;
+    for (size_t i = 0; i < OL_COUNT(kinds); i++)
+        left += json_get_int(affected, kinds[i].key, 0) > 0;
+    if (left > 0 && json_get_bool(root, "truncated"))
+        ol__buf_add_text(p->out, "At least ");
+    for (size_t i = 0; i < OL_COUNT(kinds); i++) {
+        int64_t count = json_get_int(affected, kinds[i].key, 0);
+        int64_t services = json_get_int(affected, "services", 0);
+        if (count <= 0)
+            continue;
+        sum += count;
+        ol__buf_add_format(p->out, "%" PRId64 " %s", count,
+                           count == 1 ? kinds[i].one : kinds[i].many);
+        if (strcmp(kinds[i].key, "answers") == 0)
+            ol__buf_add_format(p->out, " of %" PRId64 " %s", services,
+                               services == 1 ? "service" : "services");
+        left--;
+        ol__buf_add_text(p->out, left > 1 ? ", " : left == 1 ? " and " : "");
+    }
+    if (sum > 0)
+        ol__buf_add_text(p->out, sum == 1 ? " is affected.\n" : " are affected.\n");
+}
+
+static void write_caveats(struct pretty *p, const struct json_node *root)
+{
+    for (const struct json_node *c = json_get_items(root, "caveats"); c != NULL; c = c->next) {
+        ol__buf_add_char(p->out, '(');
+        pretty_text(p, PRETTY_PLAIN,
+                    json_get_text(c, "text") != NULL ? json_get_text(c, "text") : "?");
+        ol__buf_add_text(p->out, ")\n");
+    }
+}
+
 ol_status tree_graph(struct pretty *p, const struct json_node *root, struct ol_error *err)
 {
     struct graph g = {.pretty = p};
@@ -132,13 +242,15 @@ ol_status tree_graph(struct pretty *p, const struct json_node *root, struct ol_e
         write_notes(p, root);
         for (size_t id = 0; id < g.node_count; id++) {
             if (json_get_int(g.nodes[id], "depth", -1) == 0)
-                write_tree(&g, id);
+                write_tree(&g, id, NULL);
         }
         if (json_get_bool(root, "truncated")) {
             const char *by = json_get_text(root, "cut_by");
             ol__buf_add_format(p->out, "(there is more: --%s N)\n",
                                by != NULL && strcmp(by, "depth") == 0 ? "depth" : "limit");
         }
+        write_caveats(p, root);
+        write_affected(p, root);
         if (p->out->status != OL_OK)
             st = ol__error_set(err, p->out->status, "the answer: %s",
                                ol__status_name(p->out->status));

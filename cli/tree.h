@@ -32,6 +32,8 @@ void rows_time(const char *text, char out[ROWS_TEXT]);
 void rows_duration(const char *begin, const char *end, char out[ROWS_TEXT]);
 /** "file /x  sha256:12ab34cd…" */
 void rows_dataset(struct pretty *p, const struct json_node *dataset, enum pretty_colour colour);
+/** "01a1fdfa-029e…" */
+void rows_run_id(struct pretty *p, const struct json_node *run);
 /** "report (demo)  run 01a1fdfa-029e…  COMPLETE  2026-11-21 09:00:01Z  1.8 s" */
 void rows_run(struct pretty *p, const struct json_node *run);
 #endif

@@ -281,6 +281,8 @@ static ol_status graph(struct store *store, const struct store_question *questio
     struct walk w = {.ask = &ask, .is_upstream = is_upstream};
     if (question->subject == NULL || question->depth < 0 || question->limit < 0)
         return ol__error_set(err, OL_INVALID, "a question needs a subject, and no number below 0");
+    if (question->column != NULL)
+        return ol__error_set(err, OL_INVALID, "column: no lineage of columns is read yet");
     w.depth = question->depth == 0 ? DEPTH_DEFAULT : question->depth;
     w.limit = question->limit == 0 ? LIMIT_DEFAULT : OL_MIN(question->limit, LIMIT_MAX);
     ol_status found = OL_NOT_FOUND, status = ask_begin(&ask, store, question, w.limit, out, err);
