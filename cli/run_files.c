@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <sys/resource.h>
 #include <unistd.h>
+#include "members_door.h"
 #include "receipt/object.h"
 #include "run_files.h"
 
@@ -206,11 +207,25 @@ static void set_artifact(const struct run_file *f)
     OL_IGNORE(ol_dataset_set_artifact(f->dataset, &facet) < 0, "the next emit reports it");
 }
 
+/** To the agent, whether it is there or not; the event that follows names the list. */
+static void hand_members_over(const struct run_files *files, const struct artifact *a)
+{
+    struct ol_error err = {.message = ""};
+    if (a->member_count <= 0 || a->members_sha256[0] == '\0')
+        return;
+    ol_status status = members_offer(
+        files->runs, (struct ol__span){a->members.data, a->members.size}, a->members_sha256, &err);
+    if (status < 0 && status != OL_NOT_FOUND) /* no such folder: an agent of before, or none yet */
+        cli_say("members of '%s' are not handed over (lineage import can do it later): %s",
+                a->subject, err.message);
+}
+
 void run_files_set_versions(struct run_files *files)
 {
     for (size_t i = 0; i < files->count; i++) {
         const struct run_file *f = &files->items[i];
         char version[RUN_VERSION_SIZE];
+        hand_members_over(files, &f->artifact);
         if (files->hash_limit > 0)
             set_artifact(f);
         if (f->artifact.sha256[0] == '\0' || f->artifact.version != NULL)

@@ -11,8 +11,10 @@
  *  4. A start on a full disk is one: the thread tries again, and until it has read the store's
  * cursor the spool keeps everything for it.
  *  5. Nothing expires for a day after the wall clock was set by more than an hour, or after a start
- * at which it may have been: more than a day from the newest record. */
-#include "agent.h"
+ * at which it may have been: more than a day from the newest record.
+ *  6. Lists of members come in between two batches, as long as one more batch takes
+ * (members_inbox.c). */
+#include "members_inbox.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -30,6 +32,7 @@
 #define BACKOFF_FIRST_MS 200
 #define BACKOFF_MAX_MS 30000
 #define FAILED_WAIT_MS 60000
+#define MEMBERS_MS 100
 #define EXPIRE_EVERY_MS 60000
 #define EXPIRE_RUNS 50
 #define CLOCK_STEP_MS INT64_C(3600000)
@@ -45,6 +48,7 @@ struct store_writer {
     struct spool_reader *reader; /* NULL after a failure */
     struct spool_cursor *cursor;
     struct route_filter *filter; /* NULL: takes all */
+    struct members_inbox *inbox; /* NULL: another store has them */
     uint64_t seq;                /* of the last record in the store */
     int64_t backoff_ms, expire_at, clock_offset, clock_hold_until;
     bool has_logged_unreadable, is_expiring;
@@ -55,6 +59,7 @@ struct store_writer {
     pthread_mutex_t lock; /* of what follows */
     pthread_cond_t changed;
     uint64_t done;     /* as seq, after its commit */
+    bool has_members;  /* lists may wait */
     uint64_t failures; /* goes up with every failed try */
     bool must_stop;
     int64_t stop_deadline; /* monotonic */
@@ -66,6 +71,7 @@ static void close_store(struct store_writer *w)
 {
     spool_reader_close(w->reader);
     w->reader = NULL;
+    members_inbox_drop(w->inbox);
     store_close(w->store);
     w->store = NULL;
 }
@@ -85,12 +91,13 @@ static ol_status open_store(struct store_writer *w, struct ol_error *err)
 
 /* ---- What others see ---- */
 
-static void publish(struct store_writer *w)
+static void publish(struct store_writer *w, bool has_members)
 {
     metric_set(&w->metrics->low, w->seq);
     metric_set(&w->metrics->done, w->seq);
     pthread_mutex_lock(&w->lock);
     w->done = w->seq;
+    w->has_members = has_members;
     pthread_cond_broadcast(&w->changed);
     pthread_mutex_unlock(&w->lock);
 }
@@ -295,15 +302,18 @@ static void *writer_main(void *arg)
     for (bool is_at_end = false, is_failing = false; goes_on(w, is_at_end, is_failing);) {
         struct ol_error err = {0};
         struct batch batch = {0};
+        bool has_members = false;
         ol_status status = w->store == NULL ? open_store(w, &err) : OL_OK;
         if (status == OL_OK)
             status = run_batch(w, &batch, &err);
-        is_at_end = status == OL_OK && batch.is_at_end;
+        if (status == OL_OK && w->inbox != NULL)
+            status = members_inbox_step(w->inbox, w->store, MEMBERS_MS, &has_members, &err);
+        is_at_end = status == OL_OK && batch.is_at_end && !has_members;
         is_failing = status != OL_OK;
         tell_given_up(w);
         if (status == OL_OK) {
             succeeded(w);
-            publish(w);
+            publish(w, has_members);
             if (is_at_end)
                 status = expire(w, &err);
         }
@@ -318,6 +328,16 @@ static void *writer_main(void *arg)
 }
 
 /* ---- What agent.h offers ---- */
+
+/* Of several stores one has the members. */
+static bool is_first_store(const struct agent *agent, int route_index)
+{
+    const struct route_config *routes = agent->config->routes.items;
+    int i = 0;
+    while (i < route_index && routes[i].type != ROUTE_STORE)
+        i++;
+    return i == route_index;
+}
 
 ol_status store_writer_open(const struct agent *agent, int route_index, struct store_writer **ret,
                             struct ol_error *err)
@@ -348,6 +368,8 @@ ol_status store_writer_open(const struct agent *agent, int route_index, struct s
     }
     if (status == OL_OK)
         status = route_filter_new(w->config, &w->filter, err);
+    if (status == OL_OK && is_first_store(agent, route_index))
+        status = members_inbox_new(agent, w->area, &w->inbox, err);
     bool is_pinned = w->config->on_lag == ON_LAG_PIN ||
                      (w->config->on_lag == ON_LAG_DEFAULT && route_index == 0);
     if (status == OL_OK)
@@ -359,7 +381,7 @@ ol_status store_writer_open(const struct agent *agent, int route_index, struct s
         store_writer_close(w);
         return status;
     }
-    publish(w);
+    publish(w, w->inbox != NULL);
     *ret = w;
     return OL_OK;
 }
@@ -377,13 +399,13 @@ ol_status store_writer_wait(struct store_writer *w, struct ol_error *err)
 {
     pthread_mutex_lock(&w->lock);
     uint64_t failures = w->failures;
-    while (w->done < spool_synced(w->agent->spool) && w->failures == failures) {
+    while ((w->done < spool_synced(w->agent->spool) || w->has_members) && w->failures == failures) {
         struct timespec until; /* the spool may grow without a change here */
         clock_gettime(CLOCK_MONOTONIC, &until);
         until.tv_sec++;
         pthread_cond_timedwait(&w->changed, &w->lock, &until);
     }
-    bool is_done = w->done >= spool_synced(w->agent->spool);
+    bool is_done = w->done >= spool_synced(w->agent->spool) && !w->has_members;
     pthread_mutex_unlock(&w->lock);
     char text[ROUTE_ERROR_MAX];
     if (is_done)
@@ -419,6 +441,7 @@ void store_writer_close(struct store_writer *w)
         close(w->wake_fd);
     }
     close_store(w);
+    members_inbox_free(w->inbox);
     route_filter_free(w->filter);
     spool_cursor_close(w->cursor);
     pthread_cond_destroy(&w->changed);
