@@ -9,7 +9,7 @@
  * read what is meant, and those attempts whose outputs were used (graph_attempts.c).
  *  3. No more than `limit` nodes and `depth` steps (dataset to dataset); the document says which of
  * them cut it. */
-#include "graph.h"
+#include "graph_columns.h"
 
 #define DEPTH_DEFAULT 20
 #define LIMIT_DEFAULT 1000
@@ -43,6 +43,12 @@ static ol_status from_maker(struct walk *w, size_t index)
         return status == OL_NOT_FOUND ? OL_OK : status;
     uint8_t kind = w->is_upstream ? STATE_INPUT : STATE_OUTPUT;
     struct state state = w->ask->state; /* ask_writer() does not touch it */
+    if (w->columns != NULL) {
+        status = graph_from_column_maker(w, index, &run, &state);
+        return status == OL_OK && w->is_upstream && node.kind == GRAPH_RUN
+                   ? graph_keep_attempts(w, index, &run)
+                   : status;
+    }
     for (size_t i = 0; i < state.count && status == OL_OK; i++) {
         const struct state_entry *e = &state.entries[i];
         if (e->kind == STATE_ID)
@@ -56,7 +62,7 @@ static ol_status from_maker(struct walk *w, size_t index)
             status = ask_writer(w->ask, e->object, e->key, run.row.started, run.row.id, &writer);
         struct graph_node next = graph_dataset(e->object, e->key, &writer, node.depth);
         if (status == OL_OK)
-            status = graph_put_edge(w, index, &next, false, NULL);
+            status = graph_put_edge(w, index, &next, NULL, NULL);
     }
     if (status == OL_OK && w->is_upstream && node.kind == GRAPH_RUN)
         status = graph_keep_attempts(w, index, &run);
@@ -107,6 +113,14 @@ static ol_status find_in_time(struct walk *w, const struct graph_node *node)
     return status == OL_OK ? ask_edges(w->ask, &window, keep_found, w) : status;
 }
 
+ol_status graph_put_reader(struct walk *w, size_t index, const struct ask_edge *reader,
+                           size_t *ret_maker)
+{
+    struct graph_node next = graph_maker(reader, w->nodes[index].depth + 1);
+    return w->columns != NULL ? graph_put_column_reader(w, index, reader, ret_maker)
+                              : graph_put_edge(w, index, &next, NULL, ret_maker);
+}
+
 static ol_status forward(struct walk *w, size_t index)
 {
     struct graph_node node = w->nodes[index];
@@ -127,9 +141,8 @@ static ol_status forward(struct walk *w, size_t index)
     }
     for (size_t i = 0; i < w->found_count && status == OL_OK; i++) {
         const struct ask_edge found = w->found[i];
-        struct graph_node next = graph_maker(&found, node.depth + 1);
         size_t maker;
-        status = graph_put_edge(w, index, &next, false, &maker);
+        status = graph_put_reader(w, index, &found, &maker);
         if (status == OL_OK && found.has_more && found.run != 0)
             status = graph_follow_attempts(w, index, maker, &found);
     }
@@ -159,6 +172,16 @@ static ol_status replaced(struct walk *w, int64_t run_id, int64_t dataset, bool 
     return status == OL_NOT_FOUND ? OL_OK : status;
 }
 
+/* Backward from dataset @p index: what made it, or the column of it that is meant. */
+static struct graph_node maker_of(const struct walk *w, size_t index, const struct ask_edge *writer)
+{
+    const struct graph_node *node = &w->nodes[index];
+    struct graph_node maker = graph_maker(writer, node->depth + 1);
+    maker.column = node->column;
+    maker.run = w->columns != NULL ? node->id : 0;
+    return maker;
+}
+
 /* A dataset without versions that several jobs write: the last of them wrote it, and of what the
  * others wrote before something may be left. */
 static ol_status earlier_writers(struct walk *w, size_t index)
@@ -170,6 +193,7 @@ static ol_status earlier_writers(struct walk *w, size_t index)
                                 .since = INT64_MIN,
                                 .until = node.at,
                                 .except_run = node.run};
+    const struct graph_edge maybe = {.is_maybe = true};
     struct ask_run run = {.row = {.job = -node.run}};
     bool is_new = false;
     w->found_count = 0;
@@ -179,9 +203,9 @@ static ol_status earlier_writers(struct walk *w, size_t index)
     if (status == OL_OK && w->found_count > 0)
         status = replaced(w, node.run, node.id, &is_new);
     for (size_t i = 0; i < w->found_count && status == OL_OK && !is_new; i++) {
-        struct graph_node next = graph_maker(&w->found[i], node.depth + 1);
+        struct graph_node next = maker_of(w, index, &w->found[i]);
         if (w->found[i].job != run.row.job)
-            status = graph_put_edge(w, index, &next, true, NULL);
+            status = graph_put_edge(w, index, &next, &maybe, NULL);
     }
     return status == OL_NOT_FOUND ? OL_OK : status;
 }
@@ -196,8 +220,8 @@ static ol_status backward(struct walk *w, size_t index)
         return OL_OK;
     }
     struct ask_edge writer = {.run = node.run > 0 ? node.run : 0, .job = -node.run};
-    struct graph_node next = graph_maker(&writer, node.depth + 1);
-    ol_status status = graph_put_edge(w, index, &next, false, NULL);
+    struct graph_node next = maker_of(w, index, &writer);
+    ol_status status = graph_put_edge(w, index, &next, NULL, NULL);
     return status == OL_OK && node.version == 0 ? earlier_writers(w, index) : status;
 }
 
@@ -235,6 +259,7 @@ static ol_status put_roots(struct walk *w)
             if (w->is_upstream || ask->versions[i] != 0)
                 status = ask_writer(ask, ask->ids[i], ask->versions[i], INT64_MAX, 0, &writer);
             node = graph_dataset(ask->ids[i], ask->versions[i], &writer, 0);
+            node.column = w->column;
         }
         if (ask->kind == ASK_RUN) /* it may have begun later than the time asked for */
             status = ask_run(ask, node.id, false, &run);
@@ -281,8 +306,6 @@ static ol_status graph(struct store *store, const struct store_question *questio
     struct walk w = {.ask = &ask, .is_upstream = is_upstream};
     if (question->subject == NULL || question->depth < 0 || question->limit < 0)
         return ol__error_set(err, OL_INVALID, "a question needs a subject, and no number below 0");
-    if (question->column != NULL)
-        return ol__error_set(err, OL_INVALID, "column: no lineage of columns is read yet");
     w.depth = question->depth == 0 ? DEPTH_DEFAULT : question->depth;
     w.limit = question->limit == 0 ? LIMIT_DEFAULT : OL_MIN(question->limit, LIMIT_MAX);
     ol_status found = OL_NOT_FOUND, status = ask_begin(&ask, store, question, w.limit, out, err);
@@ -291,6 +314,8 @@ static ol_status graph(struct store *store, const struct store_question *questio
     ol__json_begin_object(&ask.json);
     found = ask_resolve(&ask);
     status = found == OL_NOT_FOUND ? OL_OK : found;
+    if (status == OL_OK)
+        status = graph_columns_open(&w);
     if (status == OL_OK)
         status = prepare(&w);
     if (status == OL_OK)
@@ -304,6 +329,7 @@ static ol_status graph(struct store *store, const struct store_question *questio
         status = graph_write(&w);
     if (status == OL_OK)
         ol__json_end_object(&ask.json);
+    graph_columns_close(&w);
     graph_release(&w);
     status = ask_end(&ask, status);
     if (status == OL_OK && found == OL_NOT_FOUND)

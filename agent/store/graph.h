@@ -3,7 +3,8 @@
 #define STORE_GRAPH_H
 /** @file
  * A walk over the graph: ask_graph.c goes, graph_attempts.c tells attempts at one step apart,
- * graph_nodes.c keeps what was found, graph_write.c and graph_affected.c write it. Threads: one.
+ * graph_columns.c goes along one column, graph_nodes.c keeps what was found, graph_write.c and
+ * graph_affected.c write it. Threads: one.
  */
 #include "ask.h"
 
@@ -14,19 +15,28 @@ struct graph_node {
     int64_t version; /* dataset: 0 none */
     int64_t
         run; /* dataset: the run that left it so; 0 unknown; below 0: job -run, by a static edge */
+    /* A walk along one column: of a dataset that column, of a run the one that it made, with the
+     * output's dataset in `run`; 0: none; below 0: all of them. */
+    int64_t column;
     int64_t at; /* dataset: under which time that run files its edges */
     int64_t depth;
     int64_t attempt;                     /* run: text of its own number; 0: not told */
+    bool is_not_told;                    /* run: it says nothing about that column */
     size_t first_attempt, attempt_count; /* run: others at the same step, in walk.attempts */
 };
 struct graph_edge {
     size_t from, to;
-    bool is_maybe; /* an earlier writer of a dataset without versions */
+    bool is_maybe;               /* an earlier writer of a dataset without versions */
+    const char *transformations; /* JSON, kept by w->columns; NULL: not told */
 };
 #define GRAPH_NONE SIZE_MAX
 
+struct graph_columns; /* graph_columns.c */
+
 struct walk {
     struct ask *ask;
+    struct graph_columns *columns; /* owned; NULL: no column is asked about */
+    int64_t column;                /* of what was asked about */
     bool is_upstream, is_cut_by_depth, is_cut_by_limit;
     int64_t depth, limit;
     struct graph_node *nodes; /* owned; also the queue */
@@ -52,10 +62,15 @@ void *graph_grow(void *items, size_t *cap, size_t item_size);
 /** The node's index, new or not. @return OL_OK; OL_END: the limit is reached and it is not there.
  */
 OL_NODISCARD ol_status graph_put_node(struct walk *w, const struct graph_node *node, size_t *ret);
-/** Put @p node and an edge between it and node @p other, in the direction that data flows.
+/** Put @p node and an edge between it and node @p other, in the direction that data flows. @p like
+ * says what else there is to the edge; NULL: nothing.
  * @param ret_index  may be NULL; GRAPH_NONE: nothing was put, the limit is reached. */
 OL_NODISCARD ol_status graph_put_edge(struct walk *w, size_t other, const struct graph_node *node,
-                                      bool is_maybe, size_t *ret_index);
+                                      const struct graph_edge *like, size_t *ret_index);
+/** Forward from dataset @p index to the run or job @p reader (a walk along a column: to what it
+ * made of that). @p ret_maker: its (first) node; GRAPH_NONE: none. */
+OL_NODISCARD ol_status graph_put_reader(struct walk *w, size_t index, const struct ask_edge *reader,
+                                        size_t *ret_maker);
 /** The run of an edge, or the job of a static one. */
 struct graph_node graph_maker(const struct ask_edge *edge, int64_t depth);
 /** A dataset in @p version (0: that of @p writer) as @p writer left it. */
@@ -81,8 +96,8 @@ struct graph_counts {
     struct graph_set {
         uint64_t *slots; /* owned; 0: empty */
         size_t count, size;
-    } models, datasets, jobs, services;
-    int64_t answers, runs;
+    } models, datasets, jobs, services, runs;
+    int64_t answers;
     int64_t type, name_space; /* of which is_model is known */
     bool is_model;
 };

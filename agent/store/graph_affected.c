@@ -103,12 +103,13 @@ ol_status graph_count(struct walk *w, struct graph_counts *c, size_t index, int6
     ol_status status = OL_OK;
     if (node->kind == GRAPH_DATASET)
         return is_root ? OL_OK : count_dataset(w, c, node);
-    if (node->kind == GRAPH_RUN && job != 0)
+    if (node->kind == GRAPH_RUN && job != 0 && !node->is_not_told)
         status = count_answers(w, c, node->id, job);
     if (is_root || job == 0 || status != OL_OK)
         return status;
-    c->runs += node->kind == GRAPH_RUN;
-    return put(w, &c->jobs, (uint64_t)job);
+    if (node->kind == GRAPH_RUN)
+        status = put(w, &c->runs, (uint64_t)node->id);
+    return status != OL_OK ? status : put(w, &c->jobs, (uint64_t)job);
 }
 
 void graph_write_counts(struct walk *w, const struct graph_counts *c)
@@ -121,7 +122,7 @@ void graph_write_counts(struct walk *w, const struct graph_counts *c)
     ol__json_member_uint(json, "services", c->services.count);
     ol__json_member_uint(json, "datasets", c->datasets.count);
     ol__json_member_uint(json, "jobs", c->jobs.count);
-    ol__json_member_int(json, "runs", c->runs);
+    ol__json_member_uint(json, "runs", c->runs.count);
     ol__json_end_object(json);
 }
 
@@ -131,4 +132,5 @@ void graph_counts_release(struct graph_counts *c)
     free(c->datasets.slots);
     free(c->jobs.slots);
     free(c->services.slots);
+    free(c->runs.slots);
 }

@@ -116,15 +116,15 @@ ol_status graph_follow_attempts(struct walk *w, size_t index, size_t maker,
     w->looked_at += (int64_t)count;
     for (size_t i = 0; i < count && status == OL_OK; i++) {
         bool is_one = true, has_use = false;
+        size_t other;
         if (found[i].run == picked->run)
             continue;
         if (must_share_parent)
             status = is_attempt(w, &found[i], run.row.parent, &is_one);
         if (status == OL_OK && is_one)
             status = is_used(w, found[i].run, &has_use);
-        struct graph_node next = graph_maker(&found[i], node.depth + 1);
         if (status == OL_OK && has_use)
-            status = graph_put_edge(w, index, &next, false, NULL); /* promise 1 */
+            status = graph_put_reader(w, index, &found[i], &other); /* promise 1 */
         else if (status == OL_OK && is_one)
             status = keep(w, found[i].run); /* promise 2 */
     }

@@ -24,12 +24,14 @@ static size_t hash_node(const struct graph_node *n)
     h = (h ^ (uint64_t)n->id) * 0x9e3779b97f4a7c15u;
     h = (h ^ h >> 29 ^ (uint64_t)n->version) * 0x9e3779b97f4a7c15u;
     h = (h ^ h >> 29 ^ (uint64_t)n->run) * 0x9e3779b97f4a7c15u;
+    h = (h ^ h >> 29 ^ (uint64_t)n->column) * 0x9e3779b97f4a7c15u;
     return (size_t)(h ^ h >> 32);
 }
 
 static bool is_same(const struct graph_node *a, const struct graph_node *b)
 {
-    return a->kind == b->kind && a->id == b->id && a->version == b->version && a->run == b->run;
+    return a->kind == b->kind && a->id == b->id && a->version == b->version && a->run == b->run &&
+           a->column == b->column;
 }
 
 static ol_status rehash(struct walk *w)
@@ -79,8 +81,8 @@ ol_status graph_put_node(struct walk *w, const struct graph_node *node, size_t *
     return OL_OK;
 }
 
-ol_status graph_put_edge(struct walk *w, size_t other, const struct graph_node *node, bool is_maybe,
-                         size_t *ret_index)
+ol_status graph_put_edge(struct walk *w, size_t other, const struct graph_node *node,
+                         const struct graph_edge *like, size_t *ret_index)
 {
     size_t index = GRAPH_NONE;
     ol_status status = graph_put_node(w, node, &index);
@@ -88,9 +90,9 @@ ol_status graph_put_edge(struct walk *w, size_t other, const struct graph_node *
         *ret_index = index;
     if (status != OL_OK)
         return status == OL_END ? OL_OK : status;
-    struct graph_edge edge = {.from = w->is_upstream ? index : other,
-                              .to = w->is_upstream ? other : index,
-                              .is_maybe = is_maybe};
+    struct graph_edge edge = like != NULL ? *like : (struct graph_edge){0};
+    edge.from = w->is_upstream ? index : other;
+    edge.to = w->is_upstream ? other : index;
     for (size_t i = w->edge_count; i-- > 0 && i + 8 >= w->edge_count;)
         if (w->edges[i].from == edge.from && w->edges[i].to == edge.to)
             return OL_OK; /* the same input with and without statistics, say */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The answer of a walk as JSON (SCHEMA.md, "Answers"). */
-#include "graph.h"
+#include "graph_columns.h"
 
 static ol_status write_dataset(struct walk *w, const struct graph_node *node)
 {
@@ -72,6 +72,8 @@ static ol_status write_node(struct walk *w, size_t index, struct graph_counts *c
     } else {
         status = write_run(w, node, &job);
     }
+    if (w->columns != NULL)
+        graph_write_column(w, node);
     ol__json_end_object(json);
     if (status == OL_OK && !w->is_upstream)
         status = graph_count(w, counts, index, job);
@@ -85,6 +87,10 @@ static void write_edge(struct ol__json_writer *json, const struct graph_edge *ed
     ol__json_member_uint(json, "to", edge->to);
     if (edge->is_maybe)
         ol__json_member_bool(json, "maybe", true);
+    if (edge->transformations != NULL) {
+        ol__json_key(json, "transformations");
+        ol__json_raw(json, ol__span_text(edge->transformations));
+    }
     ol__json_end_object(json);
 }
 
@@ -106,6 +112,7 @@ ol_status graph_write(struct walk *w)
     ol__json_end_array(json);
     if (!w->is_upstream)
         graph_write_counts(w, &counts);
+    graph_write_caveats(w);
     ol__json_member_bool(json, "truncated", w->is_cut_by_depth || w->is_cut_by_limit);
     if (w->is_cut_by_limit || w->is_cut_by_depth)
         ol__json_member_text(json, "cut_by", w->is_cut_by_limit ? "limit" : "depth");
