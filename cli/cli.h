@@ -31,6 +31,11 @@ int verb_context(int argc, char **argv);
 int verb_artifact(int argc, char **argv);
 int verb_ask(int argc, char **argv); /**< why, impact, diff, runs, show, events */
 int verb_reproducible(int argc, char **argv);
+int verb_approve(int argc, char **argv);
+int verb_approvals(int argc, char **argv);
+int verb_deploy(int argc, char **argv);
+int verb_serving(int argc, char **argv);
+int verb_untracked(int argc, char **argv);
 int verb_deadletter(int argc, char **argv);
 int verb_doctor(int argc, char **argv);
 int verb_spool(int argc, char **argv);

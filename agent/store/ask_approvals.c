@@ -145,20 +145,27 @@ static ol_status write_item(struct answer_of *a, int i)
 /* By the id of a deployment that is no run's. */
 static ol_status find_deployment(struct ask *ask)
 {
-    int64_t id = 0;
+    struct ask_run run;
+    int64_t id = 0, key = 0, found = 0;
     ol_status status = decisions_text(ask, ask->raw, &id);
-    if (status != OL_OK || id == 0 || ask->store->schema < 3)
+    if (status == OL_OK)
+        status = decisions_text(ask, ol__span_text("deployment.id"), &key);
+    if (status != OL_OK || id == 0 || key == 0)
         return status;
-    sqlite3_stmt *stmt =
-        store_bind(ask->store, SQL_ASK_ID_MARKED, ask->err, "ii", id, (int64_t)MARK_DEPLOYMENT);
-    while ((status = store_step(ask->store, stmt, ask->err)) == OL_OK) {
-        ask->kind = ASK_RUN; /* the newest: what became of it is told by later ones of that id */
-        ask->count = 1;
-        ask->versions[0] = 0;
-        ask->ids[0] = sqlite3_column_int64(stmt, 0);
-    }
+    sqlite3_stmt *stmt = store_bind(ask->store, SQL_ASK_ID_KEYED, ask->err, "ii", id, key);
+    while ((status = store_step(ask->store, stmt, ask->err)) == OL_OK)
+        found = sqlite3_column_int64(stmt, 0); /* the newest: it says what became of it */
     sqlite3_reset(stmt);
-    return status < 0 ? status : OL_OK;
+    if (status < 0 || found == 0)
+        return status < 0 ? status : OL_OK;
+    status = ask_run(ask, found, false, &run);
+    if (status != OL_OK)
+        return status == OL_NOT_FOUND ? OL_OK : status;
+    ask->kind = ASK_RUN;
+    ask->count = 1;
+    ask->versions[0] = 0;
+    ask->ids[0] = found;
+    return OL_OK;
 }
 
 ol_status decisions_resolve(struct ask *ask)

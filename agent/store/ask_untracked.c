@@ -3,7 +3,7 @@
  * recorded that made them.
  *
  * Promises:
- *  1. Looked at are: what deployments read, what runs read that gave answers, the models that
+ *  1. Looked at are: the models of deployments, what runs read that gave answers, the models that
  *     answers name, and the models that were called.
  *  2. Each that is listed says why: `no_producer` (it is known, nobody is recorded that wrote it),
  *     `other_version` (runs wrote it, none this version), `version_not_told` (used without a
@@ -140,7 +140,10 @@ static ol_status use_deployments(struct untracked *u)
     ol_status status = deployments_read(&u->d, &all);
     u->is_cut = u->is_cut || all.is_cut;
     for (int i = 0; i < all.count && status == OL_OK; i++)
-        status = use_inputs(u, all.items[i].run, "deployment");
+        status = all.items[i].model != 0
+                     ? use_dataset(u, all.items[i].model, all.items[i].version, all.items[i].run,
+                                   all.items[i].at, "deployment")
+                     : use_inputs(u, all.items[i].run, "deployment");
     deployments_release(&all);
     return status;
 }

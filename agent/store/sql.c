@@ -203,6 +203,7 @@ const char *const store_sql_texts[SQL_COUNT] = {
     [SQL_ASK_IO_MARKED] = "SELECT io.run FROM io CROSS JOIN marks ON marks.kind = ?3 "
                           "AND marks.run = io.run WHERE io.version = ?2 AND io.dataset = ?1 "
                           "AND io.side = ?4",
+    [SQL_ASK_ID_KEYED] = "SELECT run FROM ids WHERE value = ?1 AND key = ?2 ORDER BY run",
     [SQL_ASK_ID_MARKED] = "SELECT ids.run FROM ids CROSS JOIN marks ON marks.kind = ?2 "
                           "AND marks.run = ids.run WHERE ids.value = ?1",
     [SQL_ASK_MEMBER_PIECES] = "SELECT piece FROM member_keys WHERE key = ?1 AND piece > ?2 "

@@ -142,6 +142,7 @@ enum store_sql {
     SQL_ASK_ID_MARKED,
     SQL_ASK_ANSWER_COUNT_UNTIL,
     SQL_ASK_ANSWER_ANY,
+    SQL_ASK_ID_KEYED,
     SQL_COUNT
 };
 extern const char *const store_sql_texts[SQL_COUNT];
