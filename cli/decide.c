@@ -125,8 +125,8 @@ static void tell_dataset(struct ol_dataset *dataset, const struct decide_subject
                       dataset, OL_MAKE(ol_dataset_version, .version = s->version)) < 0,
                   "emit reports it");
     if (s->is_model)
-        OL_IGNORE(ol_dataset_set_dataset_type(
-                      dataset, OL_MAKE(ol_dataset_type, .type = "MODEL")) < 0,
+        OL_IGNORE(ol_dataset_set_dataset_type(dataset, OL_MAKE(ol_dataset_type, .type = "MODEL")) <
+                      0,
                   "emit reports it");
 }
 
