@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* lineage why, impact, diff, runs, show, events: a question to the agent, or to its store where
+/* lineage why, impact, diff, show, events: a question to the agent, or to its store where
  * none runs. */
 #include <errno.h>
 #include <getopt.h>
@@ -19,7 +19,7 @@ static const struct ask {
     const char *name;
     const char *help;
     question_render *render; /* NULL: lines, printed as they are */
-    bool needs_subject, has_depth, has_limit, has_filters, has_json, has_request, needs_other;
+    bool needs_subject, has_depth, has_limit, has_json, has_request, needs_other;
     bool is_walk; /* --at, --column, and more things that X may be */
 } asks[] = {
     {"why",
@@ -41,12 +41,6 @@ static const struct ask {
      "upstream of them: versions that were read, code, parameters, seeds, models, metrics.\n",
      tree_diff, .needs_subject = true, .has_depth = true, .has_limit = true, .has_json = true,
      .needs_other = true},
-    {"runs",
-     "Usage: lineage runs [--job NAME] [--state STATE] [--limit N] [--json] [ID]\n"
-     "Runs, newest first; with ID those that carry it as a tag or id (run_id, task_id...),\n"
-     "or that answered a request of that id.\n"
-     "STATE is RUNNING, COMPLETE, FAIL or ABORT.\n",
-     tree_runs, .has_limit = true, .has_filters = true, .has_json = true},
     {"show",
      "Usage: lineage show [--json] [--request] X\n"
      "All that is recorded about a dataset, a job, a run, or an answer of a service.\n"
@@ -61,7 +55,7 @@ static const struct ask {
 
 struct ask_options {
     const struct ask *ask;
-    const char *subject, *other, *job, *state;
+    const char *subject, *other;
     const char *depth, *limit, *at, *column; /* as given: checked, then passed on */
     bool is_json, is_request;
 };
@@ -89,20 +83,13 @@ static bool is_number(const char *text, long max)
            value <= max;
 }
 
-static bool is_state(const char *text)
-{
-    return strcmp(text, "NEW") == 0 || strcmp(text, "RUNNING") == 0 ||
-           strcmp(text, "COMPLETE") == 0 || strcmp(text, "FAIL") == 0 || strcmp(text, "ABORT") == 0;
-}
-
 /** @return 0: go on; -1: done; CLI_USAGE. */
 static int parse(int argc, char **argv, struct ask_options *o)
 {
-    enum { DEPTH = 256, LIMIT, JSON, JOB, STATE, REQUEST, TIME, COLUMN };
+    enum { DEPTH = 256, LIMIT, JSON, REQUEST, TIME, COLUMN };
     static const struct option options[] = {
         {"depth", required_argument, NULL, DEPTH}, {"limit", required_argument, NULL, LIMIT},
-        {"json", no_argument, NULL, JSON},         {"job", required_argument, NULL, JOB},
-        {"state", required_argument, NULL, STATE}, {"request", no_argument, NULL, REQUEST},
+        {"json", no_argument, NULL, JSON},         {"request", no_argument, NULL, REQUEST},
         {"at", required_argument, NULL, TIME},     {"column", required_argument, NULL, COLUMN},
         {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0}};
     const struct ask *ask = o->ask;
@@ -122,10 +109,6 @@ static int parse(int argc, char **argv, struct ask_options *o)
             o->is_json = true;
             is_known = ask->has_json;
             break;
-        case JOB:
-            o->job = optarg;
-            is_known = ask->has_filters;
-            break;
         case REQUEST:
             o->is_request = true;
             is_known = ask->has_request;
@@ -137,10 +120,6 @@ static int parse(int argc, char **argv, struct ask_options *o)
         case COLUMN:
             o->column = optarg;
             is_known = ask->is_walk;
-            break;
-        case STATE:
-            o->state = optarg;
-            is_known = ask->has_filters;
             break;
         case 'h':
             print_help(ask);
@@ -166,24 +145,11 @@ static int parse(int argc, char **argv, struct ask_options *o)
                          ask->needs_other ? "two" : "one");
     if (o->column != NULL && o->is_request)
         return cli_usage(ask->name, "--column is of a dataset, --request is none");
-    if (o->state != NULL && !is_state(o->state))
-        return cli_usage(ask->name, "--state: '%s': expected RUNNING, COMPLETE, FAIL or ABORT",
-                         o->state);
     if (ask->needs_subject && (o->subject == NULL || o->subject[0] == '\0'))
         return cli_usage(ask->name, "of what? expected a dataset, file, job or run");
     if (ask->needs_other && (o->other == NULL || o->other[0] == '\0'))
         return cli_usage(ask->name, "to what? expected a second dataset, file, job or run");
     return 0;
-}
-
-/** What a 404 without a message means. */
-static void say_nothing(const struct ask_options *o, char *out, size_t size)
-{
-    const char *what = o->subject != NULL ? o->subject : o->job;
-    if (what != NULL)
-        snprintf(out, size, "nothing is recorded under '%.200s'", what);
-    else
-        snprintf(out, size, "no run is recorded yet");
 }
 
 static ol_status put(struct question *q, const struct ask_options *o, struct place *place,
@@ -200,8 +166,6 @@ static ol_status put(struct question *q, const struct ask_options *o, struct pla
     question_add(q, "column", o->column);
     question_add(q, "depth", o->depth);
     question_add(q, "limit", o->limit);
-    question_add(q, "job", o->job);
-    question_add(q, "state", o->state);
     question_add(q, "request", o->is_request ? "1" : NULL);
     if (st == OL_OK)
         st = place_find(place, err);
@@ -225,7 +189,7 @@ int verb_ask(int argc, char **argv)
     struct ol__buf answer;
     ol__buf_init(&answer, CLIENT_ANSWER_MAX);
     question_init(&q, o.ask->name);
-    say_nothing(&o, nothing, sizeof nothing);
+    snprintf(nothing, sizeof nothing, "nothing is recorded under '%.200s'", o.subject);
     ol_status st = put(&q, &o, &place, &status, &answer, &err);
     if (st != OL_OK)
         result = cli_fail(&place, st, &err);

@@ -42,6 +42,9 @@ int verb_spool(int argc, char **argv);
 int verb_status(int argc, char **argv);
 int verb_config(int argc, char **argv);
 int verb_key(int argc, char **argv);
+int verb_runs(int argc, char **argv);
+int verb_search(int argc, char **argv);
+int verb_stats(int argc, char **argv);
 
 /* ---- begin.c: environment ---- */
 /** `export NAME='VALUE'` for a POSIX shell. */

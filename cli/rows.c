@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include "times.h"
 #include "tree.h"
+#include "when.h"
 
 #define RUN_SHOWN 13 /* of a run id: all the milliseconds of a version 7 */
 #define HASH_SHOWN 8
@@ -27,17 +28,7 @@ void rows_duration(const char *begin, const char *end, char out[ROWS_TEXT])
         ol__time_parse(ol__span_text(begin), &from, NULL) != OL_OK ||
         ol__time_parse(ol__span_text(end), &to, NULL) != OL_OK || to < from)
         return;
-    int64_t ms = to - from, s = ms / 1000;
-    if (ms < 1000)
-        snprintf(out, ROWS_TEXT, "%" PRId64 " ms", ms);
-    else if (ms < 10000)
-        snprintf(out, ROWS_TEXT, "%" PRId64 ".%" PRId64 " s", s, ms % 1000 / 100);
-    else if (s < 60)
-        snprintf(out, ROWS_TEXT, "%" PRId64 " s", s);
-    else if (s < 3600)
-        snprintf(out, ROWS_TEXT, "%" PRId64 " min %02" PRId64 " s", s / 60, s % 60);
-    else
-        snprintf(out, ROWS_TEXT, "%" PRId64 " h %02" PRId64 " min", s / 3600, s / 60 % 60);
+    when_shown(to - from, out, ROWS_TEXT);
 }
 
 static const char *dots(const struct pretty *p)
@@ -119,7 +110,7 @@ void rows_run(struct pretty *p, const struct json_node *run)
 
 /* ---- runs ---- */
 
-enum { RUN_ID, RUN_STATE, RUN_STARTED, RUN_TOOK, RUN_JOB, RUN_ERROR, RUN_COLUMNS };
+enum { RUN_ID, RUN_STATE, RUN_STARTED, RUN_TOOK, RUN_JOB, RUN_BELOW, RUN_ERROR, RUN_COLUMNS };
 
 static const char *join(struct ol__arena *arena, const char *a, const char *between, const char *b)
 {
@@ -128,6 +119,21 @@ static const char *join(struct ol__arena *arena, const char *a, const char *betw
     if (out != NULL)
         snprintf(out, size, "%s%s%s", a, between, b);
     return out;
+}
+
+/** "12, 3 failed": what `runs --by-root` counts below a run; NULL: nobody counted. */
+static const char *below(struct ol__arena *arena, const struct json_node *counts)
+{
+    char text[ROWS_TEXT * 2];
+    int64_t failed = json_get_int(counts, "failed", 0), open = json_get_int(counts, "running", 0);
+    if (counts == NULL)
+        return NULL;
+    int size = snprintf(text, sizeof text, "%" PRId64, json_get_int(counts, "runs", 0));
+    if (failed > 0)
+        size += snprintf(text + size, sizeof text - (size_t)size, ", %" PRId64 " failed", failed);
+    if (open > 0)
+        snprintf(text + size, sizeof text - (size_t)size, ", %" PRId64 " running", open);
+    return join(arena, text, "", "");
 }
 
 static bool fill_row(struct ol__arena *arena, const struct json_node *run, const char **row)
@@ -145,6 +151,7 @@ static bool fill_row(struct ol__arena *arena, const struct json_node *run, const
     row[RUN_TOOK] = join(arena, took, "", "");
     row[RUN_JOB] = join(arena, text_or(job, "namespace", "?"), "/", text_or(job, "name", "?"));
     row[RUN_ERROR] = json_get_text(run, "error");
+    row[RUN_BELOW] = below(arena, json_get(run, "below"));
     return row[RUN_STATE] != NULL && row[RUN_STARTED] != NULL && row[RUN_TOOK] != NULL &&
            row[RUN_JOB] != NULL;
 }
@@ -153,21 +160,29 @@ static bool fill_row(struct ol__arena *arena, const struct json_node *run, const
 static ol_status write_runs(struct pretty *p, const struct json_node *array, int indent)
 {
     struct ol__arena arena = {.first = NULL};
-    struct pretty_table table = {.arena = &arena,
-                                 .columns = RUN_COLUMNS,
-                                 .heads = {"RUN", "STATE", "STARTED", "TOOK", "JOB", "ERROR"},
-                                 .flexible = RUN_JOB};
+    struct pretty_table table = {
+        .arena = &arena,
+        .columns = RUN_COLUMNS,
+        .heads = {"RUN", "STATE", "STARTED", "TOOK", "JOB", "BELOW", "ERROR"},
+        .flexible = RUN_JOB};
     ol_status st = OL_OK;
-    bool has_error = false;
+    bool has_error = false, has_below = false;
     for (const struct json_node *run = array->first; run != NULL && st == OL_OK; run = run->next) {
         const char **row = pretty_table_row(&table);
         if (row == NULL || !fill_row(&arena, run, row))
             st = OL_NOMEM;
         else
             has_error = has_error || row[RUN_ERROR] != NULL;
+        has_below = has_below || json_get(run, "below") != NULL;
+    }
+    if (!has_below) { /* its place is free */
+        table.heads[RUN_BELOW] = table.heads[RUN_ERROR];
+        for (size_t i = 0; i < table.count; i++)
+            table.rows[i][RUN_BELOW] = table.rows[i][RUN_ERROR];
+        table.columns--;
     }
     if (has_error)
-        table.flexible = RUN_ERROR;
+        table.flexible = (int)table.columns - 1;
     else
         table.columns--;
     if (st == OL_OK)
@@ -257,8 +272,7 @@ static ol_status show_one(struct pretty *p, const struct json_node *thing)
     return st;
 }
 
-/** When it was given, and the run that gave it. */
-static void rows_answer(struct pretty *p, const struct json_node *answer)
+void rows_answer(struct pretty *p, const struct json_node *answer)
 {
     const struct json_node *run = json_get(answer, "run");
     char time[ROWS_TEXT];

@@ -36,4 +36,6 @@ void rows_dataset(struct pretty *p, const struct json_node *dataset, enum pretty
 void rows_run_id(struct pretty *p, const struct json_node *run);
 /** "report (demo)  run 01a1fdfa-029e…  COMPLETE  2026-11-21 09:00:01Z  1.8 s" */
 void rows_run(struct pretty *p, const struct json_node *run);
+/** An answer of a service: when it was given, and the run that gave it. */
+void rows_answer(struct pretty *p, const struct json_node *answer);
 #endif

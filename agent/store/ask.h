@@ -108,10 +108,19 @@ OL_NODISCARD ol_status ask_text_id(struct ask *ask, struct ol__span text, int64_
 OL_NODISCARD ol_status ask_text(struct ask *ask, int64_t text, char *out, size_t size);
 /** A facet's JSON, added to @p out. @return OL_OK, OL_NOT_FOUND, or a failure. */
 OL_NODISCARD ol_status ask_facet(struct ask *ask, int64_t facet, struct ol__buf *out);
+/** A whole object; nothing where the run may not be seen. */
+OL_NODISCARD ol_status ask_write_run_object(struct ask *ask, int64_t id);
 /** Member @p key: RFC 3339; nothing for 0. */
 void ask_write_time(struct ask *ask, const char *key, int64_t ms);
 /** Ids of jobs by name or NAMESPACE/NAME, those to be seen. */
 OL_NODISCARD ol_status ask_find_jobs(struct ask *ask, struct ol__span text);
+
+/** The same of datasets. */
+OL_NODISCARD ol_status ask_find_datasets(struct ask *ask, struct ol__span text);
+/** Whether the asker may see a dataset or job: a run of theirs touched it, or they told of it. */
+OL_NODISCARD ol_status ask_is_visible(struct ask *ask, enum ask_kind kind, int64_t id, bool *ret);
+/** Runs by id, or at least 8 of its first digits, those to be seen. */
+OL_NODISCARD ol_status ask_find_runs(struct ask *ask, struct ol__span text);
 
 /* ---- Edges (ask_edges.c) ---- */
 #define ASK_ANY_VERSION ((int64_t)-1)

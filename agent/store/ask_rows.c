@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* `runs`, `show` and `events`: lists, and one thing in full. */
+/* `show` and `events`: one thing in full. */
 #include "answers.h"
 
 #include <stdlib.h>
 
-#define RUNS_DEFAULT 50
 #define ROWS_MAX 100000
 #define EDGES_SHOWN 20
 #define CHILDREN_SHOWN 200
@@ -12,160 +11,6 @@
 static ol_status invalid(struct ol_error *err)
 {
     return ol__error_set(err, OL_INVALID, "a question needs a subject, and no number below 0");
-}
-
-/* ---- runs ---- */
-
-struct run_list {
-    int64_t *ids; /* owned, limit + 1 */
-    size_t count, max;
-};
-
-static int64_t parse_status(const char *text)
-{
-    for (int64_t i = RUN_NEW; i <= RUN_ABORT; i++)
-        if (strcmp(text, run_status_name(i)) == 0)
-            return i;
-    return -1;
-}
-
-/* Take the ids that a statement (id, uid, status, job) gives and the question wants. */
-static ol_status take_runs(struct ask *ask, sqlite3_stmt *stmt, int64_t wanted,
-                           struct run_list *list)
-{
-    ol_status status;
-    while ((status = store_step(ask->store, stmt, ask->err)) == OL_OK && list->count < list->max) {
-        if (!ask_may_see(ask, sqlite3_column_int64(stmt, 1)) ||
-            (wanted >= 0 && sqlite3_column_int64(stmt, 2) != wanted))
-            continue;
-        list->ids[list->count++] = sqlite3_column_int64(stmt, 0);
-    }
-    sqlite3_reset(stmt);
-    return status < 0 ? status : OL_OK;
-}
-
-/* Runs that carry an id (a tag, or one of ours) of this value. */
-static ol_status take_tagged_runs(struct ask *ask, int64_t wanted, struct run_list *list)
-{
-    struct ol__span text = ol__span_text(ask->question->subject);
-    int64_t last = 0, value = 0;
-    sqlite3_stmt *stmt = store_bind(ask->store, SQL_TEXT_FIND, ask->err, "it",
-                                    dict_text_hash(ask->store, text), text);
-    ol_status status = store_step(ask->store, stmt, ask->err);
-    if (status != OL_OK)
-        return status == OL_END ? OL_OK : status;
-    value = sqlite3_column_int64(stmt, 0);
-    sqlite3_reset(stmt);
-    stmt = store_bind(ask->store, SQL_ASK_ID, ask->err, "ii", value, (int64_t)ROWS_MAX);
-    while ((status = store_step(ask->store, stmt, ask->err)) == OL_OK && list->count < list->max) {
-        struct ask_run run;
-        int64_t id = sqlite3_column_int64(stmt, 0);
-        if (id == last) /* under two keys */
-            continue;
-        last = id;
-        status = ask_run(ask, id, false, &run);
-        if (status == OL_OK && (wanted < 0 || run.row.status == wanted))
-            list->ids[list->count++] = id;
-        else if (status != OL_OK && status != OL_NOT_FOUND)
-            break;
-    }
-    sqlite3_reset(stmt);
-    return status < 0 && status != OL_NOT_FOUND ? status : OL_OK;
-}
-
-/* The same, and those that answered a request of this id. */
-static ol_status take_runs_by_id(struct ask *ask, int64_t wanted, struct run_list *list)
-{
-    int64_t answers[ASK_MATCHES], runs[ASK_MATCHES];
-    int count = 0;
-    ol_status status = take_tagged_runs(ask, wanted, list);
-    if (status == OL_OK)
-        status = ask_find_answers(ask, ol__span_text(ask->question->subject), answers, runs,
-                                  ASK_MATCHES, &count);
-    for (int i = 0; i < count && status == OL_OK && list->count < list->max; i++) {
-        struct ask_run run;
-        bool is_again = false;
-        for (size_t j = 0; j < list->count; j++)
-            is_again = is_again || list->ids[j] == runs[i];
-        if (!is_again)
-            status = ask_run(ask, runs[i], false, &run);
-        if (status == OL_OK && !is_again && (wanted < 0 || run.row.status == wanted))
-            list->ids[list->count++] = runs[i];
-    }
-    return status;
-}
-
-static ol_status gather_runs(struct ask *ask, struct run_list *list)
-{
-    const struct store_question *q = ask->question;
-    int64_t wanted = q->state != NULL ? parse_status(q->state) : -1;
-    ol_status status = OL_OK;
-    if (q->state != NULL && wanted < 0)
-        return ol__error_set(ask->err, OL_INVALID,
-                             "state '%s': NEW, RUNNING, COMPLETE, FAIL or ABORT is expected",
-                             q->state);
-    if (q->job != NULL) {
-        status = ask_find_jobs(ask, ol__span_text(q->job));
-        for (int i = 0; i < ask->count && status == OL_OK; i++)
-            status =
-                take_runs(ask, store_bind(ask->store, SQL_ASK_RUNS_JOB, ask->err, "i", ask->ids[i]),
-                          wanted, list);
-        return status == OL_OK && ask->count == 0
-                   ? ol__error_set(ask->err, OL_NOT_FOUND, "no job '%s' is recorded", q->job)
-                   : status;
-    }
-    if (q->subject != NULL)
-        return take_runs_by_id(ask, wanted, list);
-    if (wanted >= 0 && wanted != RUN_COMPLETE) /* rare states have an index */
-        return take_runs(ask, store_bind(ask->store, SQL_ASK_RUNS_STATUS, ask->err, "i", wanted),
-                         wanted, list);
-    return take_runs(ask, store_bind(ask->store, SQL_ASK_RUNS, ask->err, "i", INT64_MAX), wanted,
-                     list);
-}
-
-static ol_status write_run_object(struct ask *ask, int64_t id)
-{
-    struct ask_run run;
-    ol_status status = ask_run(ask, id, false, &run);
-    if (status != OL_OK)
-        return status == OL_NOT_FOUND ? OL_OK : status;
-    ol__json_begin_object(&ask->json);
-    status = ask_write_run(ask, &run);
-    ol__json_end_object(&ask->json);
-    return status;
-}
-
-ol_status store_runs(struct store *store, const struct store_question *question,
-                     struct ol__buf *out, struct ol_error *err)
-{
-    struct ask ask;
-    struct run_list list = {0};
-    if (question->limit < 0)
-        return invalid(err);
-    list.max = question->limit == 0 ? RUNS_DEFAULT : (size_t)OL_MIN(question->limit, ROWS_MAX);
-    list.max++; /* one more, to know that there are more */
-    list.ids = calloc(list.max, sizeof *list.ids);
-    if (list.ids == NULL)
-        return ol__error_set(err, OL_NOMEM, "store: out of memory");
-    ol_status status = ask_begin(&ask, store, question, 0, out, err);
-    if (status != OL_OK) {
-        free(list.ids);
-        return status;
-    }
-    ol_status found = gather_runs(&ask, &list);
-    status = found == OL_NOT_FOUND ? OL_OK : found;
-    bool is_cut = list.count == list.max;
-    ol__json_begin_object(&ask.json);
-    ol__json_key(&ask.json, "runs");
-    ol__json_begin_array(&ask.json);
-    for (size_t i = 0; i < list.count - is_cut && status == OL_OK; i++)
-        status = write_run_object(&ask, list.ids[i]);
-    ol__json_end_array(&ask.json);
-    ol__json_member_bool(&ask.json, "truncated", is_cut);
-    ol__json_end_object(&ask.json);
-    free(list.ids);
-    status = ask_end(&ask, status);
-    return status == OL_OK ? found : status;
 }
 
 /* ---- show: facets ---- */
@@ -306,7 +151,7 @@ static ol_status show_run(struct ask *ask, int64_t id)
     for (int i = 0; i < CHILDREN_SHOWN && status == OL_OK; i++) {
         status = store_step(ask->store, stmt, ask->err);
         if (status == OL_OK)
-            status = write_run_object(ask, sqlite3_column_int64(stmt, 0));
+            status = ask_write_run_object(ask, sqlite3_column_int64(stmt, 0));
     }
     sqlite3_reset(stmt);
     ol__json_end_array(&ask->json);
@@ -335,7 +180,7 @@ static ol_status show_job(struct ask *ask, int64_t id)
         if (status != OL_OK || !ask_may_see(ask, sqlite3_column_int64(stmt, 1)))
             continue;
         shown++;
-        status = write_run_object(ask, sqlite3_column_int64(stmt, 0));
+        status = ask_write_run_object(ask, sqlite3_column_int64(stmt, 0));
     }
     sqlite3_reset(stmt);
     ol__json_end_array(&ask->json);

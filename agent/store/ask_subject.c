@@ -58,12 +58,18 @@ static ol_status job_is_visible(struct ask *ask, int64_t job, bool *ret)
     return status < 0 ? status : OL_OK;
 }
 
+ol_status ask_is_visible(struct ask *ask, enum ask_kind kind, int64_t id, bool *ret)
+{
+    *ret = true;
+    return kind == ASK_DATASET ? dataset_is_visible(ask, id, ret)
+           : kind == ASK_JOB   ? job_is_visible(ask, id, ret)
+                               : OL_OK;
+}
+
 static ol_status add_match(struct ask *ask, enum ask_kind kind, int64_t id, int64_t version)
 {
     bool is_visible = true;
-    ol_status status = kind == ASK_DATASET ? dataset_is_visible(ask, id, &is_visible)
-                       : kind == ASK_JOB   ? job_is_visible(ask, id, &is_visible)
-                                           : OL_OK;
+    ol_status status = ask_is_visible(ask, kind, id, &is_visible);
     if (status != OL_OK || !is_visible || ask->count == ASK_MATCHES)
         return status;
     for (int i = 0; i < ask->count; i++)
@@ -121,6 +127,12 @@ ol_status ask_find_jobs(struct ask *ask, struct ol__span text)
     return status == OL_OK && ask->count == 0 ? find_split(ask, ASK_JOB, text) : status;
 }
 
+ol_status ask_find_datasets(struct ask *ask, struct ol__span text)
+{
+    ol_status status = find_named(ask, ASK_DATASET, (struct ol__span){0}, text);
+    return status == OL_OK && ask->count == 0 ? find_split(ask, ASK_DATASET, text) : status;
+}
+
 /* The bytes of a UUID's first digits, the rest filled with @p fill. false: not such a prefix. */
 static bool uuid_prefix(struct ol__span text, uint8_t fill, uint8_t out[16])
 {
@@ -143,7 +155,7 @@ static bool uuid_prefix(struct ol__span text, uint8_t fill, uint8_t out[16])
     return digits >= 8;
 }
 
-static ol_status find_run(struct ask *ask, struct ol__span text)
+ol_status ask_find_runs(struct ask *ask, struct ol__span text)
 {
     uint8_t low[16], high[16];
     struct ol__uuid exact, of_receipts;
@@ -272,7 +284,7 @@ ol_status ask_resolve(struct ask *ask)
     if (status != OL_OK || ask->count > 0)
         return status;
     ask->by = "id";
-    status = find_run(ask, ask->raw);
+    status = ask_find_runs(ask, ask->raw);
     if (status != OL_OK || ask->count > 0)
         return status;
     ask->by = "content";

@@ -178,6 +178,22 @@ static struct ol__span tag_key(const struct ol__event *event, const struct ol__e
     return (struct ol__span){0};
 }
 
+/* What a run is searched by, besides its tags and the ids of lineaged_run. */
+static const char *searched_key(enum ol__field_id field)
+{
+    switch (field) {
+    case OL_FIELD_RUN_LINEAGED_CONTEXT_TRACE_ID:
+        return "trace_id";
+    case OL_FIELD_RUN_LINEAGED_CODE_COMMIT:
+    case OL_FIELD_JOB_SOURCE_CODE_LOCATION_VERSION:
+        return "commit";
+    case OL_FIELD_JOB_SOURCE_CODE_LOCATION_TAG:
+        return "code_tag";
+    default:
+        return NULL;
+    }
+}
+
 static ol_status gather_fact(struct store *store, const struct ol__event *event,
                              const struct ol__event_fact *fact, int64_t at, struct ol_error *err)
 {
@@ -213,6 +229,9 @@ static ol_status gather_fact(struct store *store, const struct ol__event *event,
         return add_id(store, fact, ol__span_text("deployment.id"), at, err);
     if (fact->field == OL_FIELD_RUN_TAGS_TAGS_VALUE)
         return add_id(store, fact, tag_key(event, fact), at, err);
+    const char *searched = event->kind == OL_EVENT_RUN ? searched_key(fact->field) : NULL;
+    if (searched != NULL)
+        return add_id(store, fact, ol__span_text(searched), at, err);
     if (fact->field == OL_FIELD_DATASET_DATASET_TYPE_DATASET_TYPE) {
         int64_t type = 0;
         ol_status status = dict_text(store, fact->text, &type, err);

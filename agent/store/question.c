@@ -18,16 +18,22 @@ static const struct parameter {
 #define AT(member) offsetof(struct store_question, member)
     {"all", FLAG, AT(is_all), 0},
     {"at", TEXT, AT(at), 0},
+    {"by_root", FLAG, AT(by_root), 0},
     {"column", TEXT, AT(column), 0},
     {"content", TEXT, AT(content), 0},
     {"depth", NUMBER, AT(depth), STORE_DEPTH_MAX},
+    {"failed", FLAG, AT(is_failed), 0},
+    {"group", TEXT, AT(group), 0},
     {"job", TEXT, AT(job), 0},
     {"limit", NUMBER, AT(limit), STORE_LIMIT_MAX},
     {"other", TEXT, AT(other), 0},
     {"other_content", TEXT, AT(other_content), 0},
+    {"parent", TEXT, AT(parent), 0},
     {"request", FLAG, AT(is_request), 0},
+    {"since", NUMBER, AT(since), INT64_MAX},
     {"state", TEXT, AT(state), 0},
     {"subject", TEXT, AT(subject), 0},
+    {"until", NUMBER, AT(until), INT64_MAX},
 #undef AT
 };
 

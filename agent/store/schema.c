@@ -58,7 +58,11 @@
     ") THEN " ANSWER_JSON " ELSE '{}' END, '$." member "') doc WHERE doc.type = 'text';"
 #define FILL_DOCS FILL_DOCS_OF("retrieved") FILL_DOCS_OF("cited")
 
-#define SCHEMA_3 MARKS MEMBERS
+/* Runs by time, and of those the failed ones by themselves. */
+#define TIMES                                                                                      \
+    "CREATE INDEX runs_born ON runs(born);"                                                        \
+    "CREATE INDEX runs_failed ON runs(born) WHERE status IN (3, 4);"
+#define SCHEMA_3 MARKS MEMBERS TIMES
 
 /* From schema n to n + 1, at [n]. */
 static const char *const steps[STORE_SCHEMA_VERSION] = {[1] = ANSWERS, [2] = SCHEMA_3 FILL_DOCS};

@@ -136,6 +136,27 @@ const char *const store_sql_texts[SQL_COUNT] = {
     [SQL_TEXT_REMOVE] = "DELETE FROM texts WHERE id = ?1",
     [SQL_JOB_HAS_RUN] = "SELECT 1 FROM runs WHERE job = ?1 LIMIT 1",
 
+/* `stats`: each reads one index from its one end to the other, and never a table. */
+#define LEAST "-9223372036854775808"
+    [SQL_STATS_DAYS] = "SELECT seen_day, count(*) FROM runs WHERE seen_day >= ?1 GROUP BY seen_day",
+    [SQL_STATS_STATE] = "SELECT count(*) FROM runs WHERE status = ?1 AND status <> 2",
+    [SQL_STATS_JOBS] = "SELECT job, count(*) FROM runs WHERE job > ?1 GROUP BY job",
+    [SQL_STATS_DATASET_NAMES] = "SELECT namespace FROM datasets WHERE name >= ''",
+    [SQL_STATS_JOB_NAMES] = "SELECT namespace FROM jobs WHERE name >= ''",
+    [SQL_STATS_SAMPLE] =
+        "SELECT uid, status, job, producer FROM runs WHERE id < ?1 ORDER BY id DESC",
+    [SQL_STATS_JOB_RUNS] = "SELECT uid, status, started, ended FROM runs WHERE job = ?1 "
+                           "ORDER BY born DESC, id DESC",
+    [SQL_STATS_VERSIONS] = "SELECT count(*) FROM versions WHERE value >= ''",
+    [SQL_STATS_EDGES] = "SELECT count(*) FROM io WHERE dataset > 0",
+    [SQL_STATS_FACETS] = "SELECT count(*) FROM facets WHERE hash >= " LEAST,
+    [SQL_STATS_TEXTS] = "SELECT count(*) FROM texts WHERE hash >= " LEAST,
+    [SQL_STATS_ANSWERS] = "SELECT count(*) FROM answers WHERE request >= " LEAST,
+    [SQL_STATS_TAKEN] = "SELECT coalesce(sum(seq), 0) FROM cursors WHERE spool >= x''",
+    [SQL_STATS_PAGES] = "PRAGMA page_count",
+    [SQL_STATS_FREE] = "PRAGMA freelist_count",
+    [SQL_STATS_PAGE] = "PRAGMA page_size",
+
     [SQL_ASK_DATASET_NAME] = "SELECT datasets.id, texts.text FROM datasets JOIN texts "
                              "ON texts.id = datasets.namespace WHERE datasets.name = ?1",
     [SQL_ASK_DATASET] = "SELECT d.namespace, d.name, d.type, v.value FROM datasets d "
@@ -146,20 +167,39 @@ const char *const store_sql_texts[SQL_COUNT] = {
     [SQL_ASK_VERSION] = "SELECT id, born FROM versions WHERE value = ?1 AND dataset = ?2",
     [SQL_ASK_VERSION_VALUE] = "SELECT id, dataset FROM versions WHERE value = ?1 ORDER BY dataset "
                               "LIMIT 64",
+    /* Everything of a hash that begins so; names in their order: an index is read, no table. */
+    [SQL_ASK_VERSION_RANGE] = "SELECT id, dataset FROM versions WHERE value >= ?1 AND value <= ?2 "
+                              "ORDER BY value, dataset LIMIT 65",
+    [SQL_ASK_DATASET_NAMES] = "SELECT id, name FROM datasets WHERE name >= ?1 AND name < ?2 "
+                              "ORDER BY name, namespace",
+    [SQL_ASK_JOB_NAMES] = "SELECT id, name FROM jobs WHERE name >= ?1 AND name < ?2 "
+                          "ORDER BY name, namespace",
+    [SQL_ASK_ID_WITH_KEY] =
+        "SELECT run, key FROM ids WHERE value = ?1 ORDER BY run DESC, key DESC LIMIT ?2",
     [SQL_ASK_RUN] = "SELECT " RUN_COLUMNS " FROM runs WHERE id = ?1",
     [SQL_ASK_RUN_RANGE] = "SELECT id, uid, text FROM runs WHERE uuid >= ?1 AND uuid <= ?2 "
                           "ORDER BY uuid LIMIT 1000",
-    [SQL_ASK_RUNS] = "SELECT id, uid, status, job FROM runs WHERE id < ?1 ORDER BY id DESC",
-    [SQL_ASK_RUNS_JOB] = "SELECT id, uid, status, job FROM runs WHERE job = ?1 "
-                         "ORDER BY born DESC, id DESC",
+#define LIST "SELECT id, uid, status, job, started, last FROM runs WHERE "
+    [SQL_ASK_RUNS] = LIST "id < ?1 ORDER BY id DESC",
+    [SQL_ASK_RUNS_JOB] = LIST "job = ?1 ORDER BY born DESC, id DESC",
     [SQL_ASK_RUNS_JOB_UNTIL] = "SELECT id, uid, status, job, ended, parent FROM runs "
                                "WHERE job = ?1 AND born <= ?2 ORDER BY born DESC, id DESC",
     [SQL_ASK_RUNS_JOB_SINCE] = "SELECT id, uid, status, job, ended, parent FROM runs "
                                "WHERE job = ?1 AND born > ?2 ORDER BY born, id",
-    [SQL_ASK_RUNS_STATUS] = "SELECT id, uid, status, job FROM runs WHERE status = ?1 "
-                            "AND status <> 2 ORDER BY id DESC",
+    [SQL_ASK_RUNS_STATUS] = LIST "status = ?1 AND status <> 2 ORDER BY id DESC",
+    /* By time: `born` is what is indexed; a run's START may be earlier, if it came late. */
+    [SQL_ASK_RUNS_TIME] = LIST "born >= ?1 AND born <= ?2 ORDER BY born DESC, id DESC",
+    [SQL_ASK_RUNS_FAILED] =
+        LIST "status IN (3, 4) AND born >= ?1 AND born <= ?2 ORDER BY born DESC, id DESC",
+    [SQL_ASK_RUNS_JOB_TIME] =
+        LIST "job = ?1 AND born >= ?2 AND born <= ?3 ORDER BY born DESC, id DESC",
+    [SQL_ASK_RUNS_PARENT] = LIST "parent = ?1 ORDER BY id DESC",
+    [SQL_ASK_RUNS_ROOT] = LIST "root = ?1 ORDER BY id DESC",
     [SQL_ASK_CHILDREN] = "SELECT id, uid FROM runs WHERE parent = ?1 ORDER BY id",
     [SQL_ASK_ID] = "SELECT run FROM ids WHERE value = ?1 ORDER BY run DESC LIMIT ?2",
+    [SQL_ASK_ID_KEY] =
+        "SELECT run FROM ids WHERE value = ?1 AND key = ?2 ORDER BY run DESC LIMIT ?3",
+    [SQL_ASK_ID_HAS] = "SELECT 1 FROM ids WHERE value = ?1 AND run = ?2 AND key = ?3",
     [SQL_ASK_DATASET_UID] = "SELECT 1 FROM io CROSS JOIN runs ON runs.id = io.run "
                             "WHERE io.dataset = ?1 AND runs.uid = ?2 LIMIT 1",
     /* One job after the other, and of each the runs from the newest: never all runs of a dataset.

@@ -201,13 +201,19 @@ const struct state_entry *state_find(const struct state *state, const struct sta
     return NULL;
 }
 
-/* Rule 3: whether the run facet with key @p facet_key that @p side gives is the one that counts. */
+/* Rule 3: whether the run's or job's facet with key @p facet_key that @p side gives is the one that
+ * counts. */
 static bool is_source(const struct state *side, const struct state *merged, int64_t facet_key)
 {
-    struct state_entry like = {.kind = STATE_RUN_FACET, .key = facet_key};
-    const struct state_entry *mine = state_find(side, &like);
-    const struct state_entry *counts = state_find(merged, &like);
-    return mine != NULL && counts != NULL && mine->value == counts->value;
+    static const uint8_t kinds[] = {STATE_RUN_FACET, STATE_JOB_FACET};
+    for (size_t i = 0; i < OL_COUNT(kinds); i++) {
+        struct state_entry like = {.kind = kinds[i], .key = facet_key};
+        const struct state_entry *mine = state_find(side, &like);
+        const struct state_entry *counts = state_find(merged, &like);
+        if (mine != NULL && counts != NULL && mine->value == counts->value)
+            return true;
+    }
+    return false;
 }
 
 /* Rule 2: an unversioned edge that stands right before versioned ones of the same dataset goes. */

@@ -51,7 +51,7 @@ bool state_is_facet(uint8_t kind);
 /** Merge sorted @p news into sorted @p old, giving @p ret (emptied first): OPENLINEAGE "Merging".
  *  1. A facet replaces the one of its kind, object and key unless it is older.
  *  2. Edges accumulate; an edge without version gives way to one with a version.
- *  3. The ids that a run facet carried go when another takes its place.
+ *  3. The ids that a facet of the run or its job carried go when another takes its place.
  *  The result does not depend on the order in which events of different times come. */
 OL_NODISCARD ol_status state_merge(const struct state *old, const struct state *news,
                                    struct state *ret);

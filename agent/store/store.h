@@ -92,6 +92,11 @@ struct store_question {
     int64_t limit;       /**< rows or nodes; 0: 1,000 (runs: 50) */
     int64_t uid;         /**< only runs of this uid; STORE_ANY_UID: all */
     const char *job, *state;   /**< runs: filters */
+    const char *group;         /**< runs: "KEY=VALUE", a tag of theirs */
+    const char *parent;        /**< runs: id of a run that they are below */
+    bool is_failed;            /**< runs: only FAIL and ABORT */
+    bool by_root;              /**< runs: only those that are below none, with what is below them */
+    int64_t since, until;      /**< runs: started then, in ms; 0: at any time */
     const char *other;         /**< diff: the second subject */
     const char *other_content; /**< and its content, as above */
     const char *at; /**< as it stood then: RFC 3339, or a date, which is the end of that day; NULL:
@@ -144,6 +149,12 @@ OL_NODISCARD ol_status store_untracked(struct store *store, const struct store_q
 OL_NODISCARD ol_status store_reproducible(struct store *store,
                                           const struct store_question *question,
                                           struct ol__buf *out, struct ol_error *err);
+/** Whatever has this text as its id, version or name, or in its name. */
+OL_NODISCARD ol_status store_search(struct store *store, const struct store_question *question,
+                                    struct ol__buf *out, struct ol_error *err);
+/** Counts, sizes, growth; jobs with what became of their runs. */
+OL_NODISCARD ol_status store_stats(struct store *store, const struct store_question *question,
+                                   struct ol__buf *out, struct ol_error *err);
 /** Raw events of a run, one JSON line each, as they came (only where they were kept). */
 OL_NODISCARD ol_status store_events(struct store *store, const struct store_question *question,
                                     struct ol__buf *out, struct ol_error *err);

@@ -13,6 +13,8 @@ static const struct store_verb verbs[] = {
     {"untracked", store_untracked, "application/json", false},
     {"reproducible", store_reproducible, "application/json", true},
     {"events", store_events, "application/x-ndjson", true},
+    {"search", store_search, "application/json", true},
+    {"stats", store_stats, "application/json", false},
 };
 
 const struct store_verb *store_verb(const char *name)

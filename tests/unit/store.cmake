@@ -2,6 +2,7 @@
 ol_unit_test(store_ingest store ol_test_support)
 ol_unit_test(store store)
 ol_unit_test(store_question store)
+ol_unit_test(store_list store)
 ol_unit_test(store_answers store)
 ol_unit_test(store_members store)
 set_tests_properties(unit.store_members PROPERTIES ENVIRONMENT

@@ -299,7 +299,7 @@ static void execute(const char *sql)
 #define DROP_3                                                                                     \
     "DROP TRIGGER answers_gone; DROP TABLE answer_docs; DROP TABLE member_keys;"                   \
     "DROP TABLE list_pieces; DROP TABLE pieces; DROP TABLE artifacts; DROP TABLE lists;"           \
-    "DROP TABLE marks;"
+    "DROP TABLE marks; DROP INDEX runs_born; DROP INDEX runs_failed;"
 
 static void test_migration(void **state)
 {
