@@ -29,6 +29,7 @@ int verb_record(int argc, char **argv);
 int verb_log(int argc, char **argv);
 int verb_context(int argc, char **argv);
 int verb_artifact(int argc, char **argv);
+int verb_convert(int argc, char **argv);
 int verb_ask(int argc, char **argv); /**< why, impact, diff, runs, show, events */
 int verb_reproducible(int argc, char **argv);
 int verb_approve(int argc, char **argv);

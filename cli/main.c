@@ -20,6 +20,7 @@ static const struct {
     {"context", verb_context, "what travels to what is called: print it, or run a command in it"},
     {"verify", verb_verify, "check the receipts of a run"},
     {"artifact", verb_artifact, "the id of a file, directory, list or manifest, and its members"},
+    {"convert", verb_convert, "what Great Expectations or Evidently found out, as facets; a gate"},
     {"why", verb_ask, "where did this come from"},
     {"impact", verb_ask, "what does this affect"},
     {"diff", verb_ask, "what is different between two runs, or two datasets"},

@@ -2,7 +2,7 @@
 """Fixtures of the end-to-end tests; what they lean on is in tests/support.
 
 LINEAGED_BUILD_DIR      where the programs were built (build/dev)
-LINEAGED_TESTS_REQUIRE  what must not be skipped: any of kafka,python,schema,java,celery,airflow,spark, or all
+LINEAGED_TESTS_REQUIRE  what must not be skipped: any of kafka,python,schema,java,celery,quality,airflow,spark, or all
 """
 import os
 import pathlib
@@ -155,6 +155,12 @@ def celery_python():
 def dvc_python():
     """The interpreter of a venv with a real DVC."""
     return _obtain("dvc", lambda: clients.venv_python("dvc", SUPPORT / "clients/requirements-dvc.txt"))
+
+
+@pytest.fixture(scope="session")
+def quality_python():
+    """quality_python("evidently-0.7"): the interpreter of a venv with that release of a tool of data quality."""
+    return lambda name: _obtain("quality", lambda: clients.venv_python(name, SUPPORT / ("clients/requirements-%s.txt" % name)))
 
 
 @pytest.fixture(scope="session")

@@ -46,6 +46,8 @@ CASES = {
     "call": [(CALL, 0), ('call --provider openai --step ask --json --replay "$(lineage %s | jq -r .folder)" "$OPENAI_BASE_URL/chat/completions"' % CALL, 0)],
     "artifact": [("artifact --json raw.csv images manifest:documents.jsonl 's3://bucket/labels?versionId=7'", 0),
                  ("artifact --json --members images @names.txt", 0), ("artifact --json no-such-file", 1)],
+    "convert": [("convert --json great-expectations validation.json", 1), ("convert --json --dataset raw.csv great-expectations validation.json", 1),
+                ("convert --json evidently report.json", 0)],
     "context-print": [('run --step ctx -- lineage context print --format json', 0)],
     "log": [("log rows_read rows=3", 0), ("run -q --step logged -o x -o y --log lines -- sh -c 'echo x > x; echo y > y' && cat lines", 0)],
 }
@@ -101,6 +103,8 @@ lineage end
 cp -r "$LINEAGE_RUNS" broken
 chmod -R u+w broken
 echo more >> "broken/$LINEAGE_RUN_ID/manifest.json"
+echo '{"results": [{"success": false, "expectation_config": {"type": "expect_a", "kwargs": {"column": "c"}}}]}' > validation.json
+echo '{"metrics": [{"metric": "A", "result": {"column_name": "c", "b": 1}}]}' > report.json
 printf 'transport: {type: nonsense}\\n' > wrong.yml
 """ % SERVING
 

@@ -135,6 +135,9 @@ class Scratch:
 
 
 FILES = {
+    "validation.json": json.dumps({"meta": {}, "results": [{"success": True, "result": {"element_count": 3, "unexpected_count": 0}, "expectation_config": {
+        "type": "expect_column_values_to_not_be_null", "kwargs": {"column": "id"}}}]}),
+    "report.json": json.dumps({"metrics": [{"metric_name": "RowCount()", "value": 3.0}]}),
     "request.json": json.dumps({"model": "gpt-4o", "messages": [{"role": "user", "content": "Say hello"}]}),
     "prompt.txt": "Summarize: {text}",
     "raw.csv": "b\na\nb\n",
