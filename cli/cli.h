@@ -31,6 +31,8 @@ int verb_context(int argc, char **argv);
 int verb_artifact(int argc, char **argv);
 int verb_convert(int argc, char **argv);
 int verb_ask(int argc, char **argv); /**< why, impact, diff, runs, show, events */
+int verb_replay(int argc, char **argv);
+int verb_bundle(int argc, char **argv);
 int verb_reproducible(int argc, char **argv);
 int verb_approve(int argc, char **argv);
 int verb_approvals(int argc, char **argv);

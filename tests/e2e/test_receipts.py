@@ -225,10 +225,11 @@ def test_inputs_are_read_again_and_who_wrote_them_anew_is_known(place):
     (place.files / "raw").write_text("1\n")
     place.env["LINEAGE_RUN_ID"] = place("begin", check=0).stdout.strip()
     place("run", "--step", "a", "-i", "raw", "-o", "log", "--", "sh", "-c", "cp raw log", check=0)
-    place("run", "--step", "b", "-i", "log", "-o", "log", "--", "sh", "-c", "echo 2 >> log", check=0)
+    place("run", "--step", "b", "-i", "log", "-o", "copy", "--", "cp", "log", "copy", check=0)
+    place("run", "--step", "c", "-o", "log", "--", "sh", "-c", "echo 2 >> log", check=0)
     place("end", check=0)
     figures = json.loads(place("verify", "--files", "--json", check=0).stdout)
-    assert (figures["inputs_read"], figures["outputs_read"], figures["replaced"]) == (2, 2, 2), figures
+    assert (figures["inputs_read"], figures["outputs_read"], figures["replaced"]) == (2, 3, 2), figures
     (place.files / "raw").write_text("3\n")
     done = place("verify", "--files", check=1)
     assert "steps/a/receipt.json: input '%s' was changed" % (place.files / "raw") in done.stdout

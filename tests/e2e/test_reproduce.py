@@ -1,10 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """`lineage reproducible`, `replay` and `bundle`: a small training (raw -> clean -> model, least squares over a sample that
 a seed draws) whose verdict is compared with one written by hand, and which is made again, byte for byte, elsewhere."""
-import hashlib
 import json
 import os
-import pathlib
 import shutil
 import subprocess
 
@@ -194,6 +192,13 @@ def test_the_answer_is_as_its_schema_says(project, schema_judge):
     name = json.loads((folder / "reproducible.json").read_text())["$id"]
     for x in ("model.json", project.run):
         assert schema_judge(folder, [[name, project.verdict(x)]]) == [[]]
+    done = project.lineage("replay", project.run, "--run", "--root", project.files.parent / "again", "--json")
+    name = json.loads((folder / "replay.json").read_text())["$id"]
+    assert schema_judge(folder, [[name, json.loads(done.stdout)]]) == [[]]
+    project.lineage("bundle", project.run, "--output", project.files.parent / "bundle")
+    made = json.loads((project.files.parent / "bundle/bundle.json").read_text())
+    assert schema_judge(folder.parent, [[made["schema"], made]]) == [[]]
+    subprocess.run(["sha256sum", "--check", "--quiet", "--strict", "SHA256SUMS"], cwd=project.files.parent / "bundle", check=True)
 
 
 def test_without_receipts_the_command_is_not_known(project):
@@ -202,3 +207,153 @@ def test_without_receipts_the_command_is_not_known(project):
     assert answer["verdict"] == "not" and "receipt" not in answer["runs"][0]
     assert [missing for _, _, missing in states(answer)] == [["command"]] * 2  # of the commit and its state events tell, too
     assert answer["runs"][0]["fields"]["command"]["what"] == ["events do not tell it, and there is no receipt here"]
+
+
+# ---- done again ----
+
+def outputs(done):
+    return [(o["step"], o["path"], o["result"]) for o in json.loads(done.stdout)["outputs"]]
+
+
+def test_a_model_is_made_again_from_its_bundle_in_another_root(project, workdir):
+    """Byte for byte, by lineage and by the script alone, when nothing of the first place is left."""
+    project.train("model.json", PYTHONHASHSEED="7")
+    was = (project.files / "model.json").read_bytes()
+    said = project.lineage("bundle", project.run, "-o", workdir / "bundle").stdout
+    assert said.startswith("run %s: 2 steps, " % project.run) and "and its code" in said
+    shutil.move(workdir / "bundle", workdir / "elsewhere")
+    names = os.listdir(project.files)
+    for name in names:
+        path = project.files / name
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    done = project.lineage("replay", "--bundle", workdir / "elsewhere", "--run", "--root", workdir / "new", "--json")
+    assert outputs(done) == [("clean", "clean.csv", "same"), ("train", "model.json", "same")]
+    assert (workdir / "new/model.json").read_bytes() == was
+    answer = json.loads(done.stdout)
+    assert answer["run_id"] == project.run and answer["new_run_id"] != project.run and answer["steps"] == 2
+    receipt = json.loads((workdir / "new/runs" / answer["new_run_id"] / "steps/020_train/receipt.json").read_text())
+    assert receipt["tags"] == {"replay_of": project.run} and receipt["parameters"] == {"sample": "30"}
+    assert receipt["command"]["cwd"] == str(workdir / "new")
+    project.lineage("verify", "--files", "--runs", workdir / "new/runs", answer["new_run_id"])
+    project.lineage("verify", "--runs", workdir / "elsewhere/runs", project.run)
+    # without lineage
+    shell = {"PATH": "/usr/bin:/bin", "HOME": str(workdir)}
+    done = subprocess.run(["sh", workdir / "elsewhere/replay.sh", workdir / "by hand"], capture_output=True, text=True,
+                          env=shell, cwd=workdir, timeout=60)
+    assert (done.returncode, done.stdout) == (0, "same       %s/by hand/clean.csv\nsame       %s/by hand/model.json\n"
+                                              % (workdir, workdir)), done
+    assert (workdir / "by hand/model.json").read_bytes() == was
+    # nothing is written over
+    done = project.lineage("replay", "--bundle", workdir / "elsewhere", "--run", "--root", workdir / "new", check=2)
+    assert "is not empty" in done.stderr
+    done = subprocess.run(["sh", workdir / "elsewhere/replay.sh", workdir / "new"], capture_output=True, text=True, env=shell,
+                          timeout=60)
+    assert done.returncode == 1 and "is not empty" in done.stderr
+    # one changed byte of the bundle is named
+    project.lineage("bundle", project.run, "-o", workdir / "more", "--runs", workdir / "elsewhere/runs", check=1)
+    for path in sorted((workdir / "elsewhere").rglob("*")):
+        if not path.is_file() or path.name == "bundle.json":
+            continue
+        good, mode = path.read_bytes(), path.stat().st_mode
+        path.chmod(0o644)
+        path.write_bytes(good[:-1] + bytes([good[-1] ^ 1]))
+        done = project.lineage("replay", "--bundle", workdir / "elsewhere", check=1)
+        assert "'%s' was changed" % path.relative_to(workdir / "elsewhere") in done.stderr, done.stderr
+        path.write_bytes(good)
+        path.chmod(mode)
+
+
+def test_what_comes_out_different_is_named(project, workdir):
+    (project.files / "train.py").write_text(TRAIN.replace("sample = [", "import time; rows.append((time.time(), 1)); sample = ["))
+    project.train("model.json", PYTHONHASHSEED="7")  # differs from the commit: the patch is kept
+    done = project.lineage("replay", "--run", "--root", workdir / "new", "--json", project.run, check=1)
+    assert outputs(done) == [("clean", "clean.csv", "same"), ("train", "model.json", "different")]
+    assert "import time" in (workdir / "new/train.py").read_text()
+    done = project.lineage("replay", "--run", "--root", workdir / "again", project.run, check=1)
+    assert "different  train: model.json  " in done.stdout and "\x1b" not in done.stdout
+    assert "1 outputs the same, 1 different, 0 not known" in done.stdout
+    # one step alone reads what the one before it left
+    done = project.lineage("replay", "--run", "--root", workdir / "one", "--from", "train", "--json", project.run, check=1)
+    assert outputs(done) == [("train", "model.json", "different")]
+    done = project.lineage("replay", "--run", "--root", workdir / "two", "--to", "clean", "--json", project.run)
+    assert outputs(done) == [("clean", "clean.csv", "same")]
+    project.lineage("replay", "--from", "nothing", project.run, check=3)
+    # what was read is gone, or another: said before anything runs
+    (project.files / "raw.csv").write_text("other")
+    done = project.lineage("replay", "--run", "--root", workdir / "three", project.run, check=1)
+    assert "'%s' is not what it was" % (project.files / "raw.csv") in done.stderr
+    assert "not what it was" in project.lineage("bundle", project.run, "-o", workdir / "b", check=1).stderr
+    assert not (workdir / "b/bundle.json").exists()
+    project.lineage("replay", "--bundle", workdir / "b", check=3)
+
+
+def test_the_script_checks_what_it_reads_and_writes(project, workdir):
+    project.train("model.json", PYTHONHASHSEED="7")
+    script = project.lineage("replay", project.run).stdout
+    (workdir / "replay.sh").write_text(script)
+
+    def run(*words, **env):
+        return subprocess.run(["sh", workdir / "replay.sh", *words], capture_output=True, text=True, timeout=60, cwd=workdir,
+                              env={"PATH": "/usr/bin:/bin", "HOME": str(workdir), **env})
+    done = run()
+    assert done.returncode == 1 and "%s/clean.csv is there already" % project.files in done.stderr
+    done = run(REPLAY_OVERWRITE="1")
+    assert (done.returncode, done.stdout.count("same  ")) == (0, 2), done
+    shutil.copytree(project.files, workdir / "copy", ignore=shutil.ignore_patterns("clean.csv", "model.json", "runs"))
+    done = run(workdir / "copy")
+    assert (done.returncode, done.stdout.count("same  ")) == (0, 2), done
+    (workdir / "copy/clean.csv").unlink()
+    (workdir / "copy/raw.csv").write_text("other")
+    done = run(workdir / "copy")
+    assert done.returncode == 1 and "raw.csv is not what the run read" in done.stderr
+
+
+def test_what_cannot_be_replayed_is_said(project, workdir):
+    project.place.env["LINEAGE_RUN_ID"] = run = project.lineage("begin").stdout.strip()
+    project.lineage("run", "--step", "fetch", "-o", "f.csv", "--", "sh", "-c", "cp raw.csv f.csv; exit 0 # $1", "x",
+                    "--password=hunter22hunter")
+    project.lineage("run", "--step", "hidden", "--no-argv", "--", "true")
+    project.lineage("run", "--step", "absolute", "-o", project.files / "g.csv", "--", "cp", "raw.csv", project.files / "g.csv")
+    for words in (["replay", run], ["bundle", run, "-o", workdir / "b"]):
+        said = project.lineage(*words, check=1).stderr
+        assert "step 'fetch': word 4 of its command is redacted: --password=[redacted]" in said
+        assert "step 'hidden': its receipt does not tell the command" in said and "hunter22" not in said
+    assert "step 'absolute' names '%s'" % (project.files / "g.csv") in said
+    assert not (workdir / "b").exists()
+    done = project.lineage("replay", "--run", "--root", workdir / "r", "--from", "absolute", run, check=1)
+    assert "in another root it would still use the old place" in done.stderr and not os.listdir(workdir / "r")
+    (project.files / "own").write_text("#!/bin/sh\n")
+    (project.files / "own").chmod(0o755)
+    project.place.env["LINEAGE_RUN_ID"] = run = project.lineage("begin").stdout.strip()
+    project.lineage("run", "--step", "own", "--collect", "none", "--", "./own")
+    assert "starts './own', which is neither" in project.lineage("bundle", run, "-o", workdir / "b", check=1).stderr
+    for words in (["replay", "--run", run], ["replay", "--root", "x", run], ["replay"], ["bundle", run], ["replay", "nonsense"],
+                  ["bundle", "-o", "x"]):
+        project.lineage(*words, check=2)
+
+
+def test_directories_lists_variables_and_kept_files(project, workdir):
+    """Members are put back as they were; kept files, variables and links, too; a secret one has to be set."""
+    (project.files / "parts/deep").mkdir(parents=True)
+    for name in ("parts/a", "parts/deep/b", "c.part", "d.part"):
+        (project.files / name).write_text(name)
+    (project.files / "parts/link").symlink_to("deep/b")
+    (project.files / "settings.ini").write_text("k=v\n")
+    project.place.env["LINEAGE_RUN_ID"] = run = project.lineage("begin").stdout.strip()
+    script = "cat parts/a parts/deep/b parts/link *.part settings.ini > all; echo $COLOUR $API_TOKEN | wc -c >> all; mkdir out; cp all out/x"
+    project.lineage("run", "--step", "join", "-i", "parts", "-i", "*.part", "-o", "out", "-o", "all", "--keep", "settings.ini",
+                    "--env", "COLOUR,API_TOKEN", "--", "sh", "-c", script, COLOUR="dark blue", API_TOKEN="t0ken-of-mine-1")
+    project.lineage("end")
+    project.lineage("bundle", run, "-o", workdir / "b")
+    words = ["replay", "--bundle", workdir / "b", "--run", "--json", "--root"]
+    done = project.lineage(*words, workdir / "x", check=1)
+    assert "API_TOKEN is redacted" in done.stderr
+    done = project.lineage(*words, workdir / "y", API_TOKEN="t0ken-of-mine-2")
+    assert outputs(done) == [("join", "out", "same"), ("join", "all", "same")]
+    assert os.readlink(workdir / "y/parts/link") == "deep/b"
+    done = subprocess.run(["sh", workdir / "b/replay.sh", workdir / "z"], capture_output=True, text=True, timeout=60,
+                          env={"PATH": "/usr/bin:/bin", "API_TOKEN": "t0ken-of-mine-3"})
+    assert (done.returncode, done.stdout.count("same  ")) == (0, 2), done
+    done = subprocess.run(["sh", workdir / "b/replay.sh", workdir / "zz"], capture_output=True, text=True, timeout=60,
+                          env={"PATH": "/usr/bin:/bin"})
+    assert done.returncode != 0 and "API_TOKEN" in done.stderr
