@@ -22,7 +22,8 @@ struct agent {
     /* whom admin hands changes to; NULL: not there (tests, or all routes are stores) */
     struct intake *intake;
     struct deliver *deliver;
-    struct rules *rules; /**< the intake thread's; NULL: none */
+    struct rules *rules;                /**< the intake thread's; NULL: none */
+    struct store_writer *const *stores; /**< by route; NULL: no store, or (all) not there */
 };
 
 /* ---- Log: one line an event on standard error, text or JSON; the only mutable global of the agent
@@ -92,6 +93,14 @@ OL_NODISCARD ol_status store_writer_open(const struct agent *agent, int route_in
                                          struct store_writer **ret, struct ol_error *err);
 OL_NODISCARD ol_status store_writer_start(struct store_writer *writer, struct ol_error *err);
 OL_NODISCARD ol_status store_writer_wait(struct store_writer *writer, struct ol_error *err);
+/** What @p wish would remove from the store (@p is_dry, with at most @p limit runs listed); else
+ * have the thread remove it, waiting some seconds: "more": true, then the same wish again waits on.
+ * One JSON document. Any thread but the store's own.
+ * @return OL_OK; OL_INVALID: there is no such class; what befell the store. */
+struct policy_wish;
+OL_NODISCARD ol_status store_writer_gc(struct store_writer *writer, const struct policy_wish *wish,
+                                       bool is_dry, int64_t limit, struct ol__buf *out,
+                                       struct ol_error *err);
 void store_writer_stop(struct store_writer *writer, int64_t timeout_ms, uint64_t *ret_left);
 void store_writer_close(struct store_writer *writer);
 

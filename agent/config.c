@@ -265,6 +265,9 @@ static ol_status check_route(const struct config_source *from, const struct rout
         return status;
     if (r->type == ROUTE_STORE && r->path[0] != '/')
         return refuse_route(from, r, "path", "expected an absolute path");
+    status = config_check_retention(from, r);
+    if (status != OL_OK)
+        return status;
     if (r->type == ROUTE_FILE && r->path[0] != '/' && strcmp(r->path, "-") != 0)
         return refuse_route(from, r, "path", "expected an absolute path, or - for standard output");
     for (size_t i = 0; i < r->properties.count; i++) {

@@ -73,11 +73,23 @@ struct route_config {
     /* file, store */
     char *path;
     int64_t rotate_bytes;
-    int64_t rotate_every_ms; /**< file: 0: never for its age */
-    int64_t keep_files;      /**< file: 0: all */
-    int64_t retention_ms;    /**< store: 90 days */
-    int64_t retention_bytes; /**< store: 2 GiB */
-    bool raw_events;         /**< store: keep each event's bytes */
+    int64_t rotate_every_ms;                    /**< file: 0: never for its age */
+    int64_t keep_files;                         /**< file: 0: all */
+    int64_t retention_ms;                       /**< store: 90 days */
+    int64_t retention_bytes;                    /**< store: 2 GiB */
+    int64_t retention_answers_ms;               /**< store: 0: as retention_ms */
+    int64_t retention_keep_last;                /**< store: the last so many runs of each job */
+    struct ol__setting_items retention_classes; /**< store: struct retention_config */
+    bool raw_events;                            /**< store: keep each event's bytes */
+};
+
+/** Runs that a store keeps differently. */
+struct retention_config {
+    int64_t line;
+    char *name; /**< [a-z0-9_-], required, unique, not "default" */
+    char *job, *name_space, *type, *tag, *state;
+    int64_t keep_ms, keep_last; /**< keep 0: never removed for its age */
+    bool is_held;
 };
 
 #define API_KEY_NAME_MAX 64
@@ -159,7 +171,8 @@ struct agent_config {
 
 extern const struct ol__setting agent_settings[];
 extern const struct ol__setting route_settings[];
-extern const struct ol__setting rule_settings[]; /**< config_rules.c */
+extern const struct ol__setting rule_settings[];      /**< config_rules.c */
+extern const struct ol__setting retention_settings[]; /**< config_retention.c */
 
 /** Defaults of this place, then the file (@p path NULL: the place's own file if it exists), then
  * checks across settings. Touches nothing on disk but the file it reads. @return OL_OK, OL_CONFIG,

@@ -17,4 +17,7 @@ ol_status config_refuse(const struct config_source *from, const char *key, const
 /* config_intake.c */
 OL_NODISCARD ol_status config_check_intake(const struct config_source *from,
                                            const struct agent_config *config);
+/* config_retention.c */
+OL_NODISCARD ol_status config_check_retention(const struct config_source *from,
+                                              const struct route_config *route);
 #endif

@@ -143,6 +143,10 @@ struct route_metrics {
     metric failing_since;   /* Unix ms: first failure since something got through; 0: none */
     metric newest_taken_ms; /* Unix ms: when the event that got through last was taken */
     metric oldest_ms;       /* Unix ms: when the oldest event that waits was taken; 0: none waits */
+    metric store_bytes, store_max_bytes; /* a store's: in use; its ceiling, 0: none */
+    metric store_pinned_runs;            /* that never expire */
+    metric store_is_stuck; /* over its ceiling, and nothing is left that may be removed */
+    metric store_removed_runs, store_removed_answers;
     struct histogram latency;      /* from taken to delivered */
     _Atomic int64_t clock_skew_ms; /* by its answers: how far our clock is ahead of theirs */
     _Atomic int error_lock; /* spin lock around last_error: writer copies in, readers copy out */

@@ -73,6 +73,7 @@ ol_status parts_open(struct agent_parts *p, struct ol_error *err)
     if (status == OL_OK)
         status = intake_open(&p->agent, p->is_once, &p->intake, err);
     p->agent.deliver = p->deliver;
+    p->agent.stores = p->stores;
     p->agent.intake = p->intake;
     return status;
 }

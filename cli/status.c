@@ -191,6 +191,24 @@ static void write_answers(struct pretty *p, const struct json_node *routes)
     }
 }
 
+/* Over the ceiling, with nothing that may go: someone has to decide. */
+static void write_stuck(struct pretty *p, const struct json_node *routes)
+{
+    for (const struct json_node *n = routes->first; n != NULL; n = n->next) {
+        const struct json_node *store = json_get(n, "store");
+        char text[256];
+        if (store == NULL || !json_get_bool(store, "stuck"))
+            continue;
+        snprintf(text, sizeof text,
+                 "store of route %s: %lld bytes, over retention_size (%lld), and all that is left "
+                 "is pinned or held: raise retention_size",
+                 number(n, "name"), (long long)json_get_int(store, "bytes", 0),
+                 (long long)json_get_int(store, "max_bytes", 0));
+        pretty_text(p, PRETTY_BAD, text);
+        ol__buf_add_char(p->out, '\n');
+    }
+}
+
 ol_status tree_status(struct pretty *p, const struct json_node *root, struct ol_error *err)
 {
     const struct json_node *intake = json_get(root, "intake"), *spool = json_get(root, "spool");
@@ -208,6 +226,7 @@ ol_status tree_status(struct pretty *p, const struct json_node *root, struct ol_
     write_spool(p, spool);
     ol_status st = write_routes(p, routes);
     write_answers(p, routes);
+    write_stuck(p, routes);
     write_waits(p, root);
     if (st == OL_OK)
         st = p->out->status;

@@ -91,6 +91,10 @@ void admin_letters_drop(const struct agent *agent, const struct admin_request *r
 void admin_replay(const struct agent *agent, const struct admin_request *request,
                   struct admin_reply *reply);
 
+/** POST /v1/store/gc: without run=1 what would go. */
+void admin_gc(const struct agent *agent, const struct admin_request *request,
+              struct admin_reply *reply);
+
 /** A thread of its own that makes the changes, one at a time; a bounded queue before it. */
 struct admin_changes; /* opaque */
 struct admin_change_item {

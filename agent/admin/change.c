@@ -23,10 +23,12 @@ static const struct {
     {"/v1/deadletters/retry", admin_letters_retry},
     {"/v1/deadletters/drop", admin_letters_drop},
     {"/v1/spool/replay", admin_replay},
+    {"/v1/store/gc", admin_gc},
 };
 /* All that any of them takes. */
-static const char *const parameter_names[] = {"id",    "route", "reason", "status",
-                                              "up_to", "all",   "from"};
+static const char *const parameter_names[] = {
+    "id",   "route", "reason",        "status",    "up_to", "all",
+    "from", "run",   "older_than_ms", "keep_last", "class", "limit"};
 
 struct admin_changes {
     const struct agent *agent;

@@ -81,6 +81,36 @@ static void add_states(struct exposition *x, struct route_metrics *routes, int c
         expose_ms(x, EXPOSE_LABEL("route", routes[r].name), metric_get(&routes[r].last_success));
 }
 
+/* What only a store has. */
+static void add_stores(struct exposition *x, struct route_metrics *routes, int count)
+{
+    static const struct {
+        const char *name, *help;
+        enum exposition_type type;
+        size_t offset;
+    } table[] = {
+        {"store_bytes", "Bytes in use in the store.", EXPOSE_GAUGE, AT(store_bytes)},
+        {"store_max_bytes", "Its ceiling (retention_size); 0: none.", EXPOSE_GAUGE,
+         AT(store_max_bytes)},
+        {"store_pinned_runs", "Runs that are approved or deployed, or lead to what is.",
+         EXPOSE_GAUGE, AT(store_pinned_runs)},
+        {"store_stuck",
+         "1: the store is over its ceiling, and all that is left in it is pinned or held.",
+         EXPOSE_GAUGE, AT(store_is_stuck)},
+        {"store_removed_runs", "Runs removed by retention.", EXPOSE_COUNTER,
+         AT(store_removed_runs)},
+        {"store_removed_answers", "Answers removed by retention.", EXPOSE_COUNTER,
+         AT(store_removed_answers)},
+    };
+    for (size_t i = 0; i < OL_COUNT(table); i++) {
+        expose_family(x, table[i].name, table[i].type, table[i].help);
+        for (int r = 0; r < count; r++)
+            if (strcmp(routes[r].type, "store") == 0)
+                expose(x, EXPOSE_LABEL("route", routes[r].name), EXPOSE_NO_LABEL,
+                       metric_get(at(&routes[r], table[i].offset)));
+    }
+}
+
 void expose_routes(struct exposition *x, const struct agent *agent)
 {
     struct route_metrics *routes = agent->metrics->routes;
@@ -99,6 +129,7 @@ void expose_routes(struct exposition *x, const struct agent *agent)
                    metric_get(&routes[r].dropped_by[reason]));
     add_lag(x, agent);
     add_states(x, routes, count);
+    add_stores(x, routes, count);
     expose_family(x, "route_latency_seconds", EXPOSE_HISTOGRAM,
                   "From when an event was taken to its delivery.");
     for (int r = 0; r < count; r++)

@@ -102,6 +102,21 @@ static void member_destination(struct ol__json_writer *w, const struct route_con
     ol__json_member_text(w, "destination", text);
 }
 
+/* What a store holds and may not let go. */
+static void write_kept(struct route_metrics *m, struct ol__json_writer *w)
+{
+    ol__json_key(w, "store");
+    ol__json_begin_object(w);
+    ol__json_member_uint(w, "bytes", metric_get(&m->store_bytes));
+    if (metric_get(&m->store_max_bytes) != 0)
+        ol__json_member_uint(w, "max_bytes", metric_get(&m->store_max_bytes));
+    ol__json_member_uint(w, "pinned_runs", metric_get(&m->store_pinned_runs));
+    ol__json_member_bool(w, "stuck", metric_get(&m->store_is_stuck) != 0);
+    ol__json_member_uint(w, "removed_runs", metric_get(&m->store_removed_runs));
+    ol__json_member_uint(w, "removed_answers", metric_get(&m->store_removed_answers));
+    ol__json_end_object(w);
+}
+
 static void write_route(const struct agent *agent, int i, struct ol__json_writer *w)
 {
     struct route_metrics *m = &agent->metrics->routes[i];
@@ -141,6 +156,8 @@ static void write_route(const struct agent *agent, int i, struct ol__json_writer
     if (error[0] != '\0')
         ol__json_member_text(w, "last_error", error);
     ol__json_member_int(w, "clock_skew_ms", atomic_load(&m->clock_skew_ms));
+    if (route_config(agent, i)->type == ROUTE_STORE)
+        write_kept(m, w);
     ol__json_end_object(w);
 }
 

@@ -22,7 +22,9 @@ struct cache_slot {
     int64_t id;         /* 0: empty */
 };
 
-struct sweep; /* expire.c */
+struct sweep;  /* sweep.c */
+struct pins;   /* pins.c */
+struct expiry; /* expire.c */
 
 struct store {
     sqlite3 *db;
@@ -38,7 +40,8 @@ struct store {
     struct gather *gather; /* scratch of ingest.c */
     struct sweep *sweep;   /* NULL: none is under way */
     int members_open;      /* lists on their way in: their pieces have no list yet */
-    int64_t removed_runs;  /* since the last sweep */
+    struct pins *pins;     /* NULL: not known what is pinned */
+    struct expiry *expiry; /* NULL: nothing expired yet */
 };
 
 /** Make or check the schema (schema.c). @return as store_open(). */
@@ -113,7 +116,9 @@ struct ol__uuid run_uuid(struct ol__span run_id);
 
 /* ---- Scratch of an ingest (ingest.c) ---- */
 void gather_free(struct gather *gather);
-/* ---- Sweeping (expire.c) ---- */
+void pins_free(struct pins *pins);
+void expiry_free(struct expiry *expiry);
+/* ---- Sweeping (sweep.c) ---- */
 void sweep_free(struct sweep *sweep);
 /** While a sweep is under way, what @p state names must not go. */
 void sweep_mark_state(struct sweep *sweep, const struct state *state);

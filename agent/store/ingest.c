@@ -11,6 +11,7 @@
 #include "ingest.h"
 #include "answers.h"
 #include "members.h"
+#include "pins.h"
 
 #include <inttypes.h>
 #include <xxhash.h>
@@ -344,9 +345,21 @@ static ol_status put_marks(struct store *store, const struct ol__event *event, i
     ol_status status = OL_OK;
     for (size_t i = 0; i < event->facet_count && status == OL_OK; i++)
         for (size_t k = 0; k < OL_COUNT(marked) && status == OL_OK; k++)
-            if (event->facets[i].id == marked[k].facet)
+            if (event->facets[i].id == marked[k].facet) {
                 status = store_run(store, SQL_MARK_ADD, err, "ii", (int64_t)marked[k].mark, run);
+                if (marked[k].mark != MARK_CALL)
+                    pins_forget(store);
+            }
     return status;
+}
+
+/* A dataset's own event says that it is approved or deployed. */
+static bool has_pin(const struct ol__event *event)
+{
+    for (size_t i = 0; i < event->facet_count; i++)
+        if (pins_is_facet(event->facets[i].key))
+            return true;
+    return false;
 }
 
 static ol_status add_run_event(struct store *store, const struct ol__event *event,
@@ -383,6 +396,7 @@ static ol_status add_run_event(struct store *store, const struct ol__event *even
         status = put_marks(store, event, row.id, err);
     sweep_mark_state(store->sweep, &store->gather->merged);
     sweep_mark_id(store->sweep, SQL_SWEEP_RUNS, row.id);
+    pins_touch(store, row.id);
     *ret_run = row.id;
     return status;
 }
@@ -461,6 +475,8 @@ static ol_status add_static_event(struct store *store, const struct ol__event *e
     if (status == OL_OK && is_job)
         status = put_edges(store, &row, err);
     sweep_mark_state(store->sweep, &g->merged);
+    if (status == OL_OK && !is_job && has_pin(event))
+        status = pins_add(store, id, err);
     return status;
 }
 

@@ -62,7 +62,9 @@
 #define TIMES                                                                                      \
     "CREATE INDEX runs_born ON runs(born);"                                                        \
     "CREATE INDEX runs_failed ON runs(born) WHERE status IN (3, 4);"
-#define SCHEMA_3 MARKS MEMBERS TIMES
+/* Datasets that their own events say are approved or deployed (pins.c). */
+#define PINS "CREATE TABLE pins(dataset INTEGER PRIMARY KEY REFERENCES datasets);"
+#define SCHEMA_3 MARKS MEMBERS TIMES PINS
 
 /* From schema n to n + 1, at [n]. */
 static const char *const steps[STORE_SCHEMA_VERSION] = {[1] = ANSWERS, [2] = SCHEMA_3 FILL_DOCS};

@@ -113,8 +113,27 @@ const char *const store_sql_texts[SQL_COUNT] = {
                          "FROM pieces WHERE id > ?1 ORDER BY id LIMIT ?2",
     [SQL_ANSWER_DOC_ADD] = "INSERT OR IGNORE INTO answer_docs(doc, answer) VALUES(?1, ?2)",
 
-    [SQL_EXPIRE_NEXT] = "SELECT " RUN_COLUMNS " FROM runs WHERE (seen_day, id) > (?1, ?2) "
-                        "ORDER BY seen_day, id LIMIT 1",
+    [SQL_EXPIRE_SCAN] = "SELECT id, job, status, seen, seen_day, born FROM runs "
+                        "WHERE (seen_day, id) > (?1, ?2) ORDER BY seen_day, id LIMIT ?3",
+    [SQL_EXPIRE_NEWER] = "SELECT id, job, status, seen, seen_day, born FROM runs "
+                         "WHERE job = ?1 AND (born, id) > (?2, ?3)",
+    [SQL_EXPIRE_ANSWER] = "SELECT 1 FROM answers WHERE run = ?1 LIMIT 1",
+    [SQL_ID_HAS] = "SELECT 1 FROM ids WHERE value = ?1 AND run = ?2 AND key = ?3",
+    /* A row of about 100 bytes; each entry of the state has about as many in io or ids. */
+    [SQL_PLAN_RUN_BYTES] = "SELECT 100 + 2 * ifnull(length(state), 0) FROM runs WHERE id = ?1",
+    [SQL_PLAN_EVENT_BYTES] = "SELECT ifnull(sum(length(CAST(data AS BLOB))), 0) FROM events "
+                             "WHERE run = ?1",
+    [SQL_PLAN_ANSWER_BYTES] = "SELECT ifnull(sum(length(CAST(body AS BLOB)) + 80), 0), count(*) "
+                              "FROM answers WHERE run = ?1",
+    [SQL_PLAN_OLD_ANSWERS] = "SELECT count(*) FROM answers WHERE id > 0 AND seen < ?1",
+    [SQL_PIN_ADD] = "INSERT OR IGNORE INTO pins(dataset) VALUES(?1)",
+    [SQL_PIN_HAS] = "SELECT 1 FROM pins WHERE dataset = ?1",
+    [SQL_PIN_ANY] = "SELECT 1 FROM pins WHERE dataset > 0 LIMIT 1",
+    [SQL_PIN_NEXT] = "SELECT dataset FROM pins WHERE dataset > max(?1, ?2) "
+                     "ORDER BY dataset LIMIT 1",
+    [SQL_MARK_ANY] = "SELECT 1 FROM marks WHERE kind IN (1, 2) LIMIT 1",
+    [SQL_RUN_MAX] = "SELECT max(id) FROM runs",
+    [SQL_JOB_MAX] = "SELECT max(id) FROM jobs",
     [SQL_RUN_REMOVE] = "DELETE FROM runs WHERE id = ?1",
     [SQL_RUN_ORPHAN_PARENT] = "UPDATE runs SET parent = NULL WHERE parent = ?1",
     [SQL_RUN_ORPHAN_ROOT] = "UPDATE runs SET root = NULL WHERE root = ?1",

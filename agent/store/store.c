@@ -196,6 +196,8 @@ void store_close(struct store *store)
     ol__json_reader_free(store->json);
     gather_free(store->gather);
     sweep_free(store->sweep);
+    pins_free(store->pins);
+    expiry_free(store->expiry);
     free(store->cache);
     free(store->path);
     free(store);

@@ -46,11 +46,6 @@ void store_rollback(struct store *store);
  * came (OL_GAP). */
 OL_NODISCARD ol_status store_gap(struct store *store, const struct ol__uuid *uuid, uint64_t first,
                                  uint64_t last, struct ol_error *err);
-/** Remove whole runs, oldest first, until the limits hold (0: none). At most @p batch runs a call;
- * OL_AGAIN: more. */
-OL_NODISCARD ol_status store_expire(struct store *store, int64_t before_ms, int64_t max_bytes,
-                                    int batch, struct ol_error *err);
-
 /* ---- Members of artifacts: the lists of spec/RECEIPT.md, R10 ---- */
 #define STORE_MEMBERS_MAX 4000000 /**< of one list */
 struct store_members;             /* opaque: one list on its way in */

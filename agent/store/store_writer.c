@@ -24,7 +24,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 #include "route_filter.h"
-#include "store.h"
+#include "store_writer.h"
 #include "times.h"
 
 #define BATCH_EVENTS 2048 /* an eighth less CPU than 512: events share the pages they change */
@@ -34,6 +34,7 @@
 #define FAILED_WAIT_MS 60000
 #define MEMBERS_MS 100
 #define EXPIRE_EVERY_MS 60000
+#define EXPIRE_PAUSE 100 /* times as long as a pass took: at most a hundredth goes into looking */
 #define EXPIRE_RUNS 50
 #define CLOCK_STEP_MS INT64_C(3600000)
 #define CLOCK_HOLD_MS INT64_C(86400000)
@@ -51,7 +52,9 @@ struct store_writer {
     struct members_inbox *inbox; /* NULL: another store has them */
     uint64_t seq;                /* of the last record in the store */
     int64_t backoff_ms, expire_at, clock_offset, clock_hold_until;
-    bool has_logged_unreadable, is_expiring;
+    int64_t pass_ms; /* what the pass that is under way took until now */
+    bool has_logged_unreadable, is_expiring, is_stuck;
+    struct store_kept told; /* in metrics */
     /* shared */
     int wake_fd; /* eventfd: the spool grew, or stop */
     pthread_t thread;
@@ -63,6 +66,12 @@ struct store_writer {
     uint64_t failures; /* goes up with every failed try */
     bool must_stop;
     int64_t stop_deadline; /* monotonic */
+    enum { GC_NONE, GC_ASKED, GC_UNDER_WAY, GC_DONE } gc;
+    struct policy_wish wish; /* only_class: wish_class, or NULL */
+    char wish_class[80];
+    ol_status gc_status;
+    struct ol_error gc_err;
+    struct store_kept gc_from, gc_now;
 };
 
 /* ---- Opening, again and again ---- */
@@ -74,6 +83,8 @@ static void close_store(struct store_writer *w)
     members_inbox_drop(w->inbox);
     store_close(w->store);
     w->store = NULL;
+    w->told = (struct store_kept){0};
+    w->is_expiring = false;
 }
 
 static ol_status open_store(struct store_writer *w, struct ol_error *err)
@@ -239,19 +250,101 @@ static bool may_expire(struct store_writer *w, int64_t now)
     return now >= w->clock_hold_until;
 }
 
-static ol_status expire(struct store_writer *w, struct ol_error *err)
+/* Tell what is kept; once a store is over its ceiling with nothing that may go, loudly. */
+static void tell_kept(struct store_writer *w)
+{
+    struct store_kept kept;
+    store_kept(w->store, &kept);
+    metric_set(&w->metrics->store_bytes, (uint64_t)kept.used_bytes);
+    metric_set(&w->metrics->store_max_bytes, (uint64_t)w->config->retention_bytes);
+    metric_set(&w->metrics->store_pinned_runs, (uint64_t)kept.pinned_runs);
+    metric_set(&w->metrics->store_is_stuck, kept.is_stuck);
+    metric_add(&w->metrics->store_removed_runs,
+               (uint64_t)(kept.removed_runs - w->told.removed_runs));
+    metric_add(&w->metrics->store_removed_answers,
+               (uint64_t)(kept.removed_answers - w->told.removed_answers));
+    w->told = kept;
+    if (kept.is_stuck && !w->is_stuck)
+        log_write(LOG_LEVEL_ERROR, w->area,
+                  "the store has %lld bytes, %lld more than retention_size, and all that is left "
+                  "is pinned (%lld runs are approved or deployed, or lead there) or held by its "
+                  "class: nothing of it is removed; raise retention_size",
+                  (long long)kept.used_bytes,
+                  (long long)(kept.used_bytes - w->config->retention_bytes),
+                  (long long)kept.pinned_runs);
+    else if (!kept.is_stuck && w->is_stuck)
+        log_write(LOG_LEVEL_INFO, w->area, "the store is below retention_size again");
+    w->is_stuck = kept.is_stuck;
+}
+
+static ol_status expire_on(struct store_writer *w, struct policy *policy, struct ol_error *err)
 {
     int64_t now = ol__time_monotonic_ms();
-    if (now < w->expire_at && !w->is_expiring)
-        return OL_OK;
-    if (!w->is_expiring)
-        w->expire_at = now + EXPIRE_EVERY_MS;
-    if (!may_expire(w, now))
-        return OL_OK;
-    int64_t before =
-        w->config->retention_ms > 0 ? ol__time_now_ms() - w->config->retention_ms : INT64_MIN;
-    ol_status status = store_expire(w->store, before, w->config->retention_bytes, EXPIRE_RUNS, err);
+    ol_status status = store_expire(w->store, &policy->policy, EXPIRE_RUNS, err);
+    w->pass_ms = (w->is_expiring ? w->pass_ms : 0) + ol__time_monotonic_ms() - now;
     w->is_expiring = status == OL_AGAIN;
+    if (status == OL_OK)
+        w->expire_at =
+            ol__time_monotonic_ms() + OL_MAX((int64_t)EXPIRE_EVERY_MS, w->pass_ms * EXPIRE_PAUSE);
+    if (status >= 0)
+        tell_kept(w);
+    return status;
+}
+
+/* What somebody asked for by hand comes before what the configuration says. @return whether there
+ * is such a thing, with what became of it in @p ret. */
+static bool collect_wish(struct store_writer *w, ol_status *ret, struct ol_error *err)
+{
+    struct policy policy;
+    struct store_kept from = {0};
+    pthread_mutex_lock(&w->lock);
+    bool is_asked = w->gc == GC_ASKED, is_meant = is_asked || w->gc == GC_UNDER_WAY;
+    struct policy_wish wish = w->wish;
+    char name[sizeof w->wish_class];
+    memcpy(name, w->wish_class, sizeof name);
+    if (is_asked)
+        w->gc = GC_UNDER_WAY;
+    pthread_mutex_unlock(&w->lock);
+    if (!is_meant)
+        return false;
+    wish.only_class = wish.only_class != NULL ? name : NULL;
+    int64_t now = ol__time_now_ms();
+    policy_make(w->config, now, &policy);
+    if (is_asked) {
+        store_kept(w->store, &from);
+        store_expire_restart(w->store);
+        w->is_expiring = false;
+    }
+    *ret = policy_change(&policy, &wish, now, err);
+    if (*ret == OL_OK)
+        *ret = expire_on(w, &policy, err);
+    pthread_mutex_lock(&w->lock);
+    if (is_asked)
+        w->gc_from = from;
+    store_kept(w->store, &w->gc_now);
+    if (*ret != OL_AGAIN && w->gc == GC_UNDER_WAY) {
+        w->gc = GC_DONE;
+        w->gc_status = *ret;
+        w->gc_err = *err;
+        pthread_cond_broadcast(&w->changed);
+    }
+    pthread_mutex_unlock(&w->lock);
+    if (*ret == OL_INVALID)
+        *ret = OL_OK; /* the wish was wrong, not the store */
+    return true;
+}
+
+static ol_status expire(struct store_writer *w, struct ol_error *err)
+{
+    struct policy policy;
+    ol_status status = OL_OK;
+    int64_t now = ol__time_monotonic_ms();
+    if (collect_wish(w, &status, err))
+        return status < 0 ? status : OL_OK;
+    if ((now < w->expire_at && !w->is_expiring) || !may_expire(w, now))
+        return OL_OK;
+    policy_make(w->config, ol__time_now_ms(), &policy);
+    status = expire_on(w, &policy, err);
     return status < 0 ? status : OL_OK;
 }
 
@@ -412,6 +505,61 @@ ol_status store_writer_wait(struct store_writer *w, struct ol_error *err)
         return OL_OK;
     route_metrics_get_error(w->metrics, text);
     return ol__error_set(err, OL_AGAIN, "%s", text);
+}
+
+static bool is_same_wish(const struct policy_wish *a, const struct policy_wish *b)
+{
+    bool has_class = a->only_class != NULL;
+    return a->older_than_ms == b->older_than_ms && a->keep_last == b->keep_last &&
+           has_class == (b->only_class != NULL) &&
+           (!has_class || strcmp(a->only_class, b->only_class) == 0);
+}
+
+const struct route_config *store_writer_config(const struct store_writer *w)
+{
+    return w->config;
+}
+
+ol_status store_writer_collect(struct store_writer *w, const struct policy_wish *wish,
+                               int64_t wait_ms, struct store_kept *ret, struct ol_error *err)
+{
+    struct timespec until;
+    uint64_t one = 1;
+    ol_status status = OL_AGAIN;
+    if (wish->only_class != NULL && strlen(wish->only_class) >= sizeof w->wish_class)
+        return ol__error_set(err, OL_INVALID, "class: there is no such class");
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += (time_t)(wait_ms / 1000);
+    pthread_mutex_lock(&w->lock);
+    if (w->gc == GC_NONE || w->gc == GC_DONE || !is_same_wish(wish, &w->wish)) {
+        w->wish = *wish;
+        snprintf(w->wish_class, sizeof w->wish_class, "%s",
+                 wish->only_class != NULL ? wish->only_class : "");
+        w->wish.only_class = wish->only_class != NULL ? w->wish_class : NULL;
+        w->gc = GC_ASKED;
+    }
+    OL_IGNORE(write(w->wake_fd, &one, sizeof one) < 0, "full: then it is awake");
+    uint64_t failures = w->failures;
+    int late = 0;
+    while (w->gc != GC_DONE && w->gc != GC_NONE && w->failures == failures && late == 0 &&
+           !w->must_stop)
+        late = pthread_cond_timedwait(&w->changed, &w->lock, &until);
+    *ret = w->gc_now;
+    ret->removed_runs -= w->gc_from.removed_runs;
+    ret->removed_answers -= w->gc_from.removed_answers;
+    if (w->gc == GC_DONE) {
+        status = w->gc_status;
+        if (status != OL_OK && err != NULL)
+            *err = w->gc_err;
+        w->gc = GC_NONE;
+    } else if (w->failures != failures) {
+        status = ol__error_set(err, OL_IO, "the store fails; the agent's log says why");
+        w->gc = GC_NONE;
+    } else if (w->must_stop) {
+        status = ol__error_set(err, OL_BUSY, "the agent is stopping");
+    }
+    pthread_mutex_unlock(&w->lock);
+    return status;
 }
 
 void store_writer_stop(struct store_writer *w, int64_t timeout_ms, uint64_t *ret_left)

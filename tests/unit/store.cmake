@@ -7,6 +7,7 @@ ol_unit_test(store_answers store)
 ol_unit_test(store_members store)
 set_tests_properties(unit.store_members PROPERTIES ENVIRONMENT
   STORE_SCHEMA_2=${PROJECT_SOURCE_DIR}/tests/data/store/schema_2.sql)
+ol_unit_test(store_retention store)
 ol_unit_test(store_writer agent_store)
 ol_unit_test(store_ask store ol_test_support)
 ol_unit_test(store_graph store ol_test_support)

@@ -37,6 +37,13 @@ void store_close(struct store *store OL_UNUSED)
 {
     asked.closed++;
 }
+ol_status store_writer_gc(struct store_writer *writer OL_UNUSED,
+                          const struct policy_wish *wish OL_UNUSED, bool is_dry OL_UNUSED,
+                          int64_t limit OL_UNUSED, struct ol__buf *out OL_UNUSED,
+                          struct ol_error *err)
+{
+    return ol__error_set(err, OL_IO, "no store");
+}
 static ol_status note(const char *verb, const struct store_question *question, struct ol__buf *out,
                       struct ol_error *err)
 {

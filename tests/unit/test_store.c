@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The store as a file: who may open what, the cursor, expiry; and what survives kill -9 at every
  * named point and every failing write or sync: the rows are those of a run without the mishap. */
+#include "retention.h"
 #include "store_fixture.h"
 
 #include <sys/stat.h>
@@ -154,7 +155,11 @@ static void expire_all(struct store *store, int64_t before, int64_t bytes)
     struct ol_error err = {0};
     ol_status status = OL_AGAIN;
     int calls = 0;
-    while ((status = store_expire(store, before, bytes, 3, &err)) == OL_AGAIN)
+    const struct store_policy policy = {.before_ms = before,
+                                        .answers_before_ms = before,
+                                        .open_before_ms = INT64_MAX,
+                                        .max_bytes = bytes};
+    while ((status = store_expire(store, &policy, 3, &err)) == OL_AGAIN)
         assert_true(++calls < 1000);
     if (status != OL_OK)
         fail_msg("%s", err.message);
@@ -212,7 +217,10 @@ static void test_expire_meanwhile(void **state)
     struct ol_error err = {0};
     ol_status status;
     int n = EVENTS / 2;
-    while ((status = store_expire(store, NOW + 18 * INT64_C(3600000), 0, 2, &err)) == OL_AGAIN)
+    const struct store_policy policy = {.before_ms = NOW + 18 * INT64_C(3600000),
+                                        .answers_before_ms = INT64_MIN,
+                                        .open_before_ms = INT64_MAX};
+    while ((status = store_expire(store, &policy, 2, &err)) == OL_AGAIN)
         if (n < EVENTS)
             assert_int_equal(ingest_rest(store, n += BATCH, &err), OL_OK);
     assert_int_equal(status, OL_OK);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Answers of a service in the store: a row each, the run's state untouched; found by each of their
  * ids; gone with their run, by age and by size; files of schemas 1 and 2 become one of schema 3. */
+#include "retention.h"
 #include "store_fixture.h"
 
 #include "json_read.h"
@@ -233,7 +234,11 @@ static void expire(int64_t before_ms, int64_t max_bytes)
     struct store *store = fixture_open(STORE_WRITE);
     struct ol_error err = {0};
     ol_status status;
-    while ((status = store_expire(store, before_ms, max_bytes, 50, &err)) == OL_AGAIN)
+    const struct store_policy policy = {.before_ms = before_ms,
+                                        .answers_before_ms = before_ms,
+                                        .open_before_ms = INT64_MAX,
+                                        .max_bytes = max_bytes};
+    while ((status = store_expire(store, &policy, 50, &err)) == OL_AGAIN)
         ;
     if (status != OL_OK)
         fail_msg("%s", err.message);
@@ -299,7 +304,7 @@ static void execute(const char *sql)
 #define DROP_3                                                                                     \
     "DROP TRIGGER answers_gone; DROP TABLE answer_docs; DROP TABLE member_keys;"                   \
     "DROP TABLE list_pieces; DROP TABLE pieces; DROP TABLE artifacts; DROP TABLE lists;"           \
-    "DROP TABLE marks; DROP INDEX runs_born; DROP INDEX runs_failed;"
+    "DROP TABLE marks; DROP TABLE pins; DROP INDEX runs_born; DROP INDEX runs_failed;"
 
 static void test_migration(void **state)
 {
