@@ -94,7 +94,7 @@ class Lab:
 
     def step(self, run, step, number, inputs, outputs, command, *more, env=None):
         ends = [word for name in inputs for word in ("-i", name)] + [word for name in outputs for word in ("-o", name)]
-        self("lineage", "run", "--step", step, "--seq", number, "--collect", "code,git,seeds", *ends, *more, "--",
+        self("lineage", "run", "--step", step, "--seq", number, "--collect", "code,git,machine,tools,seeds", *ends, *more, "--",
              *command, env={**run, **(env or {})})
 
     def make(self, name, epochs, scale, seed, before=None):
@@ -166,6 +166,15 @@ def test_where_from(two):
     assert moved["subject"]["by"] == "content" and lines(moved) == lines(answer)
 
 
+def test_what_next(two):
+    answer = two.ask("impact", "raw.csv")
+    assert names(answer, "dataset") == ["clean-v1.csv", "clean-v2.csv", "measure-v1.json", "measure-v2.json",
+                                        "model-v1.json", "model-v2.json", "raw.csv"]
+    assert ("model-v1.json", "(train)") in lines(answer)
+    first = two.ask("impact", "clean-v1.csv")
+    assert names(first, "dataset") == ["clean-v1.csv", "measure-v1.json", "measure-v2.json", "model-v1.json", "model-v2.json"]
+
+
 def test_what_changed(two):
     """Exactly that: no more, no less, upstream as well."""
     first, second = two.commits
@@ -193,3 +202,26 @@ def test_what_changed(two):
             ("parameter", "scale", "1", "10")], key=str))]
     assert answer["pairs"][0]["same"]["seed"] == 1 and answer["pairs"][1]["same"]["input"] == 1
     assert not answer["truncated"]
+
+
+def verdicts(answer):
+    """What each run lacks, the runs nearest to the subject first."""
+    return [(each["run"]["job"]["name"], each["verdict"], each["missing"])
+            for each in answer["runs"]]
+
+
+def test_can_it_be_made_again(lab):
+    """Not while the seed is missing; with it, yes. The bytes agree: the same command gives the same model."""
+    lab.make("v1", 5, 1, 7)
+    lab.make("v2", 8, 10, None, "model-v1.json")
+    lab.settle()
+    known = [("clean", "rebuild", []), ("train", "rebuild", []), ("clean", "rebuild", [])]
+    without = lab.ask("reproducible", "model-v2.json", check=1)
+    assert verdicts(without)[0] == ("train", "not", ["seeds"]) and sorted(verdicts(without)[1:]) == sorted(known)
+    lab.make("v2", 8, 10, 7, "model-v1.json")
+    lab.settle()
+    answer = lab.ask("reproducible", "model-v2.json")
+    assert verdicts(answer)[0] == ("train", "rebuild", []) and sorted(verdicts(answer)[1:]) == sorted(known)
+    made = sha256(lab.files / "model-v2.json")
+    lab("python3", "train.py", "clean-v2.csv", "again.json", 8, "model-v1.json", env={"PYTHONHASHSEED": "7"})
+    assert sha256(lab.files / "again.json") == made
