@@ -35,6 +35,7 @@ struct listed {
 };
 struct untracked {
     struct decisions d;
+    struct deployments deployed;
     struct listed *items; /* owned, LISTED_MAX */
     int count;
     int64_t tracked;
@@ -136,16 +137,36 @@ static ol_status use_inputs(struct untracked *u, int64_t run, const char *by)
 
 static ol_status use_deployments(struct untracked *u)
 {
-    struct deployments all = {0};
-    ol_status status = deployments_read(&u->d, &all);
-    u->is_cut = u->is_cut || all.is_cut;
-    for (int i = 0; i < all.count && status == OL_OK; i++)
-        status = all.items[i].model != 0
-                     ? use_dataset(u, all.items[i].model, all.items[i].version, all.items[i].run,
-                                   all.items[i].at, "deployment")
-                     : use_inputs(u, all.items[i].run, "deployment");
-    deployments_release(&all);
+    const struct deployments *all = &u->deployed;
+    ol_status status = deployments_read(&u->d, &u->deployed);
+    u->is_cut = u->is_cut || all->is_cut;
+    for (int i = 0; i < all->count && status == OL_OK; i++)
+        status = all->items[i].model != 0
+                     ? use_dataset(u, all->items[i].model, all->items[i].version, all->items[i].run,
+                                   all->items[i].at, "deployment")
+                     : use_inputs(u, all->items[i].run, "deployment");
     return status;
+}
+
+/* What answers call themselves: a deployment may have said which model that is, else it is the
+ * dataset of that name. */
+static ol_status find_model(struct untracked *u, const char *model_version, int64_t *ret_dataset,
+                            int64_t *ret_version, bool *ret_is_deployed)
+{
+    ol_status status = OL_OK;
+    *ret_is_deployed = false;
+    for (int i = 0; i < u->deployed.count && status == OL_OK && !*ret_is_deployed; i++) {
+        const struct deployment *item = &u->deployed.items[i];
+        if (item->model == 0)
+            continue;
+        status = deployment_is_of(&u->d, item, model_version, ret_is_deployed);
+        *ret_dataset = item->model;
+        *ret_version = item->version;
+    }
+    if (status != OL_OK || *ret_is_deployed)
+        return status;
+    *ret_dataset = *ret_version = 0;
+    return decisions_find_model(u->d.ask, model_version, ret_dataset, ret_version);
 }
 
 static ol_status use_served(struct untracked *u, const struct served *s)
@@ -159,13 +180,15 @@ static ol_status use_served(struct untracked *u, const struct served *s)
     if (s->run_count > 0)
         use.run = s->runs[OL_MIN(s->run_count, SERVED_RUNS) - 1];
     ol_status status = OL_OK;
+    bool is_deployed = false;
     if (s->model_version[0] != '\0')
-        status = decisions_find_model(u->d.ask, s->model_version, &dataset, &version);
+        status = find_model(u, s->model_version, &dataset, &version, &is_deployed);
     if (status == OL_OK && dataset != 0) {
         use.dataset = dataset;
         use.version = version;
         status = reason_of(u->d.ask, dataset, version, &use.reason);
-        if (status == OL_OK && version == 0 && strpbrk(s->model_version, "@:") != NULL)
+        if (status == OL_OK && !is_deployed && version == 0 &&
+            strpbrk(s->model_version, "@:") != NULL)
             use.reason = OTHER_VERSION; /* the text names one, which nobody wrote */
     }
     if (status == OL_OK && s->model_version[0] != '\0')
@@ -307,6 +330,7 @@ ol_status store_untracked(struct store *store, const struct store_question *q, s
                              : ol__error_set(err, OL_NOMEM, "store: out of memory");
     if (status == OL_OK)
         status = write_all(&u);
+    deployments_release(&u.deployed);
     decisions_end(&u.d);
     free(u.items);
     return ask_end(&ask, status);

@@ -117,9 +117,9 @@ class Lab:
 @pytest.fixture
 def lab(runner, built, workdir, wait_until):
     made = Lab(runner, built, workdir)
-    made.settle = lambda: wait_until(
-        lambda: all(route["waiting"] == 0 for route in made.agent.status()["routes"]) and
-        not list((workdir / "agent").rglob("journal/*/*.olj.open")), 30, lambda: str(made.agent.status()))
+    made.settle = lambda: wait_until(  # journals are gone once they are taken in
+        lambda: not [path for path in made.agent.journal.iterdir() if path.is_file() and path.name[0] != "."] and
+        all(route["waiting"] == 0 for route in made.agent.status()["routes"]), 30, lambda: str(made.agent.status()))
     yield made
     assert made.agent.stop() == 0
 
@@ -225,3 +225,66 @@ def test_can_it_be_made_again(lab):
     made = sha256(lab.files / "model-v2.json")
     lab("python3", "train.py", "clean-v2.csv", "again.json", 8, "model-v1.json", env={"PYTHONHASHSEED": "7"})
     assert sha256(lab.files / "again.json") == made
+
+
+def release(lab, name):
+    """Looked at, approved, put where it serves; then it answers three requests."""
+    version = "sha256:" + sha256(lab.files / ("model-%s.json" % name))
+    lab("lineage", "approve", "model-%s.json" % name, "--by", "ada", "--role", "owner", "--reason", "better than before",
+        "--framework", "EU AI Act", "--evidence", "measure-%s.json" % name)
+    lab("lineage", "deploy", "model-%s.json" % name, "--endpoint", "churn", "--environment", "production",
+        "--model-version", "churn@" + name)
+    first = {"v1": 0, "v2": 3}[name]
+    lab(lab.built("serve_many"), "--directory", lab.agent.journal, "--run-id", SERVICES[name], "--answers", 3, "--first", first,
+        "--threads", 1, "--model-version", "churn@" + name, "--input", lab.files / ("model-%s.json" % name), "--version", version)
+    lab.settle()
+
+
+SERVICES = {"v1": "01941f29-7c00-7837-a31d-0000000000a1", "v2": "01941f29-7c00-7837-a31d-0000000000a2"}
+
+
+@pytest.fixture
+def served(two):
+    release(two, "v1")
+    release(two, "v2")
+    return two
+
+
+def test_who_is_affected(served):
+    """The releases, and the answers that they gave."""
+    answer = served.ask("impact", "raw.csv")
+    assert answer["affected"] == {"models": 2, "answers": 6, "services": 1, "datasets": 5, "jobs": 6, "runs": 12}
+    told = served("lineage", "impact", "clean-v1.csv").stdout
+    assert told.splitlines()[-1] == "2 models, 6 answers of 1 service, 3 datasets and 5 jobs are affected."
+    # the second preparation reached the second model only
+    told = served("lineage", "impact", "clean-v2.csv").stdout
+    assert told.splitlines()[-1] == "1 model, 3 answers of 1 service, 2 datasets and 5 jobs are affected."
+
+
+def test_where_an_answer_is_from(served):
+    first, second = (served.ask("why", "--request", "req-%d" % n) for n in (1, 4))
+    assert names(first, "dataset") == ["clean-v1.csv", "model-v1.json", "raw.csv"]
+    assert names(second, "dataset") == ["clean-v1.csv", "clean-v2.csv", "model-v1.json", "model-v2.json", "raw.csv"]
+    assert served.ask("why", "--request", "req-77", check=3)["subject"]["kind"] == "none"
+
+
+def test_what_serves(served):
+    """The second model alone, by whom it was approved, and what it answered; everything there has a history."""
+    answer = served.ask("serving", "--require-approval")
+    (now,) = answer["serving"]
+    assert now["model"]["version"] == "sha256:" + sha256(served.files / "model-v2.json")
+    assert (now["environment"], now["endpoint"]["name"], now["answers"]) == ("production", "churn", 3)
+    assert (now["approval"]["verdict"], now["approval"]["by"], now["approval"]["role"]) == ("approved", "ada", "owner")
+    assert (answer["undeployed"], answer["unapproved"]) == ([], 0)
+    before = [each for each in served.ask("serving", "--all")["serving"] if not each["serves"]]
+    assert [each["model"]["version"] for each in before] == ["sha256:" + sha256(served.files / "model-v1.json")]
+    assert served.ask("untracked") == {"untracked": [], "tracked": 2, "truncated": False}
+    # bytes that nobody looked at: the same name, and neither approved nor known
+    (served.files / "model-v2.json").write_text('{"weights": [0, 0, 0]}')
+    served("lineage", "approvals", "model-v2.json", check=1)
+    served("lineage", "deploy", "model-v2.json", "--endpoint", "churn", "--environment", "production")
+    served.settle()
+    assert served.ask("serving", "--require-approval", check=1)["unapproved"] == 1
+    (stranger,) = served.ask("untracked", check=1)["untracked"]
+    assert stranger["verdict"] == "other_version"
+    assert stranger["version"] == "sha256:" + sha256(served.files / "model-v2.json")

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A service for the end-to-end tests: START, answers from several threads that share one handle,
  * then COMPLETE. serve_many --directory JOURNAL --run-id UUID --answers N [--threads T] [--first N]
- * [--pause-us N] [--no-start] [--no-end]; ids are req-NUMBER. Prints the milliseconds that the
+ * [--pause-us N] [--no-start] [--no-end] [--model-version TEXT] [--input DATASET --version TEXT];
+ * ids are req-NUMBER. Prints the milliseconds that the
  * answers took. */
 #include <getopt.h>
 #include <pthread.h>
@@ -57,7 +58,19 @@ static double now_ms(void)
 
 int main(int argc, char **argv)
 {
-    enum { DIRECTORY = 1, RUN_ID, ANSWERS, THREADS, FIRST, PAUSE, NO_START, NO_END };
+    enum {
+        DIRECTORY = 1,
+        RUN_ID,
+        ANSWERS,
+        THREADS,
+        FIRST,
+        PAUSE,
+        NO_START,
+        NO_END,
+        MODEL,
+        INPUT,
+        VERSION
+    };
     static const struct option options[] = {{"directory", required_argument, NULL, DIRECTORY},
                                             {"run-id", required_argument, NULL, RUN_ID},
                                             {"answers", required_argument, NULL, ANSWERS},
@@ -66,8 +79,11 @@ int main(int argc, char **argv)
                                             {"pause-us", required_argument, NULL, PAUSE},
                                             {"no-start", no_argument, NULL, NO_START},
                                             {"no-end", no_argument, NULL, NO_END},
+                                            {"model-version", required_argument, NULL, MODEL},
+                                            {"input", required_argument, NULL, INPUT},
+                                            {"version", required_argument, NULL, VERSION},
                                             {NULL, 0, NULL, 0}};
-    const char *directory = NULL, *run_id = NULL;
+    const char *directory = NULL, *run_id = NULL, *model = "m@41", *input = NULL, *version = NULL;
     long answers = 0, threads = 4, first = 0, pause_us = 0, failed = 0;
     bool has_start = true, has_end = true;
     int c;
@@ -97,6 +113,15 @@ int main(int argc, char **argv)
         case NO_END:
             has_end = false;
             break;
+        case MODEL:
+            model = optarg;
+            break;
+        case INPUT:
+            input = optarg;
+            break;
+        case VERSION:
+            version = optarg;
+            break;
         default:
             return 2;
         }
@@ -113,7 +138,10 @@ int main(int argc, char **argv)
                    OL_MAKE(ol_run_options, .job_namespace = "service", .job_name = "support",
                            .run_id = run_id),
                    &run, &err) != OL_OK ||
-        ol_run_set_ids(run, OL_MAKE(ol_ids, .model_version = "m@41", .step = "serve")) != OL_OK ||
+        ol_run_set_ids(run, OL_MAKE(ol_ids, .model_version = model, .step = "serve")) != OL_OK ||
+        (input != NULL &&
+         ol_dataset_set_dataset_version(
+             ol_run_input(run, input), OL_MAKE(ol_dataset_version, .version = version)) != OL_OK) ||
         (has_start && ol_run_emit(run, OL_START, &err) != OL_OK) ||
         ol_serving_new(run, OL_MAKE(ol_serving_options, .key_size = 0), &serving, &err) != OL_OK) {
         fprintf(stderr, "serve_many: %s\n", err.message);
