@@ -37,6 +37,7 @@ int verb_reproducible(int argc, char **argv);
 int verb_approve(int argc, char **argv);
 int verb_approvals(int argc, char **argv);
 int verb_deploy(int argc, char **argv);
+int verb_audit(int argc, char **argv);
 int verb_serving(int argc, char **argv);
 int verb_untracked(int argc, char **argv);
 int verb_deadletter(int argc, char **argv);

@@ -37,6 +37,7 @@ static const struct {
     {"approve", verb_approve, "write down that a version was approved, rejected or waived"},
     {"approvals", verb_approvals, "who approved it"},
     {"deploy", verb_deploy, "write down which version of a model serves where"},
+    {"audit", verb_audit, "the whole chain of evidence as one document"},
     {"serving", verb_serving, "what runs where, since when, who approved it"},
     {"untracked", verb_untracked, "what is in use though nobody knows where it came from"},
     {"deadletter", verb_deadletter,

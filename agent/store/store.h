@@ -134,6 +134,9 @@ OL_NODISCARD ol_status store_diff(struct store *store, const struct store_questi
 /** Who approved the subject. */
 OL_NODISCARD ol_status store_approvals(struct store *store, const struct store_question *question,
                                        struct ol__buf *out, struct ol_error *err);
+/** All evidence about the subject. */
+OL_NODISCARD ol_status store_audit(struct store *store, const struct store_question *question,
+                                   struct ol__buf *out, struct ol_error *err);
 /** What serves, since when, who approved it; and what answers though nobody deployed it. */
 OL_NODISCARD ol_status store_serving(struct store *store, const struct store_question *question,
                                      struct ol__buf *out, struct ol_error *err);

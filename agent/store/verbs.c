@@ -9,6 +9,7 @@ static const struct store_verb verbs[] = {
     {"runs", store_runs, "application/json", false},
     {"show", store_show, "application/json", true},
     {"approvals", store_approvals, "application/json", true},
+    {"audit", store_audit, "application/json", true},
     {"serving", store_serving, "application/json", false},
     {"untracked", store_untracked, "application/json", false},
     {"reproducible", store_reproducible, "application/json", true},
