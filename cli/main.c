@@ -28,7 +28,6 @@ static const struct {
     {"replay", verb_replay,
      "the commands of a run as a script; or done again elsewhere, and compared"},
     {"bundle", verb_bundle, "all that it takes to do a run again, in one folder"},
-    {"runs", verb_ask, "list runs, newest first"},
     {"runs", verb_runs, "list runs, newest first"},
     {"search", verb_search, "whatever has this text as its id, version or name"},
     {"stats", verb_stats, "how much is recorded, and what became of it"},
