@@ -93,9 +93,11 @@ ol_status started_get(int dirfd, const char *name, struct started_doc *ret, stru
 {
     struct started *s = &ret->started;
     *ret = (struct started_doc){.inputs = NULL};
-    ol_status status = receipt_get_doc(dirfd, name, RECEIPT_FILE_MAX, &ret->doc, err);
+    struct ol_error why = {.message = ""};
+    ol_status status = receipt_get_doc(dirfd, name, RECEIPT_FILE_MAX, &ret->doc, &why);
     if (status != OL_OK)
-        return status == OL_INVALID ? OL_CORRUPT : status;
+        return ol__error_set(err, status == OL_INVALID ? OL_CORRUPT : status, "'%s': %s", name,
+                             why.message);
     const struct json_node *root = ret->doc.root, *inputs = json_get(root, "inputs");
     const struct json_node *outputs = json_get(root, "outputs");
     const char *started = json_get_text(root, "started_at");
