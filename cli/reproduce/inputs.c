@@ -32,7 +32,7 @@ static const struct json_node *of_receipt(const struct repro_run *run,
     return NULL;
 }
 
-enum found { FOUND_THERE, FOUND_GONE, FOUND_CHANGED, FOUND_UNKNOWN };
+enum found { NOT_LOOKED, FOUND_THERE, FOUND_KEPT, FOUND_GONE, FOUND_CHANGED, FOUND_UNKNOWN };
 
 /* On this machine, where it was. */
 static ol_status look(struct repro_case *c, const struct repro_run *run,
@@ -76,7 +76,7 @@ static ol_status is_kept(struct repro_case *c, const char *version,
 
 /* One that has a hash. */
 static ol_status judge_bytes(struct repro_case *c, struct repro_run *run, struct repro_answer *a,
-                             const struct json_node *input, const char *name)
+                             const struct json_node *input, unsigned char *looked)
 {
     static const char *const words[] = {[FOUND_GONE] = "is gone",
                                         [FOUND_CHANGED] = "is not what it was",
@@ -84,21 +84,28 @@ static ol_status judge_bytes(struct repro_case *c, struct repro_run *run, struct
     const struct json_node *artifact = of_receipt(run, input);
     const struct repro_run *writer = writer_of(c, input);
     const char *kind = json_get_text(artifact, "kind");
-    enum found found;
+    const char *name = json_get_text(input, "name");
     bool has_object = false;
-    ol_status status = look(c, run, input, artifact, &found);
-    if (status == OL_OK && found != FOUND_THERE)
-        status = is_kept(c, json_get_text(input, "version"), artifact, &has_object);
+    enum found found = (enum found) * looked;
+    ol_status status = OL_OK;
+    name = name != NULL ? name : "an input";
+    if (found == NOT_LOOKED) { /* reading takes its time: once */
+        status = look(c, run, input, artifact, &found);
+        if (status == OL_OK && found != FOUND_THERE)
+            status = is_kept(c, json_get_text(input, "version"), artifact, &has_object);
+        found = has_object ? FOUND_KEPT : found;
+        *looked = (unsigned char)found;
+    }
     if (status != OL_OK)
         return status;
+    bool is_there = found == FOUND_THERE || found == FOUND_KEPT;
     if (kind != NULL && strcmp(kind, "manifest") == 0) {
         repro_say(c, a, "%.500s: whether the members of a manifest are there is not looked at",
                   name);
         a->state = OL_MIN(a->state, REPRO_DOCUMENTED);
-    } else if (found != FOUND_THERE && !has_object && writer != NULL && writer != run &&
-               writer->state == REPRO_REBUILD) {
+    } else if (!is_there && writer != NULL && writer != run && writer->state == REPRO_REBUILD) {
         repro_say(c, a, "%.500s %s; run %.36s can make it again", name, words[found], writer->id);
-    } else if (found != FOUND_THERE && !has_object) {
+    } else if (!is_there) {
         repro_say(c, a, "%.500s %s, and is not kept", name, words[found]);
         a->state = OL_MIN(a->state, REPRO_DOCUMENTED);
     }
@@ -110,8 +117,14 @@ ol_status repro_judge_inputs(struct repro_case *c, struct repro_run *run)
     struct repro_answer *a = &run->answers[REPRO_INPUTS];
     ol_status status = OL_OK;
     a->state = REPRO_REBUILD;
-    const struct json_node *input = json_get_items(run->told, "inputs");
-    for (; input != NULL && status == OL_OK; input = input->next) {
+    const struct json_node *inputs = json_get(run->told, "inputs");
+    size_t count = inputs != NULL ? inputs->count : 0, place = 0;
+    if (run->looked == NULL && (run->looked = ol__arena_alloc(&c->arena, count + 1)) != NULL)
+        memset(run->looked, NOT_LOOKED, count + 1);
+    if (run->looked == NULL)
+        return OL_NOMEM;
+    const struct json_node *input = count > 0 ? inputs->first : NULL;
+    for (; input != NULL && status == OL_OK; input = input->next, place++) {
         const char *version = json_get_text(input, "version"), *name = json_get_text(input, "name");
         const char *space = json_get_text(input, "namespace");
         name = name != NULL ? name : "an input";
@@ -121,7 +134,7 @@ ol_status repro_judge_inputs(struct repro_case *c, struct repro_run *run)
         } else if (repro_policy_keeps(c->policy, space != NULL ? space : "", name)) {
             continue; /* the policy says that it stays */
         } else if (strncmp(version, "sha256:", 7) == 0) {
-            status = judge_bytes(c, run, a, input, name);
+            status = judge_bytes(c, run, a, input, &run->looked[place]);
         } else {
             repro_say(c, a, "%.500s, version %.200s: nobody says that it stays", name, version);
             a->state = OL_MIN(a->state, REPRO_DOCUMENTED);

@@ -3,8 +3,9 @@
  *  1. What nobody told is missing, never assumed.
  *  2. A run is no better than the least of what its policy asks for; X no better than the least of
  *     the runs that led to it.
- *  3. An input that is gone counts as there if a run of the answer that can be rebuilt wrote it;
- * such chains are followed until nothing changes, and can only get worse, so that a circle ends. */
+ *  3. An input that is gone counts as there if a run of the answer that can be rebuilt wrote it. A
+ *     run counts as such only once that is shown, so that no circle holds itself up; verdicts only
+ *     get better, so that the looking ends. */
 #include "judge.h"
 
 #include <stdarg.h>
@@ -93,9 +94,9 @@ static ol_status judge_run(struct repro_case *c, struct repro_run *run)
     for (int i = 0; i < REPRO_FIELDS; i++)
         run->answers[i].level = levels[i];
     ol_status status = repro_judge_fields(c, run);
-    run->answers[REPRO_INPUTS].state = REPRO_REBUILD; /* until they are looked at */
-    run->state = weigh(run);
-    return status;
+    if (levels[REPRO_INPUTS] == REPRO_IGNORED)
+        run->state = weigh(run);
+    return status; /* REPRO_NOT, until inputs are looked at: promise 3 */
 }
 
 /* Promise 3. */
@@ -113,8 +114,8 @@ static ol_status judge_chains(struct repro_case *c)
             run->answers[REPRO_INPUTS] = (struct repro_answer){.level = level};
             status = repro_judge_inputs(c, run);
             enum repro_state state = weigh(run);
-            is_changed = is_changed || state < run->state;
-            run->state = OL_MIN(run->state, state);
+            is_changed = is_changed || state > run->state;
+            run->state = OL_MAX(run->state, state);
         }
     }
     return status;

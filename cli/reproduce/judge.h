@@ -33,6 +33,7 @@ struct repro_run {
     struct json_doc receipt;
     struct repro_answer answers[REPRO_FIELDS];
     enum repro_state state; /**< of the run by the policy */
+    unsigned char *looked;  /**< of each input what was found; in the arena; NULL: not yet */
 };
 struct repro_case {
     struct ol__arena arena;
