@@ -3,9 +3,11 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <fnmatch.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include "receipt/members.h"
 #include "receipt/redact.h"
@@ -252,8 +254,12 @@ static void find_code(struct replay_plan *plan, const struct replay_step *s)
     const struct json_node *code = json_get(s->doc.root, "code");
     const char *commit = json_get_text(code, "commit"), *root = json_get_text(code, "root");
     const char *patch = json_get_bool(code, "dirty") ? json_get_text(code, "patch_sha256") : NULL;
-    if (commit == NULL || root == NULL)
+    if (commit == NULL || root == NULL || s->is_call)
         return;
+    int64_t untracked = json_get_int(code, "untracked_count", 0);
+    if (untracked > 0)
+        replay_note(plan, "step '%s': %lld files that git did not know are not in its commit",
+                    s->name, (long long)untracked);
     if (plan->code.commit == NULL) {
         plan->code = (struct replay_code){.root = root, .commit = commit, .patch = patch};
         return;
@@ -352,31 +358,53 @@ static bool names_base(const struct replay_plan *plan, const char *word)
     return false;
 }
 
-/* A program that stands beside the data is there in another root if it is an input or in the
- * commit.
- */
-static void check_program(struct replay_plan *plan, const struct replay_step *s)
+/* Whether another root gets @p full: it is read by content, or a step of the plan makes it. */
+static bool is_laid_out(const struct replay_plan *plan, const char *full)
 {
-    const struct json_node *word = replay_argv(s);
-    char full[RECEIPT_FULL_SIZE];
-    if (word == NULL || word->text == NULL || word->text[0] == '/' ||
-        strchr(word->text, '/') == NULL || s->cwd == NULL || plan->code.commit != NULL)
-        return;
-    const char *name = strncmp(word->text, "./", 2) == 0 ? word->text + 2 : word->text;
-    int size = snprintf(full, sizeof full, "%s/%s", s->cwd, name);
-    for (size_t i = 0; size > 0 && i < plan->source_count; i++)
+    for (size_t i = 0; i < plan->source_count; i++)
         if (strcmp(plan->sources[i].full, full) == 0)
-            return;
-    for (size_t i = plan->first; i <= plan->last; i++) { /* or some step makes it */
+            return true;
+    for (size_t i = plan->first; i <= plan->last; i++) {
         char made[RECEIPT_FULL_SIZE];
         const struct json_node *o = json_get_items(plan->steps[i].doc.root, "outputs");
-        for (; o != NULL; o = o->next)
-            if (receipt_find_artifact(plan->steps[i].cwd, o, made) && strcmp(made, full) == 0)
-                return;
+        for (; o != NULL; o = o->next) {
+            const char *path = json_get_text(o, "path");
+            size_t size = receipt_find_artifact(plan->steps[i].cwd, o, made) ? strlen(made) : 0;
+            if (size > 0 && strncmp(made, full, size) == 0 &&
+                (full[size] == '\0' || full[size] == '/'))
+                return true;
+            if (path != NULL && fnmatch(made, full, FNM_PATHNAME) == 0 && size > 0)
+                return true;
+        }
     }
-    replay_problem(plan,
-                   "step '%s' starts '%.500s', which is neither an input (-i) nor in a commit",
-                   s->name, word->text);
+    return false;
+}
+
+/* Programs and files beside the data, which the command names but no receipt tells of, are in
+ * another root only if they are in the commit. */
+static void check_words(struct replay_plan *plan, const struct replay_step *s)
+{
+    const struct json_node *word = replay_argv(s);
+    if (s->cwd == NULL || plan->code.commit != NULL)
+        return;
+    for (bool is_first = true; word != NULL; word = word->next, is_first = false) {
+        char full[RECEIPT_FULL_SIZE];
+        struct stat st;
+        const char *name = word->text != NULL ? word->text : "";
+        bool is_program = is_first && strchr(name, '/') != NULL;
+        if (name[0] == '/' || name[0] == '\0' || (is_first && !is_program))
+            continue;
+        name += strncmp(name, "./", 2) == 0 ? 2 : 0;
+        int size = snprintf(full, sizeof full, "%s/%s", s->cwd, name);
+        if (size < 0 || (size_t)size >= sizeof full)
+            continue;
+        bool is_there = stat(full, &st) == 0 && S_ISREG(st.st_mode);
+        if ((is_there || is_program) && !is_laid_out(plan, full))
+            replay_problem(plan,
+                           "step '%s' names '%.500s', which is neither an input (-i) nor in a "
+                           "commit",
+                           s->name, word->text);
+    }
 }
 
 void replay_check_movable(struct replay_plan *plan)
@@ -385,7 +413,7 @@ void replay_check_movable(struct replay_plan *plan)
         const struct replay_step *s = &plan->steps[i];
         const struct json_node *word = s->is_call ? NULL : replay_argv(s);
         if (!s->is_call)
-            check_program(plan, s);
+            check_words(plan, s);
         for (; word != NULL; word = word->next)
             if (word->text != NULL && names_base(plan, word->text))
                 replay_problem(plan,

@@ -127,6 +127,8 @@ static const char head[] =
     "free() { [ -n \"${REPLAY_OVERWRITE:-}\" ] || [ ! -e \"$1\" ] ||\n"
     "    fail \"$1 is there already (REPLAY_OVERWRITE=1 writes over it)\"; }\n"
     "different=0\n"
+    "attempt=$(mktemp -d)\n"
+    "trap 'rm -rf \"$attempt\"' EXIT\n"
     "compare() { if [ -e \"$2\" ] && [ \"$(sum \"$2\")\" = \"$1\" ]; then echo \"same       $2\"\n"
     "    else echo \"different  $2\"; different=1; fi; }\n";
 
@@ -280,7 +282,9 @@ static ol_status add_step(struct writer *w, const struct replay_step *s, size_t 
     ol__buf_add_char(w->out, '\n');
     add_needs(w, step);
     add_free(w, s, step);
-    ol__buf_add_text(w->out, "env -i PATH=\"$PATH\" HOME=\"${HOME:-/}\"");
+    ol__buf_add_text(w->out, "env -i PATH=\"$PATH\" HOME=\"${HOME:-/}\" "
+                             "LINEAGE_ATTEMPT_DIR=\"$attempt\" LINEAGE_STEP=");
+    add_word(w->out, s->name);
     replay_each_variable(s, add_variable, w);
     for (const struct json_node *word = replay_argv(s); word != NULL; word = word->next) {
         ol__buf_add_char(w->out, ' ');

@@ -326,7 +326,7 @@ def test_what_cannot_be_replayed_is_said(project, workdir):
     (project.files / "own").chmod(0o755)
     project.place.env["LINEAGE_RUN_ID"] = run = project.lineage("begin").stdout.strip()
     project.lineage("run", "--step", "own", "--collect", "none", "--", "./own")
-    assert "starts './own', which is neither" in project.lineage("bundle", run, "-o", workdir / "b", check=1).stderr
+    assert "names './own', which is neither" in project.lineage("bundle", run, "-o", workdir / "b", check=1).stderr
     for words in (["replay", "--run", run], ["replay", "--root", "x", run], ["replay"], ["bundle", run], ["replay", "nonsense"],
                   ["bundle", "-o", "x"]):
         project.lineage(*words, check=2)
@@ -357,3 +357,38 @@ def test_directories_lists_variables_and_kept_files(project, workdir):
     done = subprocess.run(["sh", workdir / "b/replay.sh", workdir / "zz"], capture_output=True, text=True, timeout=60,
                           env={"PATH": "/usr/bin:/bin"})
     assert done.returncode != 0 and "API_TOKEN" in done.stderr
+
+
+def test_a_call_is_taken_from_before(project, workdir):
+    """What a model answered is not asked for again, and the steps behind it are done with it."""
+    import ai_server
+    server = ai_server.AiServer([ai_server.openai("ships")])
+    (project.files / "request.json").write_text(json.dumps({"model": "m", "messages": [{"role": "user", "content": "hi"}]}))
+    (project.files / "say.sh").write_text("tr a-z A-Z < answer.json > said.txt\nls \"$LINEAGE_ATTEMPT_DIR\" > /dev/null\n")
+    project.place.env["LINEAGE_RUN_ID"] = run = project.lineage("begin").stdout.strip()
+    project.lineage("call", "--provider", "openai", "--step", "ask", "-o", "answer.json", server.url + "/v1/chat/completions",
+                    "@request.json")
+    project.lineage("run", "--collect", "none", "--step", "say", "-i", "answer.json", "-o", "said.txt", "--", "sh", "say.sh")
+    project.lineage("end")
+    server.close()
+    done = project.lineage("bundle", run, "-o", workdir / "b", check=1)
+    assert "step 'say' names 'say.sh', which is neither an input (-i) nor in a commit" in done.stderr
+    project.place.env["LINEAGE_RUN_ID"] = run = project.lineage("begin").stdout.strip()
+    server = ai_server.AiServer([ai_server.openai("ships")])
+    project.lineage("call", "--provider", "openai", "--step", "ask", "-o", "answer.json", server.url + "/v1/chat/completions",
+                    "@request.json")
+    project.lineage("run", "--collect", "none", "--step", "say", "-i", "answer.json", "-i", "say.sh", "-o", "said.txt", "--", "sh",
+                    "say.sh")
+    project.lineage("end")
+    server.close()
+    project.lineage("bundle", run, "-o", workdir / "b2")
+    (project.files / "answer.json").unlink()
+    done = project.lineage("replay", "--bundle", workdir / "b2", "--run", "--root", workdir / "new", "--json")
+    assert "step 'ask' calls a model, which does not answer twice" in done.stderr
+    assert outputs(done) == [("say", "said.txt", "same")]
+    done = subprocess.run(["sh", workdir / "b2/replay.sh", workdir / "hand"], capture_output=True, text=True, timeout=60,
+                          env={"PATH": "/usr/bin:/bin"})
+    assert (done.returncode, done.stdout) == (0, "same       %s/hand/said.txt\n" % workdir), done
+    answer = project.verdict("said.txt", check=None)
+    calls = [r["fields"]["calls"] for r in answer["runs"] if r["run"]["job"]["name"] != "say"]
+    assert calls and calls[0]["state"] in ("rebuild", "documented") and "a call of m" in calls[0]["what"][0], answer
