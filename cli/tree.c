@@ -133,12 +133,41 @@ static void write_edge(struct pretty *p, const struct json_node *edge)
     }
 }
 
+/** "member ./a.txt of sha256:12ab...", "3 members (./a.txt, ...) of ..." */
+static void write_member(struct pretty *p, const struct json_node *node)
+{
+    const char *name = json_get_text(node, "name"), *artifact = json_get_text(node, "artifact");
+    int64_t count = json_get_int(node, "count", 1);
+    if (count > 1)
+        ol__buf_add_format(p->out, "%" PRId64 " members (", count);
+    else
+        ol__buf_add_text(p->out, "member ");
+    pretty_text(p, PRETTY_BOLD, name != NULL ? name : "?");
+    ol__buf_add_text(p->out, count > 1 ? ", ...)" : "");
+    if (artifact != NULL)
+        ol__buf_add_format(p->out, " of %.15s", artifact);
+}
+
+static void write_answer(struct pretty *p, const struct json_node *node)
+{
+    const char *id = json_get_text(json_get(node, "answer"), "request_id");
+    const char *at = json_get_text(node, "at");
+    ol__buf_add_text(p->out, "answer ");
+    pretty_text(p, PRETTY_BOLD, id != NULL ? id : "?");
+    if (at != NULL)
+        ol__buf_add_format(p->out, "  %.19sZ", at);
+}
+
 static void write_node(struct graph *g, size_t id)
 {
     const struct json_node *node = g->nodes[id];
     const char *kind = json_get_text(node, "kind");
     if (kind != NULL && strcmp(kind, "dataset") == 0)
         rows_dataset(g->pretty, node, PRETTY_PLAIN);
+    else if (kind != NULL && strcmp(kind, "member") == 0)
+        write_member(g->pretty, node);
+    else if (kind != NULL && strcmp(kind, "answer") == 0)
+        write_answer(g->pretty, node);
     else
         rows_run(g->pretty, node);
     write_column(g->pretty, node);
@@ -187,6 +216,13 @@ static void write_notes(struct pretty *p, const struct json_node *root)
         pretty_text(p, PRETTY_PLAIN, note);
         ol__buf_add_text(p->out, ")\n");
     }
+    int64_t missing = json_get_int(subject, "lists_not_here", 0);
+    if (missing > 0)
+        ol__buf_add_format(p->out,
+                           "(of %" PRId64 " artifact%s with members the list is not here: what %s "
+                           "hold%s is not known)\n",
+                           missing, missing == 1 ? "" : "s", missing == 1 ? "it" : "they",
+                           missing == 1 ? "s" : "");
 }
 
 /** "2 models, 3 answers of 1 service, 14 datasets and 5 jobs are affected." */
@@ -246,8 +282,11 @@ ol_status tree_graph(struct pretty *p, const struct json_node *root, struct ol_e
         }
         if (json_get_bool(root, "truncated")) {
             const char *by = json_get_text(root, "cut_by");
-            ol__buf_add_format(p->out, "(there is more: --%s N)\n",
-                               by != NULL && strcmp(by, "depth") == 0 ? "depth" : "limit");
+            if (by != NULL && strcmp(by, "members") == 0)
+                ol__buf_add_text(p->out, "(there is more: not all members were looked at)\n");
+            else
+                ol__buf_add_format(p->out, "(there is more: --%s N)\n",
+                                   by != NULL && strcmp(by, "depth") == 0 ? "depth" : "limit");
         }
         write_caveats(p, root);
         write_affected(p, root);

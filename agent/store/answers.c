@@ -202,6 +202,41 @@ static ol_status has_id(struct ask *ask, int64_t id, struct ol__span wanted, int
     return status;
 }
 
+static ol_status look_at_docs(void *arg, const struct ol__json_value *value, struct ol_error *err)
+{
+    static const char *const retrieved[] = {"retrieved", "*"}, *const cited[] = {"cited", "*"};
+    struct look *look = arg;
+    (void)err;
+    if (value->type == OL_JSON_STRING &&
+        (ol__json_at(value, retrieved, 2) || ol__json_at(value, cited, 2)) &&
+        is_it(value->text, look->wanted))
+        look->is_found = true;
+    return look->is_found ? OL_END : OL_OK;
+}
+
+ol_status ask_answer_has_doc(struct ask *ask, int64_t id, struct ol__span doc, int64_t *ret_run,
+                             bool *ret)
+{
+    struct ol__buf line;
+    struct look look = {.wanted = doc};
+    *ret = false;
+    sqlite3_stmt *stmt = store_bind(ask->store, SQL_ANSWER_GET, ask->err, "i", id);
+    ol_status status = store_step(ask->store, stmt, ask->err);
+    if (status != OL_OK)
+        return status == OL_END ? OL_OK : status;
+    *ret_run = sqlite3_column_int64(stmt, 0);
+    ol__buf_init(&line, 64u << 20);
+    status = facet_of(ask->store, stmt, &line, ask->err);
+    sqlite3_reset(stmt);
+    if (status == OL_OK)
+        OL_IGNORE(ol__json_read(ask->store->json, (struct ol__span){line.data, line.size}, NULL,
+                                look_at_docs, &look, NULL) != OL_OK,
+                  "it ends when it is found");
+    ol__buf_release(&line);
+    *ret = look.is_found;
+    return status;
+}
+
 static ol_status may_see(struct ask *ask, int64_t id, bool *ret)
 {
     struct ask_run run;

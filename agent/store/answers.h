@@ -30,6 +30,9 @@ OL_NODISCARD ol_status ask_find_answers(struct ask *ask, struct ol__span text, i
                                         int64_t *ret_runs, int max, int *ret_count);
 /** Members of an answer's object: at, provider_request_id, ids, answer, run. */
 OL_NODISCARD ol_status ask_write_answer(struct ask *ask, int64_t id);
+/** Whether the answer retrieved or cited that document, and whose it is. */
+OL_NODISCARD ol_status ask_answer_has_doc(struct ask *ask, int64_t id, struct ol__span doc,
+                                          int64_t *ret_run, bool *ret);
 OL_NODISCARD ol_status ask_count_answers(struct ask *ask, int64_t run, int64_t *ret);
 
 /** At most ANSWERS_BATCH rows of a run. */

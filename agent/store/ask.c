@@ -241,13 +241,13 @@ ol_status ask_write_text(struct ask *ask, const char *key, int64_t text)
 }
 
 /* The version that a row has in @p column. */
-static ol_status write_version(struct ask *ask, sqlite3_stmt *stmt, int column)
+static ol_status write_version(struct ask *ask, const char *key, sqlite3_stmt *stmt, int column)
 {
     struct ol__buf text;
     ol_status status = OL_OK;
     ol__buf_init(&text, 1 << 20);
     if (version_unpack(stmt, column, &text) == OL_OK)
-        ol__json_member_span(&ask->json, "version",
+        ol__json_member_span(&ask->json, key,
                              (struct ol__span){.data = text.data, .size = text.size});
     else
         status =
@@ -275,7 +275,7 @@ ol_status ask_write_dataset(struct ask *ask, int64_t id, int64_t version)
     sqlite3_stmt *stmt = store_bind(ask->store, SQL_ASK_DATASET, ask->err, "ii", id, version);
     ol_status status = write_named(ask, stmt);
     if (status == OL_OK && sqlite3_column_type(stmt, 3) != SQLITE_NULL)
-        status = write_version(ask, stmt, 3);
+        status = write_version(ask, "version", stmt, 3);
     sqlite3_reset(stmt);
     return status;
 }
@@ -292,13 +292,18 @@ ol_status ask_write_name(struct ask *ask, enum ask_kind kind, int64_t id)
 
 ol_status ask_write_version(struct ask *ask, int64_t version)
 {
+    return ask_write_version_as(ask, "version", version);
+}
+
+ol_status ask_write_version_as(struct ask *ask, const char *key, int64_t version)
+{
     if (version <= 0)
         return OL_OK;
     sqlite3_stmt *stmt = store_bind(ask->store, SQL_VERSION_GET, ask->err, "i", version);
     ol_status status = store_step(ask->store, stmt, ask->err);
     if (status != OL_OK)
         return status == OL_END ? OL_OK : status;
-    status = write_version(ask, stmt, 1);
+    status = write_version(ask, key, stmt, 1);
     sqlite3_reset(stmt);
     return status;
 }

@@ -10,7 +10,7 @@
 #include "json_write.h"
 
 #define ASK_MATCHES 16
-enum ask_kind { ASK_NONE, ASK_DATASET, ASK_JOB, ASK_RUN, ASK_ANSWER };
+enum ask_kind { ASK_NONE, ASK_DATASET, ASK_JOB, ASK_RUN, ASK_ANSWER, ASK_MEMBER };
 
 /* A walk comes back to the same runs and texts: what was read in this question's transaction stays
  * true. */
@@ -59,6 +59,8 @@ struct ask {
     const char *note;                                /* NULL: nothing to say */
     int64_t ids[ASK_MATCHES], versions[ASK_MATCHES]; /* version 0: none is meant */
     int count;
+    bool is_cut;        /* there are more matches than are shown */
+    bool wants_members; /* a member of an artifact may be the subject */
     bool wants_answers; /* an answer may be the subject; else its run is */
 };
 
@@ -96,6 +98,8 @@ OL_NODISCARD ol_status ask_write_name(struct ask *ask, enum ask_kind kind, int64
 OL_NODISCARD ol_status ask_write_dataset(struct ask *ask, int64_t id, int64_t version);
 /** Member "version"; nothing for 0. */
 OL_NODISCARD ol_status ask_write_version(struct ask *ask, int64_t version);
+/** The same under another key. */
+OL_NODISCARD ol_status ask_write_version_as(struct ask *ask, const char *key, int64_t version);
 /** Member @p key: the id of a run that is known to be visible; nothing for 0. */
 OL_NODISCARD ol_status ask_write_run_id(struct ask *ask, const char *key, int64_t id);
 /** Members of an open object. */

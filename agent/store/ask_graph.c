@@ -270,15 +270,28 @@ static ol_status put_roots(struct walk *w)
     return status;
 }
 
+static ol_status one_node(struct walk *w, size_t i)
+{
+    enum graph_kind kind = w->nodes[i].kind;
+    if (kind == GRAPH_MEMBER)
+        return graph_from_member(w, i);
+    if (kind == GRAPH_RUN || kind == GRAPH_JOB)
+        return from_maker(w, i);
+    if (kind != GRAPH_DATASET)
+        return OL_OK;
+    ol_status status = w->is_upstream ? backward(w, i) : forward(w, i);
+    /* no list knows of columns */
+    return status == OL_OK && w->columns == NULL ? graph_follow_members(w, i) : status;
+}
+
 static ol_status walk_all(struct walk *w)
 {
-    ol_status status = put_roots(w);
-    w->root_count = w->count;
+    ol_status status = w->ask->kind == ASK_MEMBER ? graph_put_member_roots(w) : put_roots(w);
+    w->root_count = w->root_count != 0 ? w->root_count : w->count;
     for (size_t i = 0; i < w->count && status == OL_OK; i++) {
-        if (w->nodes[i].kind != GRAPH_DATASET)
-            status = from_maker(w, i);
-        else
-            status = w->is_upstream ? backward(w, i) : forward(w, i);
+        status = one_node(w, i);
+        if (status == OL_OK && i + 1 == w->count)
+            status = graph_follow_wholes(w);
     }
     return status;
 }
@@ -312,12 +325,15 @@ static ol_status graph(struct store *store, const struct store_question *questio
     if (status != OL_OK)
         return status;
     ol__json_begin_object(&ask.json);
+    ask.wants_members = true;
     found = ask_resolve(&ask);
     status = found == OL_NOT_FOUND ? OL_OK : found;
     if (status == OL_OK)
         status = graph_columns_open(&w);
     if (status == OL_OK)
         status = prepare(&w);
+    if (status == OL_OK)
+        status = graph_prepare_members(&w);
     if (status == OL_OK)
         status = walk_all(&w);
     if (status == OL_OK && ask.at != INT64_MAX && ask.kind != ASK_NONE && w.edge_count == 0 &&

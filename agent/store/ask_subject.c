@@ -5,6 +5,7 @@
  * promise 2).
  *  2. A thing that is not recorded is not guessed at: the answer says all that was tried. */
 #include "answers.h"
+#include "ask_members.h"
 
 #include "derive.h"
 
@@ -294,6 +295,11 @@ ol_status ask_resolve(struct ask *ask)
     else if (ask->raw.size > sizeof CONTENT_PREFIX &&
              memcmp(ask->raw.data, CONTENT_PREFIX, sizeof CONTENT_PREFIX - 1) == 0)
         status = find_content(ask, ask->raw, 0, NULL);
+    if (status == OL_OK && ask->count == 0 && ask->wants_members) {
+        status = ask_find_members(ask);
+        if (status != OL_OK || ask->kind == ASK_MEMBER)
+            return status;
+    }
     return status == OL_OK && ask->count == 0 ? find_answers(ask) : status;
 }
 
@@ -309,6 +315,8 @@ static ol_status write_match(struct ask *ask, int i)
 {
     if (ask->kind == ASK_ANSWER)
         return OL_OK; /* it stands below, whole */
+    if (ask->kind == ASK_MEMBER)
+        return ask_write_member(ask, ask->ids[i], ask->versions[i]);
     if (ask->kind != ASK_RUN) {
         return ask->kind == ASK_DATASET ? ask_write_dataset(ask, ask->ids[i], ask->versions[i])
                                         : ask_write_name(ask, ask->kind, ask->ids[i]);
@@ -319,7 +327,7 @@ static ol_status write_match(struct ask *ask, int i)
 
 ol_status ask_write_subject(struct ask *ask)
 {
-    static const char *const kinds[] = {"none", "dataset", "job", "run", "answer"};
+    static const char *const kinds[] = {"none", "dataset", "job", "run", "answer", "member"};
     struct ol__json_writer *w = &ask->json;
     ol_status status = OL_OK;
     ol__json_key(w, "subject");
@@ -335,6 +343,8 @@ ol_status ask_write_subject(struct ask *ask)
         ol__json_text(w, "job by name");
         ol__json_text(w, "run by id");
         ol__json_text(w, "dataset by content");
+        if (ask->wants_members)
+            ol__json_text(w, "member of an artifact");
         ol__json_text(w, "answer by request");
         ol__json_end_array(w);
     } else {
@@ -349,6 +359,8 @@ ol_status ask_write_subject(struct ask *ask)
         }
         ol__json_end_array(w);
     }
+    if (status == OL_OK && ask->wants_members)
+        status = ask_write_lists_not_here(ask);
     ol__json_end_object(w);
     return status;
 }

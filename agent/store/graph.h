@@ -8,10 +8,10 @@
  */
 #include "ask.h"
 
-enum graph_kind { GRAPH_DATASET, GRAPH_RUN, GRAPH_JOB };
+enum graph_kind { GRAPH_DATASET, GRAPH_RUN, GRAPH_JOB, GRAPH_MEMBER, GRAPH_ANSWER };
 struct graph_node {
     enum graph_kind kind;
-    int64_t id;      /* dataset, run or (static edges) job */
+    int64_t id;      /* dataset, run or (static edges) job; answer; member: graph_members.c */
     int64_t version; /* dataset: 0 none */
     int64_t
         run; /* dataset: the run that left it so; 0 unknown; below 0: job -run, by a static edge */
@@ -23,6 +23,10 @@ struct graph_node {
     int64_t attempt;                     /* run: text of its own number; 0: not told */
     bool is_not_told;                    /* run: it says nothing about that column */
     size_t first_attempt, attempt_count; /* run: others at the same step, in walk.attempts */
+    int64_t piece, member, held;         /* member: where it stands; how many are meant */
+    int64_t holder;         /* member: the version that it is a member of; 0: several */
+    bool is_part, was_part; /* dataset: only one member of it is meant; so it was followed */
+    bool has_holders;       /* dataset: what holds its bytes was found before it */
 };
 struct graph_edge {
     size_t from, to;
@@ -37,7 +41,7 @@ struct walk {
     struct ask *ask;
     struct graph_columns *columns; /* owned; NULL: no column is asked about */
     int64_t column;                /* of what was asked about */
-    bool is_upstream, is_cut_by_depth, is_cut_by_limit;
+    bool is_upstream, is_cut_by_depth, is_cut_by_limit, is_cut_by_members;
     int64_t depth, limit;
     struct graph_node *nodes; /* owned; also the queue */
     size_t count, cap;
@@ -50,6 +54,8 @@ struct walk {
     size_t found_count, found_cap;
     int64_t *attempts; /* owned; runs */
     size_t attempt_count, attempt_cap;
+    int64_t members_looked;
+    bool has_lists;                     /* of members, any at all */
     bool has_answers;                   /* there are any at all */
     int64_t looked_at;                  /* runs that were looked at as attempts */
     int64_t key_attempt, key_lifecycle; /* texts; 0: nobody ever used them */
@@ -76,7 +82,22 @@ struct graph_node graph_maker(const struct ask_edge *edge, int64_t depth);
 /** A dataset in @p version (0: that of @p writer) as @p writer left it. */
 struct graph_node graph_dataset(int64_t dataset, int64_t version, const struct ask_edge *writer,
                                 int64_t depth);
+/** Whether it is there. */
+bool graph_has_node(const struct walk *w, const struct graph_node *node);
 void graph_release(struct walk *w);
+
+/* ---- Across members of artifacts (graph_members.c) ---- */
+OL_NODISCARD ol_status graph_prepare_members(struct walk *w);
+/** From dataset @p index to what holds it and, of a whole one, to what is in it. */
+OL_NODISCARD ol_status graph_follow_members(struct walk *w, size_t index);
+/** Those that were followed as parts and turned out to be meant as a whole; new nodes may be there
+ * afterwards. */
+OL_NODISCARD ol_status graph_follow_wholes(struct walk *w);
+/** Where the subject is a member, or a document of answers. */
+OL_NODISCARD ol_status graph_put_member_roots(struct walk *w);
+OL_NODISCARD ol_status graph_from_member(struct walk *w, size_t index);
+/** Members of an open object. */
+OL_NODISCARD ol_status graph_write_member(struct walk *w, const struct graph_node *node);
 
 /* ---- Attempts (graph_attempts.c) ---- */
 /** Forward from dataset @p index, where @p picked of its job was followed to node @p maker: the

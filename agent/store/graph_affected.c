@@ -96,6 +96,19 @@ static ol_status count_answers(struct walk *w, struct graph_counts *c, int64_t r
     return status == OL_OK && answers > 0 ? put(w, &c->services, (uint64_t)job) : status;
 }
 
+/* One that is not counted with its run. */
+static ol_status count_answer(struct walk *w, struct graph_counts *c, int64_t run_id)
+{
+    struct ask_run run;
+    if (graph_has_node(w, &(struct graph_node){.kind = GRAPH_RUN, .id = run_id}))
+        return OL_OK;
+    ol_status status = ask_run(w->ask, run_id, false, &run);
+    if (status != OL_OK)
+        return status;
+    c->answers++;
+    return put(w, &c->services, (uint64_t)run.row.job);
+}
+
 ol_status graph_count(struct walk *w, struct graph_counts *c, size_t index, int64_t job)
 {
     const struct graph_node *node = &w->nodes[index];
@@ -103,6 +116,8 @@ ol_status graph_count(struct walk *w, struct graph_counts *c, size_t index, int6
     ol_status status = OL_OK;
     if (node->kind == GRAPH_DATASET)
         return is_root ? OL_OK : count_dataset(w, c, node);
+    if (node->kind == GRAPH_ANSWER)
+        return count_answer(w, c, node->run);
     if (node->kind == GRAPH_RUN && job != 0 && !node->is_not_told)
         status = count_answers(w, c, node->id, job);
     if (is_root || job == 0 || status != OL_OK)

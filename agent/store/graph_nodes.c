@@ -63,6 +63,7 @@ ol_status graph_put_node(struct walk *w, const struct graph_node *node, size_t *
     for (; w->slots[at] != 0; at = (at + 1) & (w->slot_count - 1))
         if (is_same(&w->nodes[w->slots[at] - 1], node)) {
             *ret = w->slots[at] - 1;
+            w->nodes[*ret].is_part = w->nodes[*ret].is_part && node->is_part;
             return OL_OK;
         }
     if ((int64_t)w->count >= w->limit) {
@@ -122,6 +123,16 @@ struct graph_node graph_dataset(int64_t dataset, int64_t version, const struct a
                                .run = writer->run != 0 ? writer->run : -writer->job,
                                .at = writer->at,
                                .depth = depth};
+}
+
+bool graph_has_node(const struct walk *w, const struct graph_node *node)
+{
+    if (w->slot_count == 0)
+        return false;
+    size_t at = hash_node(node) & (w->slot_count - 1);
+    while (w->slots[at] != 0 && !is_same(&w->nodes[w->slots[at] - 1], node))
+        at = (at + 1) & (w->slot_count - 1);
+    return w->slots[at] != 0;
 }
 
 void graph_release(struct walk *w)

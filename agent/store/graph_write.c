@@ -2,6 +2,8 @@
 /* The answer of a walk as JSON (SCHEMA.md, "Answers"). */
 #include "graph_columns.h"
 
+#include "answers.h"
+
 static ol_status write_dataset(struct walk *w, const struct graph_node *node)
 {
     ol_status status = ask_write_dataset(w->ask, node->id, node->version);
@@ -55,7 +57,7 @@ static ol_status write_run(struct walk *w, const struct graph_node *node, int64_
 
 static ol_status write_node(struct walk *w, size_t index, struct graph_counts *counts)
 {
-    static const char *const kinds[] = {"dataset", "run", "job"};
+    static const char *const kinds[] = {"dataset", "run", "job", "member", "answer"};
     const struct graph_node *node = &w->nodes[index];
     struct ol__json_writer *json = &w->ask->json;
     int64_t job = 0;
@@ -69,6 +71,10 @@ static ol_status write_node(struct walk *w, size_t index, struct graph_counts *c
     } else if (node->kind == GRAPH_JOB) {
         status = ask_write_name(w->ask, ASK_JOB, node->id);
         job = node->id;
+    } else if (node->kind == GRAPH_MEMBER) {
+        status = graph_write_member(w, node);
+    } else if (node->kind == GRAPH_ANSWER) {
+        status = ask_write_answer(w->ask, node->id);
     } else {
         status = write_run(w, node, &job);
     }
@@ -113,9 +119,13 @@ ol_status graph_write(struct walk *w)
     if (!w->is_upstream)
         graph_write_counts(w, &counts);
     graph_write_caveats(w);
-    ol__json_member_bool(json, "truncated", w->is_cut_by_depth || w->is_cut_by_limit);
-    if (w->is_cut_by_limit || w->is_cut_by_depth)
-        ol__json_member_text(json, "cut_by", w->is_cut_by_limit ? "limit" : "depth");
+    ol__json_member_bool(json, "truncated",
+                         w->is_cut_by_depth || w->is_cut_by_limit || w->is_cut_by_members);
+    if (w->is_cut_by_limit || w->is_cut_by_depth || w->is_cut_by_members)
+        ol__json_member_text(json, "cut_by",
+                             w->is_cut_by_limit   ? "limit"
+                             : w->is_cut_by_depth ? "depth"
+                                                  : "members");
     graph_counts_release(&counts);
     return status;
 }

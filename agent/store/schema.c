@@ -35,6 +35,7 @@
     "CREATE TABLE lists(id INTEGER PRIMARY KEY, sha256 BLOB NOT NULL, count INTEGER NOT NULL, "    \
     "seen INTEGER NOT NULL, pieces BLOB);"                                                         \
     "CREATE UNIQUE INDEX lists_sha256 ON lists(sha256);"                                           \
+    "CREATE INDEX lists_missing ON lists(id) WHERE pieces IS NULL;"                                \
     "CREATE TABLE artifacts(sha256 BLOB NOT NULL, list INTEGER NOT NULL REFERENCES lists, "        \
     "uid INTEGER NOT NULL, has_list INTEGER NOT NULL, PRIMARY KEY(sha256, list, uid)) "            \
     "WITHOUT ROWID;"                                                                               \

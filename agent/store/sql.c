@@ -269,7 +269,13 @@ const char *const store_sql_texts[SQL_COUNT] = {
                               "ORDER BY piece",
     [SQL_ASK_PIECE_LISTS] = "SELECT list FROM list_pieces WHERE piece = ?1 ORDER BY list",
     [SQL_ASK_ARTIFACT_LISTS] = "SELECT list, uid FROM artifacts WHERE sha256 = ?1",
-    [SQL_ASK_VERSION_RUN] = "SELECT 1 FROM io WHERE version = ?1 LIMIT 1",
+    [SQL_ASK_IO_READ_BY] = "SELECT 1 FROM io WHERE version = ?2 AND dataset = ?1 AND side = 0 "
+                           "AND job = ?3 AND run = ?4 LIMIT 1",
+    [SQL_ASK_LIST_ANY] = "SELECT 1 FROM lists WHERE id > 0 LIMIT 1",
+    [SQL_ASK_LISTS_NOT_HERE] = "SELECT count(*) FROM lists WHERE pieces IS NULL AND id > 0",
+    [SQL_ASK_LISTS_NOT_HERE_UID] =
+        "SELECT count(*) FROM lists WHERE pieces IS NULL AND id > 0 AND EXISTS("
+        "SELECT 1 FROM artifacts WHERE list = lists.id AND uid = ?1)",
     [SQL_ASK_VERSION_RUN_UID] = "SELECT 1 FROM io CROSS JOIN runs ON runs.id = io.run "
                                 "WHERE io.version = ?1 AND runs.uid = ?2 LIMIT 1",
     [SQL_ASK_DOC_ANSWERS] = "SELECT answer FROM answer_docs WHERE doc = ?1 AND answer < ?2 "
