@@ -245,7 +245,7 @@ static ol_status read_group(struct run_list *list)
     list->has_group = true;
     ol_status status =
         ask_text_id(list->ask, (struct ol__span){.data = group, .size = (size_t)(equals - group)},
-                      &list->group_key);
+                    &list->group_key);
     return status == OL_OK ? ask_text_id(list->ask, ol__span_text(equals + 1), &list->group_value)
                            : status;
 }

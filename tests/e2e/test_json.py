@@ -21,8 +21,10 @@ CALL = 'call --provider openai --step ask --json "$OPENAI_BASE_URL/chat/completi
 # of two words is a verb and the word below it. $RUN is a run of receipts, $LETTER a dead letter.
 CASES = {
     "why": [("why --json clean.csv", 0), ("why --json --depth 1 train", 0), ("why --json /out", 0),
-            ("why --json no-such-thing", 3), ("why --json " + REQUEST, 0)],
-    "impact": [("impact --json raw.csv", 0), ("impact --json --limit 2 raw.csv", 0), ("impact --json /in", 0), ("impact --json no-such-thing", 3)],
+            ("why --json no-such-thing", 3), ("why --json " + REQUEST, 0),
+            ("why --json ./more/2.png", 0), ("why --json images/1.png", 0)],
+    "impact": [("impact --json raw.csv", 0), ("impact --json --limit 2 raw.csv", 0), ("impact --json /in", 0), ("impact --json no-such-thing", 3),
+               ("impact --json ./more/2.png", 0), ("impact --json handbook/7", 0)],
     "diff": [("diff --json a.txt b.txt", 0), ("diff --json first second", 0), ("diff --json clean.csv model.bin", 0), ("diff --json clean.csv no-such-thing", 3)],
     "runs": [("runs --json", 0), ("runs --json --limit 1", 0), ("runs --json --job train --state COMPLETE", 0),
              ("runs --json " + REQUEST, 0), ("runs --json --job no-such-job", 3), ("runs --json --failed --since 1d", 0),
