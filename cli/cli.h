@@ -42,6 +42,7 @@ int verb_serving(int argc, char **argv);
 int verb_untracked(int argc, char **argv);
 int verb_deadletter(int argc, char **argv);
 int verb_doctor(int argc, char **argv);
+int verb_gc(int argc, char **argv);
 int verb_spool(int argc, char **argv);
 int verb_status(int argc, char **argv);
 int verb_config(int argc, char **argv);

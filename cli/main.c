@@ -41,6 +41,7 @@ static const struct {
     {"untracked", verb_untracked, "what is in use though nobody knows where it came from"},
     {"deadletter", verb_deadletter,
      "events that a route refused: list, show, send again, forget, export"},
+    {"gc", verb_gc, "what store and receipts would let go, and why the rest stays; let it go"},
     {"doctor", verb_doctor, "why does nothing arrive, and what to do"},
     {"spool", verb_spool, "what the agent keeps on disk: list, read, verify, repair, move, replay"},
     {"status", verb_status, "what the agent is doing"},

@@ -26,7 +26,7 @@ struct expiry {
     bool is_under_way; /* a pass */
     int64_t day, id;   /* the last run that was looked at */
     int64_t unswept;   /* runs removed since the last sweep */
-    int64_t removed_in_pass;
+    int64_t removed_in_pass, kept_in_pass; /* kept: pinned or held */
     struct store_kept kept;
     struct judge judge; /* of one call */
 };
@@ -146,6 +146,7 @@ static ol_status collect(struct store *store, bool is_over, int batch, struct ju
             break;
         if (verdict == VERDICT_GO)
             ret[(*ret_count)++] = run;
+        x->kept_in_pass += verdict == VERDICT_PINNED || verdict == VERDICT_HELD;
         x->day = run.seen_day;
         x->id = run.id;
     }
@@ -217,7 +218,7 @@ static ol_status begin_pass(struct store *store, const struct store_policy *poli
         x->is_under_way = true;
         x->day = -1;
         x->id = 0;
-        x->removed_in_pass = 0;
+        x->removed_in_pass = x->kept_in_pass = 0;
     }
     return is_due ? status : OL_END;
 }
@@ -240,7 +241,7 @@ static ol_status end_pass(struct store *store, bool is_over, bool *ret_more)
 {
     struct expiry *x = store->expiry;
     x->is_under_way = false;
-    x->kept.is_stuck = is_over && x->removed_in_pass == 0;
+    x->kept.is_stuck = is_over && x->removed_in_pass == 0 && x->kept_in_pass > 0;
     *ret_more = is_over && x->removed_in_pass > 0;
     return OL_OK;
 }

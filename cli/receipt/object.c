@@ -2,12 +2,15 @@
 /* Promises (spec/RECEIPT.md, R11):
  *  1. Under a name stands what has that hash, whole, or nothing; one that was damaged is written
  *     anew by the next who keeps the same.
- *  2. What is text is redacted before it reaches the disk. */
+ *  2. What is text is redacted before it reaches the disk.
+ *  3. What is kept again is young again, or written anew: nobody who cleans up takes it away before
+ * a receipt can name it. */
 #include "object.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include "json_write.h"
 #include "redact.h"
@@ -44,7 +47,8 @@ static bool is_kept(int dirfd, const char *name, const char *sha256)
     bool is_same = ol__sha256_file(fd, RECEIPT_KEEP_LIMIT_MAX, found, NULL, NULL) == OL_OK &&
                    strcmp(found, sha256) == 0;
     close(fd);
-    return is_same;
+    /* Promise 3: by its name, so that one that lineage gc has put aside is not there any more. */
+    return is_same && utimensat(dirfd, name, NULL, AT_SYMLINK_NOFOLLOW) == 0;
 }
 
 ol_status receipt_object_put(const char *runs, struct ol__span bytes,

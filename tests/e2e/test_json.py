@@ -52,6 +52,8 @@ CASES = {
     "status": [("status --json", 0)],
     "doctor": [("doctor --json", (0, 1))],
     "config": [("config --json", 0), ("config --json -f wrong.yml", 2)],
+    "gc": [("gc --json", 0), ("gc --json --older-than 1ms --limit 2", 0), ('gc --json --runs "$PWD/runs" --keep-last 1', 0),
+           ("gc --json --older-than 90d --class default --yes", 0)],
     "spool-ls": [("spool ls --json", 0)],
     "spool-cat": [("spool cat --meta", 0)],
     "verify": [('verify --json --files "$RUN"', 0), ('verify --json "$BROKEN"', 1)],
