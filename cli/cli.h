@@ -50,6 +50,8 @@ int verb_key(int argc, char **argv);
 int verb_runs(int argc, char **argv);
 int verb_search(int argc, char **argv);
 int verb_stats(int argc, char **argv);
+int verb_export(int argc, char **argv);
+int verb_import(int argc, char **argv);
 
 /* ---- begin.c: environment ---- */
 /** `export NAME='VALUE'` for a POSIX shell. */
@@ -86,6 +88,7 @@ struct agent_config;
 struct place {
     bool is_system;
     bool is_named; /**< LINEAGED_SOCKET says where */
+    bool has_taken_in; /**< without an agent: what waited for the store is in it */
     char socket[1024];
     struct agent_config *config; /**< owned; NULL: not read yet */
 };
@@ -130,6 +133,8 @@ OL_NODISCARD ol_status cli_answer_read(int status, struct ol__span body, struct 
 
 /* ---- offline.c: without an agent ---- */
 struct store_question;
+/** Let `lineaged --once` make the places of a configured agent that never ran. */
+void offline_prepare(const struct place *place);
 struct store_verb;
 /** Let `lineaged --once` take in what waits, then ask the store file. @return as store_why() and
  * its like; OL_NOT_FOUND with nothing in @p out: there is no store. */

@@ -39,6 +39,8 @@ static const struct {
     {"audit", verb_audit, "the whole chain of evidence as one document"},
     {"serving", verb_serving, "what runs where, since when, who approved it"},
     {"untracked", verb_untracked, "what is in use though nobody knows where it came from"},
+    {"export", verb_export, "what is recorded, in formats that others read"},
+    {"import", verb_import, "take lineage in from receipts, files of events, ML Metadata"},
     {"deadletter", verb_deadletter,
      "events that a route refused: list, show, send again, forget, export"},
     {"gc", verb_gc, "what store and receipts would let go, and why the rest stays; let it go"},

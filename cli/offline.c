@@ -109,6 +109,13 @@ out:
         close(errors);
 }
 
+void offline_prepare(const struct place *place)
+{
+    const struct route_config *route = place->config != NULL ? store_route(place->config) : NULL;
+    if (route != NULL)
+        take_in(place, route->name);
+}
+
 ol_status offline_ask(struct place *place, const struct store_verb *verb,
                       const struct store_question *question, struct ol__buf *out,
                       struct ol_error *err)
@@ -125,7 +132,9 @@ ol_status offline_ask(struct place *place, const struct store_verb *verb,
             err, OL_NOT_FOUND,
             "no route of type store is configured, so there is nothing to ask (%s)",
             place->config->config_path != NULL ? place->config->config_path : "");
-    take_in(place, route->name);
+    if (!place->has_taken_in) /* once for all questions of one command */
+        take_in(place, route->name);
+    place->has_taken_in = true;
     st = store_open(route->path, STORE_READ, &store, err);
     if (st == OL_NOT_FOUND)
         return ol__error_set(err, OL_NOT_FOUND, "nothing was recorded yet: no store at '%s'",

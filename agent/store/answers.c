@@ -99,6 +99,20 @@ static int64_t hash_or_none(const struct store *store, struct ol__span text)
     return text.size > 0 && hash == 0 ? 1 : hash; /* 0 is NULL */
 }
 
+ol_status answer_is_there(struct store *store, const struct answer *answer, int64_t run, int64_t at,
+                          bool *ret, struct ol_error *err)
+{
+    struct ol__span json = answer->facet->json;
+    size_t head_size = dict_facet_head(json);
+    struct ol__span body = {json.data + head_size, json.size - head_size};
+    sqlite3_stmt *stmt = store_bind(store, SQL_ANSWER_FIND, err, "iiit",
+                                    hash_or_none(store, answer->request), run, at, body);
+    ol_status status = store_step(store, stmt, err);
+    *ret = status == OL_OK;
+    sqlite3_reset(stmt);
+    return status == OL_END ? OL_OK : status;
+}
+
 ol_status answer_add(struct store *store, const struct ol__event *event,
                      const struct answer *answer, int64_t run, int64_t at, int64_t seen,
                      struct ol_error *err)
@@ -107,12 +121,10 @@ ol_status answer_add(struct store *store, const struct ol__event *event,
     size_t head_size = dict_facet_head(json);
     struct ol__span body = {json.data + head_size, json.size - head_size};
     int64_t head = 0, ids = 0, request = hash_or_none(store, answer->request);
-    sqlite3_stmt *stmt = store_bind(store, SQL_ANSWER_FIND, err, "iiit", request, run, at, body);
-    ol_status status = store_step(store, stmt, err);
-    if (status == OL_OK)
-        sqlite3_reset(stmt); /* promise 3 */
-    if (status != OL_END)
-        return status;
+    bool is_there = false;
+    ol_status status = answer_is_there(store, answer, run, at, &is_there, err);
+    if (status != OL_OK || is_there)
+        return status; /* promise 3 */
     status = head_size > 0 ? dict_text(store, (struct ol__span){json.data, head_size}, &head, err)
                            : OL_OK;
     if (status == OL_OK)

@@ -18,6 +18,9 @@ bool answer_of(const struct ol__event *event, struct answer *ret);
 /** Whether the facet is part of the answer, so that it is not the run's. */
 bool answer_has_facet(const struct ol__event_facet *facet);
 
+/** Whether the very answer is a row already. */
+OL_NODISCARD ol_status answer_is_there(struct store *store, const struct answer *answer,
+                                       int64_t run, int64_t at, bool *ret, struct ol_error *err);
 OL_NODISCARD ol_status answer_add(struct store *store, const struct ol__event *event,
                                   const struct answer *answer, int64_t run, int64_t at,
                                   int64_t seen, struct ol_error *err);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Promises:
  *  1. An event that cannot be read changes nothing.
- *  2. The same event again changes nothing but runs.events, runs.seen and the cursor.
+ *  2. The same event again, or one that says nothing new, changes nothing but runs.seen and the
+ *     cursor: a store into which an export is taken twice is as it was after the first time.
  *  3. Of events with different times, what the rows say in the end does not depend on the order
  * they come in (state.h; run_apply() below), but for `born`, which only files edges.
  *  4. A state once final stays: a late START or RUNNING does not open the run again. Between two
@@ -178,6 +179,38 @@ static void run_apply(struct run_row *row, const struct ol__event *event,
     row->events++;
 }
 
+/* Promise 2: whether an event changed nothing of a run that was there. */
+static bool is_repeat(const struct store *store, const struct run_row *old,
+                      const struct run_row *row)
+{
+    const struct state *was = &store->gather->old, *is = &store->gather->merged;
+    const int64_t pairs[][2] = {{old->job, row->job},
+                                {old->status, row->status},
+                                {old->flags, row->flags},
+                                {old->started, row->started},
+                                {old->ended, row->ended},
+                                {old->last, row->last},
+                                {old->uid, row->uid},
+                                {old->parent, row->parent},
+                                {old->root, row->root},
+                                {old->producer, row->producer},
+                                {old->engine, row->engine},
+                                {old->error, row->error},
+                                {(int64_t)was->count, (int64_t)is->count}};
+    if (old->id == 0 || old->status == RUN_NEW)
+        return false;
+    for (size_t i = 0; i < OL_COUNT(pairs); i++)
+        if (pairs[i][0] != pairs[i][1])
+            return false;
+    for (size_t i = 0; i < is->count; i++) {
+        const struct state_entry *a = &was->entries[i], *b = &is->entries[i];
+        if (a->kind != b->kind || a->object != b->object || a->key != b->key ||
+            a->value != b->value || a->at != b->at)
+            return false;
+    }
+    return true;
+}
+
 /* ---- What the row says in ids of others ---- */
 
 /* A run that an event names: as it is, or as a new row that waits for its own events (promise 5).
@@ -202,7 +235,8 @@ static ol_status run_mention(struct store *store, struct ol__span run_id, struct
             status = run_insert(store, &row, run_id, (struct ol__span){0}, err);
         if (status == OL_OK)
             sweep_mark_id(store->sweep, SQL_SWEEP_RUNS, row.id);
-    }
+    } else if (row.status == RUN_NEW && by->started < row.started) /* promise 3 */
+        status = store_run(store, SQL_RUN_NAMED, err, "ii", row.id, by->started);
     if (status == OL_OK && row.id != by->id)
         *ret = row.id;
     return status;
@@ -388,8 +422,11 @@ static ol_status add_run_event(struct store *store, const struct ol__event *even
         status = run_find(store, event->run_id, false, &old, err);
     if (status == OL_OK && (row.id = old.id) == 0)
         status = run_insert(store, &row, event->run_id, state, err);
-    else if (status == OL_OK)
-        status = run_update(store, &old, own_parent(&row), state, err);
+    else if (status == OL_OK) {
+        if (is_repeat(store, &old, own_parent(&row)))
+            row.events = old.events;
+        status = run_update(store, &old, &row, state, err);
+    }
     if (status == OL_OK)
         status = put_edges(store, &row, err);
     if (status == OL_OK)
@@ -425,8 +462,12 @@ static ol_status add_answer_event(struct store *store, const struct ol__event *e
             status = run_insert(store, &row, event->run_id, (struct ol__span){0}, err);
         else if (status == OL_OK && (old.status == RUN_NEW || old.uid != row.uid))
             status = add_run_event(store, event, taken, ret_run, err); /* rare: the whole way */
-        else if (status == OL_OK)
-            status = answer_touch(store, &old, &row, err);
+        else if (status == OL_OK) {
+            bool is_there = false;
+            status = answer_is_there(store, answer, row.id, at, &is_there, err);
+            if (status == OL_OK && !is_there)
+                status = answer_touch(store, &old, &row, err);
+        }
         *ret_run = row.id;
         sweep_mark_id(store->sweep, SQL_SWEEP_JOBS, row.job);
     }
@@ -480,18 +521,33 @@ static ol_status add_static_event(struct store *store, const struct ol__event *e
     return status;
 }
 
-ol_status store_add(struct store *store, const struct store_event *taken, bool keep_raw,
+/* An end that an agent inferred is marked in the event as well: it may come from another agent, or
+ * out of an export. */
+static bool is_inferred(const struct ol__event *event)
+{
+    if (event->kind != OL_EVENT_RUN || !ol__event_is_terminal(event->type))
+        return false;
+    for (size_t i = 0; i < event->facet_count; i++)
+        if (event->facets[i].id == OL_FACET_RUN_LINEAGED_INFERRED &&
+            event->facets[i].entity == OL_ENTITY_RUN)
+            return true;
+    return false;
+}
+
+ol_status store_add(struct store *store, const struct store_event *given, bool keep_raw,
                     struct ol_error *err)
 {
     assert(store->in_transaction);
     const struct ol__event *event = NULL;
     ol_status status = store->gather == NULL ? gather_new(store, err) : OL_OK;
     if (status == OL_OK)
-        status = ol__event_read(store->reader, taken->data, OL_EVENT_ALL, NULL, -1, &event, err);
+        status = ol__event_read(store->reader, given->data, OL_EVENT_ALL, NULL, -1, &event, err);
     if (status == OL_TOO_LARGE)
         status = OL_INVALID; /* no later try will read it */
     if (status != OL_OK)
         return status;
+    struct store_event copy = *given, *taken = &copy;
+    copy.is_inferred = given->is_inferred || is_inferred(event);
     int64_t run = 0;
     struct answer answer;
     store->gather->has_answer = answer_of(event, &answer);

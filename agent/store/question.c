@@ -16,6 +16,7 @@ static const struct parameter {
     int64_t max;   /* of a number, which is 1 at least */
 } parameters[] = {
 #define AT(member) offsetof(struct store_question, member)
+    {"after", TEXT, AT(after), 0},
     {"all", FLAG, AT(is_all), 0},
     {"at", TEXT, AT(at), 0},
     {"by_root", FLAG, AT(by_root), 0},

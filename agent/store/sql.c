@@ -60,6 +60,7 @@ const char *const store_sql_texts[SQL_COUNT] = {
         "UPDATE runs SET flags = ?2, started = ?3, ended = ?4, last = ?5, seen = ?6, uid = ?7, "
         "producer = ?8, engine = ?9, error = ?10, events = ?11, state = ?12, job = ?13, "
         "status = ?14, seen_day = ?15, parent = ?16, root = ?17, born = ?18 WHERE id = ?1",
+    [SQL_RUN_NAMED] = "UPDATE runs SET started = ?2, last = ?2 WHERE id = ?1",
     [SQL_IO_ADD] = "INSERT OR IGNORE INTO io(dataset, side, job, at, run, version) "
                    "VALUES(?1, ?2, ?3, ?4, ?5, ?6)",
     [SQL_IO_REMOVE] = "DELETE FROM io WHERE dataset = ?1 AND side = ?2 AND job = ?3 AND at = ?4 "
@@ -283,4 +284,14 @@ const char *const store_sql_texts[SQL_COUNT] = {
     [SQL_ASK_ANSWER_COUNT_UNTIL] = "SELECT count(*) FROM answers WHERE run = ?1 AND at <= ?2",
     [SQL_ASK_ANSWER_ANY] = "SELECT id FROM answers WHERE id > 0 LIMIT 1",
     [SQL_ASK_EVENTS] = "SELECT data FROM events WHERE run = ?1 ORDER BY id",
+
+    [SQL_EXPORT_RUNS] = "SELECT " RUN_COLUMNS " FROM runs WHERE id > ?1 ORDER BY id LIMIT 1",
+    [SQL_EXPORT_JOBS] = "SELECT id, uid, seen, state FROM jobs WHERE id > ?1 ORDER BY id",
+    [SQL_EXPORT_DATASETS] = "SELECT id, uid, seen, state FROM datasets WHERE id > ?1 ORDER BY id",
+    [SQL_EXPORT_ANSWERS] =
+        "SELECT id FROM answers WHERE run = ?1 AND id > ?2 ORDER BY id LIMIT ?3",
+    [SQL_EXPORT_LAST_ANSWER] = "SELECT at FROM answers WHERE run = ?1 ORDER BY id DESC LIMIT 1",
+    [SQL_EXPORT_RAW_COUNT] = "SELECT count(*) FROM events WHERE run = ?1",
+    [SQL_EXPORT_RAW_FIRST] = "SELECT data FROM events WHERE run = ?1 ORDER BY id LIMIT 1",
+    [SQL_EXPORT_RAW] = "SELECT id, data FROM events WHERE run = ?1 AND id > ?2 ORDER BY id",
 };

@@ -16,6 +16,7 @@ static const struct store_verb verbs[] = {
     {"events", store_events, "application/x-ndjson", true},
     {"search", store_search, "application/json", true},
     {"stats", store_stats, "application/json", false},
+    {"export", store_export, "application/x-ndjson", false},
 };
 
 const struct store_verb *store_verb(const char *name)

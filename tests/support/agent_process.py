@@ -115,6 +115,16 @@ class Agent:
         finally:
             link.close()
 
+    def post_socket(self, body, path="/api/v1/lineage"):
+        """One POST over the unix socket, which tells whose it is: (status, body)."""
+        link = _UnixConnection(self.socket)
+        try:
+            link.request("POST", path, body, {"Content-Type": "application/json"})
+            answer = link.getresponse()
+            return answer.status, answer.read()
+        finally:
+            link.close()
+
     def environment(self):
         """For programs whose lineage goes to this agent."""
         clean = {key: None for key in os.environ if key.startswith("OPENLINEAGE")}

@@ -104,7 +104,7 @@ static void test_state_stays(void **state)
     assert_string_equal(before, after);
     free(before);
     free(after);
-    fixture_expect("SELECT events, status FROM runs", "5|1");
+    fixture_expect("SELECT events, status FROM runs", "4|1");
     fixture_expect(
         "SELECT provider_id, i.text FROM answers LEFT JOIN texts i ON i.id = ids",
         "prov-q-1|{\"model_version\":\"m@1\"}\nprov-q-2|{\"model_version\":\"m@1\"}\n-|-");

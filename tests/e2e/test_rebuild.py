@@ -1,0 +1,284 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A store that is deleted and made again, from exported events or from receipts, gives the same answers to every
+question there is (tests/support/same_answers.py)."""
+import gzip
+import json
+import os
+import subprocess
+
+import pytest
+
+import procs
+import same_answers
+from agent_process import Agent
+
+SPEC = "https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/"
+
+
+def facet(**members):
+    return {"_producer": "https://example.org/p", "_schemaURL": "https://example.org/f.json", **members}
+
+
+def run_id(number):
+    return "0195d2c4-a1b9-7e6f-8a3c-%012x" % number
+
+
+def run_event(number, kind, time, inputs=(), outputs=(), run_facets=None, job_facets=None, job="job", producer="https://example.org/p"):
+    event = {"eventTime": "2026-02-04T%sZ" % time, "producer": producer, "schemaURL": SPEC + "RunEvent",
+             "run": {"runId": run_id(number) if isinstance(number, int) else number, "facets": run_facets or {}},
+             "job": {"namespace": "n", "name": job, "facets": job_facets or {}},
+             "inputs": list(inputs), "outputs": list(outputs)}
+    return {**event, "eventType": kind} if kind else event
+
+
+def dataset(name, version=None, space="n", **facets):
+    known = {key: value for key, value in facets.items() if key not in ("inputFacets", "outputFacets")}
+    if version:
+        known["version"] = facet(datasetVersion=version)
+    beside = {key: facets[key] for key in ("inputFacets", "outputFacets") if key in facets}
+    return {"namespace": space, "name": name, "facets": known, **beside}
+
+
+def parent(number, job="parent", root=None):
+    found = {"run": {"runId": run_id(number)}, "job": {"namespace": "n", "name": job}}
+    return facet(**found, **({"root": {"run": {"runId": run_id(root)}, "job": {"namespace": "n", "name": "root"}}} if root else {}))
+
+
+SHA = "sha256:" + "ab" * 32
+HOSTILE = "a\"b\\c\n\t\u2028 \U0001f600 </script>"
+
+
+def events():
+    """Everything that a store treats in a way of its own."""
+    made = [
+        # raw -> clean -> model; what COMPLETE repeats and adds; versions on both sides
+        run_event(1, "START", "10:00:00", [dataset("raw")], [dataset("clean")], job="clean"),
+        run_event(1, "COMPLETE", "10:00:05", [dataset("raw", SHA, inputFacets={"s": facet(rowCount=3)})],
+                  [dataset("clean", "v7", outputFacets={"outputStatistics": facet(rowCount=2)},
+                           schema=facet(fields=[{"name": "a", "type": "int"}]))], job="clean"),
+        run_event(2, "START", "10:01:00", [dataset("clean", "v7")], job="train", run_facets={"parent": parent(50, root=51)}),
+        run_event(2, "COMPLETE", "10:02:00", [], [dataset("model", "m1")], job="train", run_facets={
+            "parent": parent(50, root=51), "tags": facet(tags=[{"key": "team", "value": "ml", "source": "USER"}]),
+            "lineaged_run": facet(run_id="the-run", step="train", attempt="1")}),
+        # the parent's own events come later
+        run_event(50, "START", "09:59:00", job="parent", run_facets={"parent": parent(51, job="root")}),
+        run_event(50, "COMPLETE", "10:03:00", job="parent"),
+        # several versions of one dataset in one run, in one event and in two
+        run_event(3, "START", "11:00:00", [dataset("raw", "v1"), dataset("raw", "v2")], job="twice"),
+        run_event(3, "RUNNING", "11:00:01", [dataset("raw", "v3")], [dataset("o3")], job="twice"),
+        run_event(3, "FAIL", "11:00:02", [dataset("raw", "v1")], job="twice",
+                  run_facets={"errorMessage": facet(message="it failed", programmingLanguage="x")}),
+        # out of order: COMPLETE first, START later; one more producer
+        run_event(4, "COMPLETE", "12:00:09", [], [dataset("late", "l1")], job="late", producer="https://example.org/q"),
+        run_event(4, "START", "12:00:00", [dataset("raw", SHA)], job="late"),
+        run_event(4, "RUNNING", "11:59:59", [dataset("raw")], job="late"),
+        # no START, no type, a run that goes on, one that began and ended at the same moment
+        run_event(5, None, "12:30:00", [dataset("x")], job="typeless"),
+        run_event(6, "START", "13:00:00", [dataset("model", "m1")], job="open"),
+        run_event(7, "START", "13:30:00", [dataset("model", "m1")], job="quick"),
+        run_event(7, "COMPLETE", "13:30:00", [], [dataset("fast", "f1")], job="quick", run_facets={"parent": parent(50)}),
+        # an end that was guessed, one that came all the same, two ends
+        run_event(8, "START", "14:00:00", job="gone"),
+        run_event(8, "ABORT", "14:00:30", job="gone", run_facets={"lineaged_inferred": facet(reason="writer_gone")}),
+        run_event(9, "START", "14:10:00", job="back"),
+        run_event(9, "ABORT", "14:10:30", job="back", run_facets={"lineaged_inferred": facet(reason="writer_gone")}),
+        run_event(9, "COMPLETE", "14:10:20", [], [dataset("b", "b1")], job="back"),
+        run_event(10, "COMPLETE", "14:20:00", job="two"), run_event(10, "FAIL", "14:20:05", job="two"),
+        # facets that are taken away; names that are hostile; an id that is no UUID; a symlink; columns
+        run_event(11, "START", "15:00:00", [dataset("raw", documentation=facet(description="d"))], job="deleted",
+                  job_facets={"sql": facet(query="SELECT 1"), "documentation": facet(description="j")}),
+        run_event(11, "COMPLETE", "15:00:01", [dataset("raw", documentation=facet(_deleted=True))], job="deleted",
+                  job_facets={"sql": facet(_deleted=True)}),
+        run_event("scheduled__2026-02-04T00:00:00+00:00", "COMPLETE", "15:30:00", [dataset(HOSTILE, space="s://h:1")],
+                  [dataset("h", "v'\"\\")], job=HOSTILE, run_facets={HOSTILE: facet(text=HOSTILE)}),
+        run_event(12, "COMPLETE", "16:00:00", [dataset("raw", SHA)], [dataset("cols", "c1", columnLineage=facet(fields={
+            "a": {"inputFields": [{"namespace": "n", "name": "raw", "field": "b"}]}}), symlinks=facet(identifiers=[
+                {"namespace": "hive://h", "name": "db.cols", "type": "TABLE"}]), datasetType=facet(datasetType="TABLE"))],
+            job="columns", job_facets={"jobType": facet(processingType="BATCH", integration="X", jobType="Y")}),
+        # what is told of jobs and datasets without a run
+        {"eventTime": "2026-02-03T00:00:00Z", "producer": "https://example.org/p", "schemaURL": SPEC + "JobEvent",
+         "job": {"namespace": "n", "name": "static", "facets": {"documentation": facet(description="s")}},
+         "inputs": [dataset("raw")], "outputs": [dataset("view", "w1")]},
+        {"eventTime": "2026-02-03T01:00:00Z", "producer": "https://example.org/p", "schemaURL": SPEC + "JobEvent",
+         "job": {"namespace": "n", "name": "static", "facets": {"documentation": facet(_deleted=True)}}, "inputs": [dataset("two")]},
+        {"eventTime": "2026-02-03T02:00:00Z", "producer": "https://example.org/p", "schemaURL": SPEC + "DatasetEvent",
+         "dataset": dataset("told", "t1", documentation=facet(description="x"))},
+        {"eventTime": "2026-02-03T03:00:00Z", "producer": "https://example.org/p", "schemaURL": SPEC + "DatasetEvent",
+         "dataset": dataset("told", "t2", schema=facet(fields=[{"name": "a"}]))},
+        {"eventTime": "2026-02-03T04:00:00Z", "producer": "https://example.org/p", "schemaURL": SPEC + "DatasetEvent",
+         "dataset": {"namespace": "n", "name": "bare"}},
+    ]
+    # a service and its answers, one of which says more
+    made.append(run_event(20, "START", "08:00:00", [dataset("model", "m1")], job="serve",
+                          job_facets={"jobType": facet(processingType="SERVICE", integration="X", jobType="Y")}))
+    for i in range(30):
+        made.append(run_event(20, "RUNNING", "08:01:%02d" % i, job="serve", run_facets={
+            "lineaged_answer": facet(request_id="q-%d" % i, trace_id="t-%d" % (i % 3)),
+            "lineaged_run": facet(provider_request_id="p-%d" % i, model_version="m@%d" % (i % 2))}))
+    made.append(run_event(20, "RUNNING", "08:02:00", [dataset("index", "i1")], job="serve",
+                          run_facets={"lineaged_answer": facet(request_id="q-more")}))
+    return made
+
+
+class Places:
+    """Agents with a store each; `lineage` as a user of one of them."""
+
+    def __init__(self, runner, built, workdir):
+        self.runner, self.built, self.workdir, self.count = runner, built, workdir, 0
+
+    def agent(self, **store):
+        self.count += 1
+        home = self.workdir / ("place%d" % self.count)
+        agent = Agent(self.runner, self.built("lineaged"), home,
+                      [{"name": "local", "type": "store", "path": str(home / "lineage.db"), **store}])
+        agent.store = home / "lineage.db"
+        return agent.start()
+
+    def environment(self, agent):
+        clean = {k: v for k, v in os.environ.items() if not k.startswith(("OPENLINEAGE", "LINEAGE", "XDG_", "BAGGAGE", "TRACE"))}
+        return {**clean, "HOME": str(agent.home), "LINEAGED_SOCKET": str(agent.socket), "XDG_STATE_HOME": str(agent.home / "state"),
+                "XDG_CONFIG_HOME": str(agent.home / "config"), "PATH": "%s:%s" % (self.built("lineage").parent, clean["PATH"])}
+
+    def lineage(self, agent, *words, status=0, cwd=None):
+        done = subprocess.run([str(self.built("lineage")), *map(str, words)], env=self.environment(agent), cwd=cwd or self.workdir,
+                              stdin=subprocess.DEVNULL, capture_output=True, timeout=120, check=False)
+        assert done.returncode == status, (words, done.returncode, done.stderr.decode()[-2000:])
+        return done
+
+    def settle(self, agent):
+        """All that was handed over is in the store."""
+        def is_in():
+            routes = agent.status()["routes"]
+            return all(route.get("behind_events", route.get("backlog_events", route.get("waiting", 0))) == 0 for route in routes)
+        procs.wait_until(is_in, 30, lambda: json.dumps(agent.status()["routes"])[:1000])
+
+
+@pytest.fixture
+def places(runner, built, workdir):
+    return Places(runner, built, workdir)
+
+
+def post_all(agent, made):
+    for event in made:
+        code, body = agent.post_socket(json.dumps(event))  # over the socket, which knows whose they are
+        assert code == 201, (code, body, event)
+
+
+def write_lines(path, made):
+    path.write_text("".join(json.dumps(event) + "\n" for event in made))
+
+
+def meant(lines):
+    """What lines of events say, whatever the order of what has none."""
+    made = [json.loads(line) for line in lines.splitlines()]
+    for event in made:  # what is told of by name alone is told again when it is exported
+        if event.get("dataset", {}).keys() == {"namespace", "name"}:
+            del event["eventTime"]
+    return same_answers.canonical(made)
+
+
+def rebuild(places, agent, **store):
+    """Another agent, made from an export of this one; and the export."""
+    path = places.workdir / ("export%d.jsonl" % places.count)
+    places.lineage(agent, "export", "-o", path)
+    other = places.agent(**store)
+    places.lineage(other, "import", path)
+    places.settle(other)
+    return other, path
+
+
+def test_from_exported_events(places):
+    agent = places.agent()
+    post_all(agent, events())
+    places.settle(agent)
+    other, path = rebuild(places, agent)
+    assert same_answers.check(agent, other, agent.store) > 300
+    again = places.lineage(other, "export").stdout
+    assert meant(again) == meant(path.read_bytes())
+    assert again == places.lineage(other, "export").stdout
+    # the same once more changes nothing, not even a count
+    places.lineage(other, "import", path)
+    places.settle(other)
+    assert places.lineage(other, "export").stdout == again
+    assert same_answers.check(agent, other, agent.store) > 300
+
+
+def test_from_raw_events(places):
+    """Where the store keeps events as they came, they go out as they came."""
+    agent = places.agent(raw_events=True)
+    made = events()
+    post_all(agent, made)
+    places.settle(agent)
+    other, path = rebuild(places, agent, raw_events=True)
+    same_answers.check(agent, other, agent.store)
+    exported = path.read_text()
+    for event in made:
+        if event.get("run", {}).get("runId") == run_id(3):
+            assert json.dumps(event) in exported
+
+
+def test_from_events_of_other_producers(places, reference):
+    agent = places.agent()
+    post_all(agent, [json.loads(path.read_text()) for path in sorted((reference / "events/valid").glob("*.json"))])
+    places.settle(agent)
+    other, path = rebuild(places, agent)
+    assert same_answers.check(agent, other, agent.store) > 100
+    assert meant(places.lineage(other, "export").stdout) == meant(path.read_bytes())
+
+
+def test_what_leads_to_one_thing(places):
+    agent = places.agent()
+    post_all(agent, events())
+    places.settle(agent)
+    path = places.workdir / "model.jsonl"
+    places.lineage(agent, "export", "-o", path, "model")
+    jobs = {json.loads(line)["job"]["name"] for line in path.read_text().splitlines() if "job" in json.loads(line)}
+    assert jobs == {"clean", "train", "parent"}  # root never said anything itself
+    other = places.agent()
+    places.lineage(other, "import", path)
+    places.settle(other)
+    for x in ("model", "clean"):
+        a, b = (json.loads(places.lineage(each, "why", "--json", x).stdout) for each in (agent, other))
+        assert same_answers.canonical(a) == same_answers.canonical(b)
+
+
+def test_what_cannot_be_read(places, workdir):
+    """A file that is there is left alone; bad lines are named and the others taken in, gzip as well."""
+    agent = places.agent()
+    lines = workdir / "events.jsonl.gz"
+    good = [json.dumps(each) for each in events()[:2]]
+    lines.write_bytes(gzip.compress(("\n".join([good[0], "{", json.dumps({"eventTime": "x"}), "", good[1]]) + "\n").encode()))
+    done = places.lineage(agent, "import", "--json", lines, status=1)
+    said = done.stderr.decode()
+    assert "line 2 is no event" in said and "line 3 is no event" in said and "/" in said
+    assert json.loads(done.stdout)["imported"][0] == {"path": str(lines), "kind": "events", "events": 2, "bad": 2,
+                                                      "complete": False}
+    places.settle(agent)
+    assert json.loads(places.lineage(agent, "runs", "--json").stdout)["runs"][0]["run_id"] == run_id(1)
+    before = lines.read_bytes()
+    assert b"is there already" in places.lineage(agent, "export", "-o", lines, status=2).stderr
+    assert lines.read_bytes() == before
+    cut = workdir / "cut.gz"
+    cut.write_bytes(before[:-12])
+    places.lineage(agent, "import", cut, status=1)
+    assert b"expected" in places.lineage(agent, "export", "--format", "nonsense", status=2).stderr
+    places.lineage(agent, "import", workdir / "nothing", status=3)
+    places.lineage(agent, "export", "no-such-thing", status=3)
+
+
+def test_without_an_agent(places):
+    """The same from a place where no agent runs, into one where none ever ran."""
+    agent = places.agent()
+    post_all(agent, events()[:6])
+    places.settle(agent)
+    path = places.workdir / "out.jsonl"
+    places.lineage(agent, "export", "-o", path)
+    home = places.workdir / "alone"
+    (home / "run").mkdir(parents=True, mode=0o700)
+    env = {**places.environment(agent), "HOME": str(home), "XDG_STATE_HOME": str(home / "state"), "XDG_CONFIG_HOME": str(home / "c"),
+           "XDG_RUNTIME_DIR": str(home / "run"), "PATH": "%s:%s" % (places.built("lineaged").parent, os.environ["PATH"])}
+    del env["LINEAGED_SOCKET"]
+    lineage = str(places.built("lineage"))
+    subprocess.run([lineage, "import", str(path)], env=env, check=True, timeout=60, capture_output=True)
+    out = subprocess.run([lineage, "export"], env=env, check=True, timeout=60, capture_output=True).stdout
+    assert meant(out) == meant(path.read_bytes())
