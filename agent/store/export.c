@@ -161,28 +161,56 @@ static ol_status export_raw(struct export *ex, struct place_in *at)
     return status == OL_END ? OL_OK : status;
 }
 
-static ol_status export_answers(struct export *ex, struct place_in *at)
+/* One number from a statement, 0 if there is none. */
+static ol_status take_number(struct export *ex, sqlite3_stmt *stmt, int64_t *ret)
+{
+    ol_status status = store_step(ex->store, stmt, ex->err);
+    *ret = status == OL_OK ? sqlite3_column_int64(stmt, 0) : 0;
+    sqlite3_reset(stmt);
+    return status == OL_END ? OL_OK : status;
+}
+
+/* Answers of the run that carry @p ids (0: none), behind @p after, as far as there is room. */
+static ol_status export_answers_of(struct export *ex, struct place_in *at, int64_t ids,
+                                   int64_t after)
 {
     enum { BATCH = 500 };
-    int64_t ids[BATCH];
+    int64_t found[BATCH];
     ol_status status = OL_OK;
     int count = BATCH;
-    if (ex->store->schema < 2)
-        return OL_OK;
     while (status == OL_OK && count == BATCH && !is_page_full(ex)) {
-        sqlite3_stmt *stmt = store_bind(ex->store, SQL_EXPORT_ANSWERS, ex->err, "iii", at->row,
-                                        at->answer, (int64_t)BATCH);
+        sqlite3_stmt *stmt = store_bind(ex->store, SQL_EXPORT_ANSWERS, ex->err, "inii", at->row,
+                                        ids, after, (int64_t)BATCH);
         count = 0;
         while (count < BATCH && (status = store_step(ex->store, stmt, ex->err)) == OL_OK)
-            ids[count++] = sqlite3_column_int64(stmt, 0);
+            found[count++] = sqlite3_column_int64(stmt, 0);
         sqlite3_reset(stmt);
         status = status < 0 ? status : OL_OK;
-        int i = 0;
-        for (; i < count && status == OL_OK && !is_page_full(ex); i++) {
-            status = export_answer_write(ex, ids[i]);
-            at->answer = ids[i];
+        for (int i = 0; i < count && status == OL_OK && !is_page_full(ex); i++) {
+            status = export_answer_write(ex, found[i]);
+            at->answer = after = found[i];
         }
-        if (i < count)
+    }
+    return status;
+}
+
+static ol_status export_answers(struct export *ex, struct place_in *at)
+{
+    int64_t ids = 0, after = at->answer;
+    ol_status status = OL_OK;
+    if (ex->store->schema < 2)
+        return OL_OK;
+    if (at->answer != 0)
+        status = take_number(ex, store_bind(ex->store, SQL_EXPORT_ANSWER, ex->err, "i", at->answer),
+                             &ids);
+    while (status == OL_OK && !is_page_full(ex)) {
+        status = export_answers_of(ex, at, ids, after);
+        after = 0;
+        if (status != OL_OK || is_page_full(ex))
+            break;
+        status = take_number(
+            ex, store_bind(ex->store, SQL_EXPORT_ANSWER_IDS, ex->err, "ii", at->row, ids), &ids);
+        if (ids == 0)
             break;
     }
     at->is_inside = is_page_full(ex); /* there may be more */

@@ -288,9 +288,14 @@ const char *const store_sql_texts[SQL_COUNT] = {
     [SQL_EXPORT_RUNS] = "SELECT " RUN_COLUMNS " FROM runs WHERE id > ?1 ORDER BY id LIMIT 1",
     [SQL_EXPORT_JOBS] = "SELECT id, uid, seen, state FROM jobs WHERE id > ?1 ORDER BY id",
     [SQL_EXPORT_DATASETS] = "SELECT id, uid, seen, state FROM datasets WHERE id > ?1 ORDER BY id",
-    [SQL_EXPORT_ANSWERS] =
-        "SELECT id FROM answers WHERE run = ?1 AND id > ?2 ORDER BY id LIMIT ?3",
-    [SQL_EXPORT_LAST_ANSWER] = "SELECT at FROM answers WHERE run = ?1 ORDER BY id DESC LIMIT 1",
+    /* In the order of their index: by the ids that they carry, then as they came. */
+    [SQL_EXPORT_ANSWERS] = "SELECT id FROM answers WHERE run = ?1 AND ids IS ?2 AND id > ?3 "
+                           "ORDER BY id LIMIT ?4",
+    [SQL_EXPORT_ANSWER_IDS] =
+        "SELECT ids FROM answers WHERE run = ?1 AND ids > ?2 ORDER BY ids LIMIT 1",
+    [SQL_EXPORT_ANSWER] = "SELECT ids FROM answers WHERE id = ?1",
+    [SQL_EXPORT_LAST_ANSWER] =
+        "SELECT at FROM answers WHERE run = ?1 ORDER BY ids DESC, id DESC LIMIT 1",
     [SQL_EXPORT_RAW_COUNT] = "SELECT count(*) FROM events WHERE run = ?1",
     [SQL_EXPORT_RAW_FIRST] = "SELECT data FROM events WHERE run = ?1 ORDER BY id LIMIT 1",
     [SQL_EXPORT_RAW] = "SELECT id, data FROM events WHERE run = ?1 AND id > ?2 ORDER BY id",
