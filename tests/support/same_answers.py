@@ -9,7 +9,9 @@ import urllib.parse
 import procs
 
 # Members that differ by nature (docs/export.md).
-BY_NATURE = {"events"}
+BY_NATURE = {"events",
+             "counts", "file_bytes", "bytes", "first_seen", "last_seen",  # rows and bytes of the file: what was overtaken is gone
+             "names_read"}  # how much a search looked at
 # Not a question about lineage, but how it is taken out.
 NOT_ASKED = {"export"}
 
