@@ -37,8 +37,12 @@ static const struct ask {
      .has_request = true, .is_walk = true},
     {"diff",
      "Usage: lineage diff [--depth N] [--limit N] [--json] A B\n"
+     "       lineage diff --since-deploy [--depth N] [--limit N] [--json] NAME\n"
      "What is different between two runs, or between those that made two datasets, and\n"
-     "upstream of them: versions that were read, code, parameters, seeds, models, metrics.\n",
+     "upstream of them: versions that were read, code, parameters, seeds, models, metrics.\n"
+     "--since-deploy: between what was deployed at the endpoint NAME (or as deployment NAME) and\n"
+     "what was before it; by a model's name, or where nothing was: between what was deployed and\n"
+     "the version that stands now.\n",
      tree_diff, .needs_subject = true, .has_depth = true, .has_limit = true, .has_json = true,
      .needs_other = true},
     {"show",
@@ -57,7 +61,7 @@ struct ask_options {
     const struct ask *ask;
     const char *subject, *other;
     const char *depth, *limit, *at, *column; /* as given: checked, then passed on */
-    bool is_json, is_request;
+    bool is_json, is_request, is_since_deploy;
 };
 
 static void print_help(const struct ask *ask)
@@ -86,12 +90,16 @@ static bool is_number(const char *text, long max)
 /** @return 0: go on; -1: done; CLI_USAGE. */
 static int parse(int argc, char **argv, struct ask_options *o)
 {
-    enum { DEPTH = 256, LIMIT, JSON, REQUEST, TIME, COLUMN };
-    static const struct option options[] = {
-        {"depth", required_argument, NULL, DEPTH}, {"limit", required_argument, NULL, LIMIT},
-        {"json", no_argument, NULL, JSON},         {"request", no_argument, NULL, REQUEST},
-        {"at", required_argument, NULL, TIME},     {"column", required_argument, NULL, COLUMN},
-        {"help", no_argument, NULL, 'h'},          {NULL, 0, NULL, 0}};
+    enum { DEPTH = 256, LIMIT, JSON, REQUEST, TIME, COLUMN, SINCE };
+    static const struct option options[] = {{"depth", required_argument, NULL, DEPTH},
+                                            {"limit", required_argument, NULL, LIMIT},
+                                            {"json", no_argument, NULL, JSON},
+                                            {"request", no_argument, NULL, REQUEST},
+                                            {"at", required_argument, NULL, TIME},
+                                            {"column", required_argument, NULL, COLUMN},
+                                            {"since-deploy", no_argument, NULL, SINCE},
+                                            {"help", no_argument, NULL, 'h'},
+                                            {NULL, 0, NULL, 0}};
     const struct ask *ask = o->ask;
     int c;
     while ((c = getopt_long(argc, argv, "h", options, NULL)) != -1) {
@@ -121,6 +129,10 @@ static int parse(int argc, char **argv, struct ask_options *o)
             o->column = optarg;
             is_known = ask->is_walk;
             break;
+        case SINCE:
+            o->is_since_deploy = true;
+            is_known = ask->needs_other;
+            break;
         case 'h':
             print_help(ask);
             return -1;
@@ -138,16 +150,17 @@ static int parse(int argc, char **argv, struct ask_options *o)
                          STORE_LIMIT_MAX);
     if (optind < argc)
         o->subject = argv[optind++];
-    if (optind < argc && ask->needs_other)
+    bool needs_other = ask->needs_other && !o->is_since_deploy;
+    if (optind < argc && needs_other)
         o->other = argv[optind++];
     if (optind < argc)
         return cli_usage(ask->name, "'%s': only %s at a time", argv[optind],
-                         ask->needs_other ? "two" : "one");
+                         needs_other ? "two" : "one");
     if (o->column != NULL && o->is_request)
         return cli_usage(ask->name, "--column is of a dataset, --request is none");
     if (ask->needs_subject && (o->subject == NULL || o->subject[0] == '\0'))
         return cli_usage(ask->name, "of what? expected a dataset, file, job or run");
-    if (ask->needs_other && (o->other == NULL || o->other[0] == '\0'))
+    if (needs_other && (o->other == NULL || o->other[0] == '\0'))
         return cli_usage(ask->name, "to what? expected a second dataset, file, job or run");
     return 0;
 }
@@ -167,6 +180,7 @@ static ol_status put(struct question *q, const struct ask_options *o, struct pla
     question_add(q, "depth", o->depth);
     question_add(q, "limit", o->limit);
     question_add(q, "request", o->is_request ? "1" : NULL);
+    question_add(q, "since_deploy", o->is_since_deploy ? "1" : NULL);
     if (st == OL_OK)
         st = place_find(place, err);
     return st == OL_OK ? question_ask(place, q, ret_status, answer, err) : st;

@@ -9,6 +9,7 @@
  * what only one side read: files that carry the version in their name. */
 #include <stdlib.h>
 #include "ask_facts.h"
+#include "ask_since.h"
 
 #define PAIRS_DEFAULT 100
 #define PAIRS_MAX 10000
@@ -299,14 +300,40 @@ static ol_status find_side(struct ask *ask, const char *key, const char *subject
     return status;
 }
 
+/* Both sides of a deployment's. */
+static ol_status find_since(struct ask *ask, int64_t *ret_a, int64_t *ret_b)
+{
+    static const char *const keys[] = {"a", "b"};
+    struct since_side sides[2] = {{0}};
+    int64_t *const runs[] = {ret_a, ret_b};
+    ol_status status = since_find(ask, ask->question->subject, sides);
+    for (int i = 0; i < 2 && status == OL_OK; i++) {
+        ask->kind = ASK_DATASET;
+        ask->by = "name";
+        ask->note = sides[i].note;
+        ask->count = 1;
+        ask->ids[0] = sides[i].dataset;
+        ask->versions[0] = sides[i].version;
+        ol__json_key(&ask->json, keys[i]);
+        ol__json_begin_object(&ask->json);
+        status = ask_write_subject(ask);
+        ol__json_end_object(&ask->json);
+        if (status == OL_OK)
+            status = run_of(ask, runs[i]);
+    }
+    ask->note = NULL;
+    return status;
+}
+
 static ol_status write_diff(struct diff *d)
 {
     const struct store_question *q = d->ask->question;
     struct ol__json_writer *w = &d->ask->json;
     int64_t a = 0, b = 0;
     ol__json_begin_object(w);
-    ol_status status = find_side(d->ask, "a", q->subject, q->content, &a);
-    if (status == OL_OK)
+    ol_status status = q->is_since_deploy ? find_since(d->ask, &a, &b)
+                                          : find_side(d->ask, "a", q->subject, q->content, &a);
+    if (status == OL_OK && !q->is_since_deploy)
         status = find_side(d->ask, "b", q->other, q->other_content, &b);
     ol__json_key(w, "pairs");
     ol__json_begin_array(w);
@@ -327,7 +354,8 @@ ol_status store_diff(struct store *store, const struct store_question *q, struct
 {
     struct ask ask;
     struct diff d = {.ask = &ask};
-    if (q->subject == NULL || q->other == NULL || q->depth < 0 || q->limit < 0)
+    if (q->subject == NULL || (q->other == NULL && !q->is_since_deploy) || q->depth < 0 ||
+        q->limit < 0)
         return ol__error_set(err, OL_INVALID,
                              "a difference needs two subjects, and no number below 0");
     d.depth = q->depth == 0 ? DEPTH_DEFAULT : q->depth;

@@ -32,6 +32,7 @@ static const struct parameter {
     {"parent", TEXT, AT(parent), 0},
     {"request", FLAG, AT(is_request), 0},
     {"since", NUMBER, AT(since), INT64_MAX},
+    {"since_deploy", FLAG, AT(is_since_deploy), 0},
     {"state", TEXT, AT(state), 0},
     {"subject", TEXT, AT(subject), 0},
     {"until", NUMBER, AT(until), INT64_MAX},

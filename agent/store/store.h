@@ -78,14 +78,15 @@ OL_NODISCARD ol_status store_members_check(struct store *store, int64_t *ret_lis
 #define STORE_DEPTH_MAX 10000
 #define STORE_LIMIT_MAX 1000000
 struct store_question {
-    const char *subject; /**< dataset name, NAMESPACE + name as URI, file path, job, run id */
-    const char *content; /**< version of the subject: "sha256:<hex>" of a local file, or what its
-                            name says ("v7"); NULL: not known */
-    bool is_all;         /**< serving: what served before, too */
-    bool is_request;     /**< the subject is the id of a request, nothing else */
-    int64_t depth;       /**< 0: 20 */
-    int64_t limit;       /**< rows or nodes; 0: 1,000 (runs: 50) */
-    int64_t uid;         /**< only runs of this uid; STORE_ANY_UID: all */
+    const char *subject;  /**< dataset name, NAMESPACE + name as URI, file path, job, run id */
+    const char *content;  /**< version of the subject: "sha256:<hex>" of a local file, or what its
+                             name says ("v7"); NULL: not known */
+    bool is_all;          /**< serving: what served before, too */
+    bool is_since_deploy; /**< diff: the subject is where something was deployed, or what was */
+    bool is_request;      /**< the subject is the id of a request, nothing else */
+    int64_t depth;        /**< 0: 20 */
+    int64_t limit;        /**< rows or nodes; 0: 1,000 (runs: 50) */
+    int64_t uid;          /**< only runs of this uid; STORE_ANY_UID: all */
     const char *job, *state;   /**< runs: filters */
     const char *group;         /**< runs: "KEY=VALUE", a tag of theirs */
     const char *parent;        /**< runs: id of a run that they are below */

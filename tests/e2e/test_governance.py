@@ -335,6 +335,93 @@ def test_untracked(home):
     assert "4 without lineage, 1 with" in home.lineage("untracked", status=1).stdout
 
 
+def commit(sha):
+    return {"sourceCodeLocation": facet(type="git", url="https://example.org/r", version=sha)}
+
+
+def test_what_changed_since_the_deployment(home):
+    """What is deployed against what was before; what stands now against what is deployed."""
+    for run, version, code in ((1, "v1", "1111"), (2, "v2", "2222"), (3, "v3", "3333")):
+        one = event(run, run, "train", [dataset("clean", "c1")], [dataset("churn", version)])
+        one["job"]["facets"] = commit(code)
+        home.post(one)
+    home.settle()
+    home.lineage("diff", "--since-deploy", "rank", status=3)
+    home.lineage("deploy", "churn@v1", "--endpoint", "rank")
+    home.settle()
+
+    def sides(name):
+        answer = home.json("diff", "--since-deploy", name)
+        (pair,) = answer["pairs"]
+        return ([answer[side]["subject"]["matches"][0]["version"] for side in "ab"],
+                [(c["what"], c["a"], c["b"]) for c in pair["changed"] if c["area"] == "code"])
+    assert sides("rank") == (["v1", "v3"], [("sourceCodeLocation.version", "1111", "3333")])
+    home.lineage("deploy", "churn@v3", "--endpoint", "rank", "--status", "failed")
+    home.lineage("deploy", "churn@v2", "--endpoint", "rank", "--id", "d2")
+    home.settle()
+    assert sides("rank") == sides("d2") == (["v1", "v2"], [("sourceCodeLocation.version", "1111", "2222")])
+    assert sides("churn") == (["v2", "v3"], [("sourceCodeLocation.version", "2222", "3333")])
+    shown = home.lineage("diff", "--since-deploy", "rank").stdout
+    assert "1111" in shown and "2222" in shown
+    home.lineage("diff", "--since-deploy", "a", "b", status=2)
+    home.lineage("why", "--since-deploy", "a", status=2)
+
+
+def test_an_audit_is_all_of_it(home):
+    """The same twice; runs upstream with what they told, decisions with their records, what is not known."""
+    clean = event(1, 1, "clean", [dataset("raw", "r1")], [dataset("clean", "c1")])
+    train = event(2, 2, "train", [dataset("clean", "c1")], [dataset("churn", "v1")], lineaged_reproducibility={
+        "seeds": {"python": "7"}}, lineaged_gates={"gates": [{"name": "size", "verdict": "pass"}]},
+        executionParameters={"parameters": [{"key": "lr", "name": "lr", "value": "0.1"}]})
+    train["job"]["facets"] = commit("1111")
+    for each in (clean, train):
+        home.post(each)
+    home.settle()
+    home.lineage("approve", "churn@v1", "--by", "ann", "--reason", "it *holds* | `rm`")
+    home.lineage("deploy", "churn@v1", "--endpoint", "rank", "--id", "d1")
+    for each in answers(10, 10, "churn@v1", 3):
+        home.post(each)
+    home.settle()
+    audit = home.json("audit", "churn")
+    ids = ["01957000-0000-7000-8000-%012d" % n for n in (1, 2)]
+    assert audit["what"] == {"kind": "dataset", "namespace": "lake", "name": "churn", "type": "MODEL", "version": "v1",
+                             "note": "the version that stands now"}
+    assert [(r["depth"], r["run_id"], r["job"]["name"]) for r in audit["made_by"]] == [(0, ids[1], "train"),
+                                                                                   (1, ids[0], "clean")]
+    assert [d["version"] for d in audit["made_by"][0]["inputs"]] == ["c1"]
+    facts = {(f["area"], f["what"]): f["value"] for f in audit["made_by"][0]["facts"]}
+    assert facts[("code", "sourceCodeLocation.version")] == "1111" and facts[("seed", "python")] == "7"
+    assert facts[("parameter", "lr")] == "0.1" and facts[("gate", "lineaged_gates.gates.size.verdict")] == "pass"
+    assert audit["sources"] == [{"namespace": "lake", "name": "raw", "version": "r1"}]
+    assert audit["approval"]["by"] == "ann" and len(audit["approvals"]) == 1
+    assert [(d["deployment_id"], d["serves"]) for d in audit["deployments"]] == [("d1", True)]
+    assert audit["answers"] == {"count": 3, "first": "2026-03-01T10:10:00.000Z", "last": "2026-03-01T10:10:00.000Z"}
+    assert [r["state"] for r in audit["records"]] == ["as_it_was", "as_it_was"]
+    assert audit["chain"] == {"records": 2, "problems": 0} and not audit["truncated"]
+    missing = sorted((u.get("run_id", u.get("name")), u["what"]) for u in audit["not_known"])
+    assert missing == sorted([(ids[0], "its code"), (ids[0], "its parameters"), (ids[0], "its seeds"),
+                              (ids[0], "its environment"), (ids[1], "its environment"), ("raw", "who made it: no run is recorded that wrote it")])
+    page = home.lineage("audit", "churn").stdout
+    assert page == home.lineage("audit", "churn").stdout
+    for line in ("# Audit of churn", "### 1. ml/train", "| parameter | lr | 0.1 |", "- Source: lake raw, version r1",
+                 "### Decision 1: approved by ann", "- Reason: it \\*holds\\* \\| \\`rm\\`", "- Serves now: yes",
+                 "; it is what the event knows", "## What is not known"):
+        assert line in page, (line, page)
+    bounded = home.json("audit", "churn", "--limit", "1")
+    assert len(bounded["made_by"]) == 1 and bounded["truncated"]
+    assert home.json("audit", "churn", "--depth", "1", "--runs", "nowhere")["records"][0]["state"] == "not_here"
+    assert home.json("audit", "d1")["what"]["kind"] == "deployment"
+    assert home.json("audit", ids[0])["what"]["kind"] == "run"
+    home.lineage("audit", "no-such-thing", status=3)
+    record = home.files / "runs/decisions/000001.json"
+    record.write_text(record.read_text().replace('"ann"', '"eve"'))
+    done = home.lineage("audit", "churn", status=1)
+    assert "**it is not what the event knows**" in done.stdout and "decisions/000001.json: was changed" in done.stderr
+    home.post(event(5, 5, "train", [], [{**dataset("churn", "v9"), "namespace": "elsewhere"}]))
+    home.settle()
+    home.lineage("audit", "churn", status=2)
+
+
 def test_usage(home):
     home.write("m", "m")
     for words in (["approve"], ["approve", "m", "--verdict", "maybe"], ["approve", "m", "n"], ["approve", "--verify", "m"],
