@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 ol_unit_test(store_ingest store ol_test_support)
 ol_unit_test(store store)
+ol_unit_test(store_decisions store)
 ol_unit_test(store_question store)
 ol_unit_test(store_list store)
 ol_unit_test(store_answers store)
