@@ -84,6 +84,9 @@ static const struct format {
     const char *limit;
 } formats[] = {
     {"openlineage", export_events, false, GRAPH_LIMIT},
+    {"in-toto", export_statements, true, GRAPH_LIMIT},
+    {"dot", export_dot, true, DRAWN_LIMIT},
+    {"mermaid", export_mermaid, true, DRAWN_LIMIT},
 };
 
 struct export_options {

@@ -11,10 +11,8 @@ struct export
     struct place *place;
     struct out_file *out;
     const char *x;             /**< NULL: the whole store */
-    const char *runs;          /**< --runs: X is a run there */
     const char *depth, *limit; /**< as given */
     const char *direction;     /**< "why", "impact" */
-    bool is_mermaid;
 };
 
 /** Ask, and read the answer. @return OL_OK: json_doc_release(); OL_NOT_FOUND; OL_INVALID... */
@@ -28,9 +26,8 @@ OL_NODISCARD ol_status export_write(struct export *ex, struct ol__buf *text, str
 /** OpenLineage JSON lines of the store, or of X and what leads to it. */
 OL_NODISCARD ol_status export_events(struct export *ex, struct ol_error *err);
 /** Graphviz or Mermaid of a graph. */
-OL_NODISCARD ol_status export_drawing(struct export *ex, struct ol_error *err);
+OL_NODISCARD ol_status export_dot(struct export *ex, struct ol_error *err);
+OL_NODISCARD ol_status export_mermaid(struct export *ex, struct ol_error *err);
 /** in-toto statements. */
 OL_NODISCARD ol_status export_statements(struct export *ex, struct ol_error *err);
-/** RO-Crate metadata of a run's folder. */
-OL_NODISCARD ol_status export_crate(struct export *ex, struct ol_error *err);
 #endif

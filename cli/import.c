@@ -24,8 +24,7 @@ static void print_help(void)
     puts("Usage: lineage import [OPTION]... PATH...\n"
          "Take lineage in from files. PATH is\n"
          "  a folder of runs, or the folder of one run (receipts: spec/RECEIPT.md),\n"
-         "  a file of OpenLineage events, one JSON object a line, also gzip,\n"
-         "  a database of ML Metadata (mlmd.db, SQLite).\n"
+         "  a file of OpenLineage events, one JSON object a line, also gzip.\n"
          "\n"
          "      --force              also runs that are not as they were sealed; they get the tag\n"
          "                           lineaged.import=unverified\n"
@@ -103,10 +102,15 @@ static ol_status import_path(struct import *im, const char *path, struct ol_erro
     case WHAT_GZIP:
         st = import_lines(im, path, what == WHAT_GZIP, err);
         break;
-    case WHAT_MLMD:
     case WHAT_RUN:
     case WHAT_RUNS:
-        return ol__error_set(err, OL_INVALID, "'%s': expected a file of events", path);
+        st = import_runs(im, path, what == WHAT_RUN, err);
+        break;
+    case WHAT_MLMD:
+        return ol__error_set(err, OL_INVALID,
+                             "'%s': a SQLite database: expected a folder of runs or a file of "
+                             "events",
+                             path);
     }
     ol_status flushed =
         im->sink != NULL ? event_sink_flush(im->sink, st == OL_OK ? err : NULL) : OL_OK;
@@ -127,8 +131,6 @@ static void write_result(struct ol__json_writer *w, const char *path, const stru
         ol__json_member_uint(w, "runs", r->runs);
     if (r->attempts > 0)
         ol__json_member_uint(w, "attempts", r->attempts);
-    if (r->artifacts > 0)
-        ol__json_member_uint(w, "artifacts", r->artifacts);
     ol__json_member_uint(w, "bad", r->bad);
     ol__json_member_bool(w, "complete", st == OL_OK && r->bad == 0);
     ol__json_end_object(w);
@@ -144,8 +146,6 @@ static void say_result(const char *path, const struct import *im)
         ol__buf_add_format(&text, ", %" PRIu64 " runs", r->runs);
     if (r->attempts > 0)
         ol__buf_add_format(&text, ", %" PRIu64 " attempts", r->attempts);
-    if (r->artifacts > 0)
-        ol__buf_add_format(&text, ", %" PRIu64 " artifacts", r->artifacts);
     ol__buf_add_format(&text, ", %" PRIu64 " events%s", r->events,
                        im->sink == NULL                ? " (nothing was handed over)"
                        : event_sink_is_spool(im->sink) ? " into the spool, for when the agent runs"
@@ -192,7 +192,7 @@ static int parse(int argc, char **argv, struct import_options *o)
         }
     }
     if (optind == argc)
-        return cli_usage("import", "what? expected a folder of runs, a file of events, or mlmd.db");
+        return cli_usage("import", "what? expected a folder of runs, or a file of events");
     return 0;
 }
 

@@ -6,10 +6,10 @@
 
 /** What came of one PATH. */
 struct import_result {
-    const char *kind; /**< static: "events", "runs", "run", "mlmd" */
+    const char *kind; /**< static: "events", "runs", "run" */
     uint64_t events;  /**< handed over */
     uint64_t bad;     /**< lines that are no events; runs that are not as they were sealed */
-    uint64_t runs, attempts, artifacts;
+    uint64_t runs, attempts;
 };
 struct import {
     struct place *place;
@@ -31,6 +31,4 @@ OL_NODISCARD ol_status import_lines(struct import *im, const char *path, bool is
 /** A folder of runs, or (@p is_one) the folder of one. @return as above. */
 OL_NODISCARD ol_status import_runs(struct import *im, const char *path, bool is_one,
                                    struct ol_error *err);
-/** A database of ML Metadata. @return as above; OL_INVALID: it is none. */
-OL_NODISCARD ol_status import_mlmd(struct import *im, const char *path, struct ol_error *err);
 #endif

@@ -40,7 +40,7 @@ static const struct {
     {"serving", verb_serving, "what runs where, since when, who approved it"},
     {"untracked", verb_untracked, "what is in use though nobody knows where it came from"},
     {"export", verb_export, "what is recorded, in formats that others read"},
-    {"import", verb_import, "take lineage in from receipts, files of events, ML Metadata"},
+    {"import", verb_import, "take lineage in from receipts and files of events"},
     {"deadletter", verb_deadletter,
      "events that a route refused: list, show, send again, forget, export"},
     {"gc", verb_gc, "what store and receipts would let go, and why the rest stays; let it go"},
