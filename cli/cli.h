@@ -87,7 +87,7 @@ void client_add_query(struct ol__buf *target, const char *key, const char *value
 struct agent_config;
 struct place {
     bool is_system;
-    bool is_named; /**< LINEAGED_SOCKET says where */
+    bool is_named;     /**< LINEAGED_SOCKET says where */
     bool has_taken_in; /**< without an agent: what waited for the store is in it */
     char socket[1024];
     struct agent_config *config; /**< owned; NULL: not read yet */

@@ -324,7 +324,7 @@ static const char *end_of(const struct run *r)
 
 static ol_status emit_run(struct run *r, struct ol_error *err)
 {
-    const struct json_node **inputs = calloc(r->input_count + 1, sizeof *inputs);
+    const struct json_node **inputs = calloc(r->input_count + 1, sizeof(void *));
     if (inputs == NULL)
         return ol__error_set(err, OL_NOMEM, "import: out of memory");
     for (size_t i = 0; i < r->input_count; i++) {

@@ -12,8 +12,8 @@
  *     (export_plan.c). */
 #include "export.h"
 
+#include <errno.h>
 #include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #define PAGE_BYTES ((size_t)4 << 20)
@@ -46,18 +46,31 @@ static void write_place(struct export *ex, const struct place_in *at)
     ol__buf_add_text(ex->out, "}}\n");
 }
 
+/* A number and the character behind it, past which *at goes. */
+static bool read_number(const char **at, char behind, int64_t *ret)
+{
+    char *end;
+    errno = 0;
+    *ret = strtoll(*at, &end, 10);
+    if (errno != 0 || **at < '0' || **at > '9' || *end != behind)
+        return false;
+    *at = behind == '\0' ? end : end + 1;
+    return true;
+}
+
 static ol_status read_place(const char *text, struct place_in *ret, struct ol_error *err)
 {
-    int inside = 0, end = 0;
+    int64_t inside = 0;
     *ret = (struct place_in){.part = 'j'};
     if (text == NULL)
         return OL_OK;
-    if (sscanf(text, "%c.%" SCNd64 ".%" SCNd64 ".%" SCNd64 ".%d%n", &ret->part, &ret->row,
-               &ret->item, &ret->answer, &inside, &end) != 5 ||
-        text[end] != '\0' || strchr(PARTS "w", ret->part) == NULL || ret->row < 0 ||
-        ret->item < 0 || ret->answer < 0)
+    const char *at = text[0] != '\0' && text[1] == '.' ? text + 2 : "";
+    if (text[0] == '\0' || strchr(PARTS "w", text[0]) == NULL ||
+        !read_number(&at, '.', &ret->row) || !read_number(&at, '.', &ret->item) ||
+        !read_number(&at, '.', &ret->answer) || !read_number(&at, '\0', &inside))
         return ol__error_set(err, OL_INVALID,
                              "after: '%.60s': expected the text that the last page named", text);
+    ret->part = text[0];
     ret->is_inside = inside != 0;
     return OL_OK;
 }
