@@ -9,7 +9,8 @@
 #include "db.h"
 #include "json_write.h"
 
-#define ASK_MATCHES 16
+#define ASK_MATCHES 16 /* of one name */
+#define ASK_SET 1000   /* that have one tag, or one code */
 enum ask_kind { ASK_NONE, ASK_DATASET, ASK_JOB, ASK_RUN, ASK_ANSWER, ASK_MEMBER };
 
 /* A walk comes back to the same runs and texts: what was read in this question's transaction stays
@@ -55,9 +56,9 @@ struct ask {
     /* the subject */
     struct ol__span name_space, name, raw; /* as asked */
     enum ask_kind kind;
-    const char *by;                                  /* "name", "id", "content" */
-    const char *note;                                /* NULL: nothing to say */
-    int64_t ids[ASK_MATCHES], versions[ASK_MATCHES]; /* version 0: none is meant */
+    const char *by;                          /* "name", "id", "content", "tag", "code", "request" */
+    const char *note;                        /* NULL: nothing to say */
+    int64_t ids[ASK_SET], versions[ASK_SET]; /* version 0: none is meant */
     int count;
     bool is_cut;        /* there are more matches than are shown */
     bool wants_members; /* a member of an artifact may be the subject */
@@ -79,6 +80,12 @@ OL_NODISCARD ol_status ask_begin(struct ask *ask, struct store *store,
 /** @p status, or what befell the document's buffer. */
 ol_status ask_end(struct ask *ask, ol_status status);
 OL_NODISCARD ol_status ask_resolve(struct ask *ask);
+/** One more match of the subject, if it may be seen, is not there yet, and fewer than @p max are.
+ */
+OL_NODISCARD ol_status ask_add_match(struct ask *ask, enum ask_kind kind, int64_t id,
+                                     int64_t version, int max);
+/** All that have the tag VALUE or KEY=VALUE, or the code of that version (ask_tags.c). */
+OL_NODISCARD ol_status ask_find_tagged(struct ask *ask, struct ol__span text);
 /** OL_NOT_FOUND, and in the error what was asked for. */
 ol_status ask_not_found(const struct ask *ask);
 /** Member "subject"; with all that was tried if nothing was found. */

@@ -67,19 +67,28 @@ ol_status ask_is_visible(struct ask *ask, enum ask_kind kind, int64_t id, bool *
                                : OL_OK;
 }
 
-static ol_status add_match(struct ask *ask, enum ask_kind kind, int64_t id, int64_t version)
+ol_status ask_add_match(struct ask *ask, enum ask_kind kind, int64_t id, int64_t version, int max)
 {
     bool is_visible = true;
     ol_status status = ask_is_visible(ask, kind, id, &is_visible);
-    if (status != OL_OK || !is_visible || ask->count == ASK_MATCHES)
+    if (status != OL_OK || !is_visible)
         return status;
     for (int i = 0; i < ask->count; i++)
         if (ask->ids[i] == id && ask->versions[i] == version)
             return OL_OK;
+    if (ask->count == max) {
+        ask->is_cut = max > ASK_MATCHES; /* of a name the first are enough */
+        return OL_OK;
+    }
     ask->kind = kind;
     ask->ids[ask->count] = id;
     ask->versions[ask->count++] = version;
     return OL_OK;
+}
+
+static ol_status add_match(struct ask *ask, enum ask_kind kind, int64_t id, int64_t version)
+{
+    return ask_add_match(ask, kind, id, version, ASK_MATCHES);
 }
 
 /* By name, in @p name_space or (NULL data) any. Visibility needs other statements: gather first. */
@@ -300,6 +309,8 @@ ol_status ask_resolve(struct ask *ask)
         if (status != OL_OK || ask->kind == ASK_MEMBER)
             return status;
     }
+    if (status == OL_OK && ask->count == 0)
+        status = ask_find_tagged(ask, ask->raw);
     return status == OL_OK && ask->count == 0 ? find_answers(ask) : status;
 }
 
@@ -345,11 +356,15 @@ ol_status ask_write_subject(struct ask *ask)
         ol__json_text(w, "dataset by content");
         if (ask->wants_members)
             ol__json_text(w, "member of an artifact");
+        ol__json_text(w, "tag");
+        ol__json_text(w, "code by version");
         ol__json_text(w, "answer by request");
         ol__json_end_array(w);
     } else {
         ol__json_member_text(w, "by", ask->by);
         ol__json_member_text_opt(w, "note", ask->note);
+        if (ask->is_cut && ask->kind != ASK_MEMBER) /* of members the walk says it */
+            ol__json_member_bool(w, "truncated", true);
         ol__json_key(w, "matches");
         ol__json_begin_array(w);
         for (int i = 0; i < ask->count && status == OL_OK; i++) {

@@ -137,8 +137,9 @@ __attribute__((format(printf, 3, 4))) static ol_status add_caveat(struct walk *w
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
     size_t size = strlen(text);
-    while (size == sizeof text - 1 && size > 0 && (text[size - 1] & 0x80) != 0)
-        text[--size] = '\0'; /* not a character cut in two */
+    if (size == sizeof text - 1) /* not a character cut in two */
+        while (size > 0 && ((unsigned char)text[size - 1] & 0x80) != 0)
+            text[--size] = '\0';
     struct caveat *caveat = &c->caveats[c->caveat_count];
     caveat->node = node;
     ol_status status = keep(w, ol__span_text(text), &caveat->text);

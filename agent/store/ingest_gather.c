@@ -154,10 +154,12 @@ static ol_status gather_facets(struct store *store, const struct ol__event *even
 /* Ids are few; the ones a facet carries are remembered with its key, so that they go when it goes.
  */
 static ol_status add_id(struct store *store, const struct ol__event_fact *fact, struct ol__span key,
-                        int64_t at, struct ol_error *err)
+                        int64_t at, bool is_of_run_facet, struct ol_error *err)
 {
-    struct state_entry entry = {
-        .kind = STATE_ID, .object = store->gather->facets[fact->facet].key, .at = at};
+    struct state_entry entry = {.kind = STATE_ID,
+                                .object =
+                                    is_of_run_facet ? store->gather->facets[fact->facet].key : 0,
+                                .at = at};
     if (key.size == 0 || fact->text.size == 0)
         return OL_OK;
     ol_status status = dict_text(store, key, &entry.key, err);
@@ -167,12 +169,12 @@ static ol_status add_id(struct store *store, const struct ol__event_fact *fact, 
 }
 
 /* The key of the tag that @p value is the value of: they are facts of one array element. */
-static struct ol__span tag_key(const struct ol__event *event, const struct ol__event_fact *value)
+static struct ol__span tag_key(const struct ol__event *event, const struct ol__event_fact *value,
+                               enum ol__field_id key)
 {
     for (size_t i = 0; i < event->fact_count; i++) {
         const struct ol__event_fact *f = &event->facts[i];
-        if (f->field == OL_FIELD_RUN_TAGS_TAGS_KEY && f->facet == value->facet &&
-            f->index == value->index)
+        if (f->field == key && f->facet == value->facet && f->index == value->index)
             return f->text;
     }
     return (struct ol__span){0};
@@ -186,12 +188,23 @@ static const char *searched_key(enum ol__field_id field)
         return "trace_id";
     case OL_FIELD_RUN_LINEAGED_CODE_COMMIT:
     case OL_FIELD_JOB_SOURCE_CODE_LOCATION_VERSION:
-        return "commit";
+        return STATE_ID_COMMIT;
     case OL_FIELD_JOB_SOURCE_CODE_LOCATION_TAG:
-        return "code_tag";
+        return STATE_ID_CODE_TAG;
     default:
         return NULL;
     }
+}
+
+/* Tags of a run's job and datasets: it is found by them, too. Empty: the fact is no such tag. */
+static struct ol__span told_tag_key(const struct ol__event *event,
+                                    const struct ol__event_fact *fact)
+{
+    if (fact->field == OL_FIELD_JOB_TAGS_TAGS_VALUE)
+        return tag_key(event, fact, OL_FIELD_JOB_TAGS_TAGS_KEY);
+    if (fact->field == OL_FIELD_DATASET_TAGS_TAGS_VALUE)
+        return tag_key(event, fact, OL_FIELD_DATASET_TAGS_TAGS_KEY);
+    return (struct ol__span){0};
 }
 
 static ol_status gather_fact(struct store *store, const struct ol__event *event,
@@ -222,16 +235,19 @@ static ol_status gather_fact(struct store *store, const struct ol__event *event,
     if (info == NULL)
         return OL_OK;
     if (info->facet == OL_FACET_RUN_LINEAGED_RUN)
-        return add_id(store, fact, ol__span_text(info->path), at, err);
+        return add_id(store, fact, ol__span_text(info->path), at, true, err);
     if (fact->field == OL_FIELD_RUN_LINEAGED_APPROVAL_APPROVALS_SUBJECT)
-        return add_id(store, fact, ol__span_text("approval.subject"), at, err);
+        return add_id(store, fact, ol__span_text("approval.subject"), at, true, err);
     if (fact->field == OL_FIELD_RUN_LINEAGED_DEPLOYMENT_ID)
-        return add_id(store, fact, ol__span_text("deployment.id"), at, err);
+        return add_id(store, fact, ol__span_text("deployment.id"), at, true, err);
     if (fact->field == OL_FIELD_RUN_TAGS_TAGS_VALUE)
-        return add_id(store, fact, tag_key(event, fact), at, err);
+        return add_id(store, fact, tag_key(event, fact, OL_FIELD_RUN_TAGS_TAGS_KEY), at, true, err);
     const char *searched = event->kind == OL_EVENT_RUN ? searched_key(fact->field) : NULL;
     if (searched != NULL)
-        return add_id(store, fact, ol__span_text(searched), at, err);
+        return add_id(store, fact, ol__span_text(searched), at, true, err);
+    struct ol__span told = told_tag_key(event, fact);
+    if (event->kind == OL_EVENT_RUN && told.size > 0)
+        return add_id(store, fact, told, at, false, err);
     if (fact->field == OL_FIELD_DATASET_DATASET_TYPE_DATASET_TYPE) {
         int64_t type = 0;
         ol_status status = dict_text(store, fact->text, &type, err);

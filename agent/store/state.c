@@ -254,7 +254,8 @@ ol_status state_merge(const struct state *old, const struct state *news, struct 
         a += order <= 0;
         b += order >= 0;
         /* Ids come last in the order, so all facets are merged by now. */
-        if (e->kind == STATE_ID && !(order <= 0 && is_source(old, ret, e->object)) &&
+        if (e->kind == STATE_ID && e->object != 0 &&
+            !(order <= 0 && is_source(old, ret, e->object)) &&
             !(order >= 0 && is_source(news, ret, e->object)))
             continue;
         ret->entries[ret->count++] = *e;

@@ -19,9 +19,13 @@ enum state_kind {
     STATE_INPUT = 7,         /* object: dataset; key: version or 0; value 0 */
     STATE_OUTPUT = 8,
     STATE_VERSION = 9, /* of a DatasetEvent: object: dataset; key: version; value 0 */
-    STATE_ID = 10, /* last: state_merge(). object: the facet key it came with; key, value: texts */
+    STATE_ID = 10, /* last: state_merge(). object: the key of the facet of the run or its job that
+                      it came with, or 0: a tag of the job or of a dataset; key, value: texts */
     STATE_KIND_COUNT
 };
+
+#define STATE_ID_COMMIT "commit" /* keys of the ids of a run's code */
+#define STATE_ID_CODE_TAG "code_tag"
 
 struct state_entry {
     uint8_t kind;   /* enum state_kind */
@@ -51,7 +55,8 @@ bool state_is_facet(uint8_t kind);
 /** Merge sorted @p news into sorted @p old, giving @p ret (emptied first): OPENLINEAGE "Merging".
  *  1. A facet replaces the one of its kind, object and key unless it is older.
  *  2. Edges accumulate; an edge without version gives way to one with a version.
- *  3. The ids that a facet of the run or its job carried go when another takes its place.
+ *  3. The ids that a facet of the run or its job carried go when another takes its place; those of
+ * object 0 (tags of the job and of datasets) stay: who finds a run by them looks at its facets.
  *  The result does not depend on the order in which events of different times come. */
 OL_NODISCARD ol_status state_merge(const struct state *old, const struct state *news,
                                    struct state *ret);
