@@ -135,7 +135,7 @@ static ol_status read_ids(struct ask *ask, struct wanted *wanted)
 static ol_status gather(struct ask *ask, const struct wanted *wanted, int64_t runs[ROWS_MAX],
                         size_t *ret_count)
 {
-    sqlite3_stmt *stmt = store_bind(ask->store, SQL_ASK_ID_KEY, ask->err, "ii", wanted->value_id,
+    sqlite3_stmt *stmt = store_bind(ask->store, SQL_ASK_ID_PAIRS, ask->err, "ii", wanted->value_id,
                                     (int64_t)ROWS_MAX * 2);
     ol_status status = OL_OK;
     *ret_count = 0;

@@ -220,7 +220,7 @@ const char *const store_sql_texts[SQL_COUNT] = {
     [SQL_ASK_ID_KEY] =
         "SELECT run FROM ids WHERE value = ?1 AND key = ?2 ORDER BY run DESC LIMIT ?3",
     [SQL_ASK_ID_HAS] = "SELECT 1 FROM ids WHERE value = ?1 AND run = ?2 AND key = ?3",
-    [SQL_ASK_ID_KEY] = "SELECT run, key FROM ids WHERE value = ?1 ORDER BY run DESC LIMIT ?2",
+    [SQL_ASK_ID_PAIRS] = "SELECT run, key FROM ids WHERE value = ?1 ORDER BY run DESC LIMIT ?2",
     [SQL_ASK_DATASET_UID] = "SELECT 1 FROM io CROSS JOIN runs ON runs.id = io.run "
                             "WHERE io.dataset = ?1 AND runs.uid = ?2 LIMIT 1",
     /* One job after the other, and of each the runs from the newest: never all runs of a dataset.

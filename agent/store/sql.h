@@ -166,6 +166,7 @@ enum store_sql {
     SQL_ASK_CHILDREN,
     SQL_ASK_ID,
     SQL_ASK_ID_KEY,
+    SQL_ASK_ID_PAIRS,
     SQL_ASK_ID_HAS,
     SQL_ASK_DATASET_UID,
     SQL_ASK_IO_JOB,
