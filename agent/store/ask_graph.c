@@ -11,9 +11,12 @@
  * them cut it. */
 #include "graph_columns.h"
 
+#include <stdlib.h>
+
 #define DEPTH_DEFAULT 20
 #define LIMIT_DEFAULT 1000
 #define LIMIT_MAX 100000
+#define EARLIER_MAX 16 /* jobs that wrote a dataset without versions before its last writer */
 
 /* ---- From a run (or a job's static events) to its datasets ---- */
 
@@ -184,6 +187,12 @@ static struct graph_node maker_of(const struct walk *w, size_t index, const stru
 
 /* A dataset without versions that several jobs write: the last of them wrote it, and of what the
  * others wrote before something may be left. */
+static int newest_first(const void *a, const void *b)
+{
+    const struct ask_edge *x = a, *y = b;
+    return x->at != y->at ? (x->at < y->at ? 1 : -1) : (x->run < y->run) - (x->run > y->run);
+}
+
 static ol_status earlier_writers(struct walk *w, size_t index)
 {
     const struct graph_node node = w->nodes[index];
@@ -202,6 +211,11 @@ static ol_status earlier_writers(struct walk *w, size_t index)
         status = ask_run(w->ask, node.run, false, &run);
     if (status == OL_OK && w->found_count > 0)
         status = replaced(w, node.run, node.id, &is_new);
+    if (status == OL_OK && w->found_count > EARLIER_MAX && !is_new) {
+        qsort(w->found, w->found_count, sizeof *w->found, newest_first);
+        w->is_cut_by_limit = true;
+        w->found_count = EARLIER_MAX;
+    }
     for (size_t i = 0; i < w->found_count && status == OL_OK && !is_new; i++) {
         struct graph_node next = maker_of(w, index, &w->found[i]);
         if (w->found[i].job != run.row.job)

@@ -447,8 +447,11 @@ static ol_status put_fields(struct walk *w, size_t index, const struct ask_edge 
 {
     const char *column = graph_column_name(w, w->nodes[index].column), *how = NULL;
     ol_status status = OL_OK;
-    for (const struct json_node *f = json_get_items(facet, "fields"); f != NULL && status == OL_OK;
-         f = f->next)
+    const struct json_node *fields = json_get(facet, "fields");
+    if (fields != NULL && fields->type != OL_JSON_OBJECT)
+        fields = NULL; /* no columnLineage that anybody specified */
+    for (const struct json_node *f = fields != NULL ? fields->first : NULL;
+         f != NULL && status == OL_OK; f = f->next)
         for (const struct json_node *i = inputs_of(f); i != NULL && status == OL_OK; i = i->next) {
             int64_t made = 0;
             if (!is_it(w, i, column))

@@ -15,5 +15,6 @@ ol_unit_test(store_graph store ol_test_support)
 ol_unit_test(store_columns store)
 ol_unit_test(store_reproducible store ol_test_support)
 ol_unit_test(store_tags store)
-set_tests_properties(unit.store_ingest unit.store_columns PROPERTIES ENVIRONMENT
+ol_unit_test(store_recorded store)
+set_tests_properties(unit.store_ingest unit.store_recorded PROPERTIES ENVIRONMENT
   OPENLINEAGE_REFERENCE=${PROJECT_SOURCE_DIR}/../shared/openlineage)

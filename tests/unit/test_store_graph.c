@@ -230,6 +230,27 @@ static void test_many_attempts(void **state)
     expect(store_impact, &question, "SELECT json_array_length(?1, '$.nodes[1].attempts')", "62");
 }
 
+/* A table that a hundred jobs write: the last of them, and some before. */
+static void test_many_producers(void **state)
+{
+    (void)state;
+    struct store *store = fixture_open(STORE_WRITE);
+    char run[64];
+    assert_int_equal(store_begin(store, NULL), OL_OK);
+    for (int i = 1; i <= 100; i++) {
+        snprintf(run, sizeof run, "%d:job%d: src%d > t", i < 60 ? i : 59, i, i);
+        add_run(store, i, run);
+    }
+    assert_int_equal(store_commit(store, &spool_a, 1, NULL), OL_OK);
+    store_close(store);
+    struct store_question question = {.subject = "t", .uid = STORE_ANY_UID};
+    expect(store_why, &question,
+           "SELECT count(*) || ' ' || sum(json_extract(value, '$.maybe')) FROM json_each(?1, "
+           "'$.edges') WHERE json_extract(value, '$.to') = 0",
+           "17 16");
+    expect(store_why, &question, "SELECT json_extract(?1, '$.cut_by')", "limit");
+}
+
 /* A run of a time before it ended is running, and its error is not known yet. */
 static void test_run_at(void **state)
 {
@@ -292,9 +313,8 @@ int main(void)
 {
 #define WITH_FIXTURE(test) cmocka_unit_test_setup_teardown(test, fixture_setup, fixture_teardown)
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_shapes),
-        WITH_FIXTURE(test_many_attempts),
-        WITH_FIXTURE(test_run_at),
+        cmocka_unit_test(test_shapes),     WITH_FIXTURE(test_many_attempts),
+        WITH_FIXTURE(test_many_producers), WITH_FIXTURE(test_run_at),
         WITH_FIXTURE(test_answers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
