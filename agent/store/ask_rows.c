@@ -88,6 +88,7 @@ static ol_status write_side(struct ask *ask, const char *name, const struct stat
     return status == OL_NOT_FOUND ? OL_OK : status;
 }
 
+/* The run's own: tags of its job and datasets (object 0) are with those. */
 static ol_status write_ids(struct ask *ask, const struct state *state)
 {
     ol_status status = OL_OK;
@@ -100,9 +101,9 @@ static ol_status write_ids(struct ask *ask, const struct state *state)
         bool is_again = false;
         for (size_t j = 0; j < i && e->kind == STATE_ID; j++)
             is_again = is_again ||
-                       (state->entries[j].kind == STATE_ID && state->entries[j].key == e->key &&
-                        state->entries[j].value == e->value);
-        if (e->kind != STATE_ID || is_again)
+                       (state->entries[j].kind == STATE_ID && state->entries[j].object != 0 &&
+                        state->entries[j].key == e->key && state->entries[j].value == e->value);
+        if (e->kind != STATE_ID || e->object == 0 || is_again)
             continue;
         ol__json_begin_object(&ask->json);
         for (int k = 0; k < 2 && status == OL_OK; k++) {

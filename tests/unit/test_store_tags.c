@@ -101,6 +101,19 @@ static void test_subjects(void **state)
     }
 }
 
+/* What a dataset or job is tagged with finds the run, but is not shown as the run's own. */
+static void test_shown(void **state)
+{
+    (void)state;
+    build_events();
+    struct store_question question = {.subject = "01941f29-7c00-7837-a31d-000000000001",
+                                      .uid = STORE_ANY_UID};
+    expect(store_show, &question,
+           "SELECT group_concat(json_extract(value, '$.key') || '=' || json_extract(value, "
+           "'$.value'), ' ') FROM json_each(?1, '$.runs[0].ids')",
+           "team=red commit=" COMMIT_A);
+}
+
 /* The tag went, and with it what it found; a commit that another event does not repeat stays. */
 static void test_at(void **state)
 {
@@ -140,6 +153,7 @@ int main(void)
 #define WITH_FIXTURE(test) cmocka_unit_test_setup_teardown(test, fixture_setup, fixture_teardown)
     const struct CMUnitTest tests[] = {
         WITH_FIXTURE(test_subjects),
+        WITH_FIXTURE(test_shown),
         WITH_FIXTURE(test_at),
         WITH_FIXTURE(test_many),
     };
