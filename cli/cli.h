@@ -43,6 +43,8 @@ int verb_untracked(int argc, char **argv);
 int verb_deadletter(int argc, char **argv);
 int verb_doctor(int argc, char **argv);
 int verb_gc(int argc, char **argv);
+int verb_backup(int argc, char **argv);
+int verb_restore(int argc, char **argv);
 int verb_spool(int argc, char **argv);
 int verb_status(int argc, char **argv);
 int verb_config(int argc, char **argv);

@@ -79,6 +79,8 @@ OL_NODISCARD ol_status dict_facet(struct store *store, struct ol__span json, int
                                   struct ol_error *err);
 /** Bytes of a facet's head, `_producer` and `_schemaURL`, which thousands of facets share. */
 size_t dict_facet_head(struct ol__span json);
+/** The hash that a facet of these parts is found by; a check. */
+int64_t dict_facet_hash(const struct store *store, struct ol__span head, struct ol__span body);
 /** Forget all cached ids: after a rollback they may never have been. */
 void dict_forget(struct store *store);
 /** The hash that texts are found by. */

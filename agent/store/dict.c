@@ -273,3 +273,15 @@ ol_status dict_facet(struct store *store, struct ol__span json, int64_t *ret, st
         sweep_mark_id(store->sweep, SQL_SWEEP_FACETS, *ret);
     return status;
 }
+
+int64_t dict_facet_hash(const struct store *store, struct ol__span head, struct ol__span body)
+{
+    struct ol__buf json;
+    ol__buf_init(&json, head.size + body.size + 1);
+    ol__buf_add(&json, head.data, head.size);
+    ol__buf_add(&json, body.data, body.size);
+    XXH128_hash_t hash =
+        hash_of(store, KIND_FACET, 0, (struct ol__span){.data = json.data, .size = json.size});
+    ol__buf_release(&json);
+    return (int64_t)hash.low64;
+}
