@@ -3,11 +3,13 @@
  *  1. A run is pinned if one of its events says lineaged_approval or lineaged_deployment, or if it
  * leads to what such a run (or a DatasetEvent) names: by the very version, else by the time it was
  * read, over any number of steps, also through jobs that told their lineage without runs; with its
- * parent and root.
+ * parent and root. What read a directory or list leads on to who wrote its members.
  *  2. At least all that `why` finds is found: of each job that wrote a thing the run that counts.
  *  3. What comes or changes after the runs were found counts as pinned until they are found anew.
  */
 #include "pins.h"
+#include "members.h"
+#include "sweep.h"
 
 #include <stdlib.h>
 #include "times.h"
@@ -15,8 +17,8 @@
 #define STEP_RUNS 2000
 
 struct pins {
-    uint8_t *runs, *jobs; /* owned; bit id: seen */
-    int64_t max_run, max_job;
+    uint8_t *runs, *jobs, *lists; /* owned; bit id: seen */
+    int64_t max_run, max_job, max_list;
     int64_t *todo; /* owned; runs, and below 0 jobs with events of their own */
     size_t todo_count, todo_cap;
     int64_t count, found_at;
@@ -40,6 +42,7 @@ void pins_free(struct pins *pins)
         return;
     free(pins->runs);
     free(pins->jobs);
+    free(pins->lists);
     free(pins->todo);
     state_release(&pins->ask.state);
     state_release(&pins->ask.told);
@@ -121,8 +124,8 @@ static ol_status take_writer(void *arg, const struct ask_edge *edge)
     return edge->run != 0 ? put_run(p, edge->run) : put(p, p->jobs, p->max_job, edge->job, true);
 }
 
-static ol_status writers_of(struct pins *p, int64_t dataset, int64_t version, int64_t as_of,
-                            int64_t except_run)
+static ol_status edge_writers(struct pins *p, int64_t dataset, int64_t version, int64_t as_of,
+                              int64_t except_run)
 {
     struct ask_window w = {.dataset = dataset,
                            .side = 1,
@@ -143,6 +146,100 @@ static ol_status writers_of(struct pins *p, int64_t dataset, int64_t version, in
     return status;
 }
 
+/* Who wrote these very bytes, under whatever name. */
+static ol_status walk_content(struct pins *p, const uint8_t sha256[OL_SHA256_SIZE])
+{
+    int64_t found[64][2];
+    size_t count = 0;
+    ol_status status = OL_OK;
+    sqlite3_stmt *stmt = store_bind(p->ask.store, SQL_ASK_VERSION_VALUE, p->ask.err, "b",
+                                    (struct ol__span){(const char *)sha256, OL_SHA256_SIZE});
+    while (count < OL_COUNT(found) &&
+           (status = store_step(p->ask.store, stmt, p->ask.err)) == OL_OK) {
+        found[count][0] = sqlite3_column_int64(stmt, 0);
+        found[count++][1] = sqlite3_column_int64(stmt, 1);
+    }
+    sqlite3_reset(stmt);
+    status = status < 0 ? status : OL_OK;
+    for (size_t i = 0; i < count && status == OL_OK; i++)
+        status = edge_writers(p, found[i][1], found[i][0], INT64_MAX, 0);
+    return status;
+}
+
+static ol_status walk_piece(struct pins *p, int64_t piece, struct ol__buf *data)
+{
+    struct member member;
+    ol__buf_reset(data);
+    ol_status status = members_piece(p->ask.store, piece, data, p->ask.err);
+    struct ol__span rest = {data->data, data->size};
+    while (status == OL_OK && (status = member_next(&rest, &member)) == OL_OK)
+        if (!member.is_link && !member_is_empty(member.sha256))
+            status = walk_content(p, member.sha256);
+    return status == OL_END || status == OL_CORRUPT ? OL_OK : status;
+}
+
+/* Who wrote the members of a list; each list once. */
+static ol_status walk_list(struct pins *p, int64_t list)
+{
+    struct ol__buf column, data;
+    size_t at = 0;
+    int64_t piece = 0;
+    if (list <= 0 || list > p->max_list || (p->lists[list / 8] >> list % 8 & 1) != 0)
+        return OL_OK;
+    p->lists[list / 8] |= (uint8_t)(1u << list % 8);
+    ol__buf_init(&column, 64u << 20);
+    ol__buf_init(&data, 64u << 20);
+    sqlite3_stmt *stmt = store_bind(p->ask.store, SQL_LIST_GET, p->ask.err, "i", list);
+    ol_status status = store_step(p->ask.store, stmt, p->ask.err);
+    if (status == OL_OK) {
+        struct ol__span pieces = store_column(stmt, 3);
+        if (ol__buf_add(&column, pieces.data, pieces.size) != OL_OK)
+            status = ol__error_set(p->ask.err, OL_NOMEM, "store: out of memory");
+    }
+    sqlite3_reset(stmt);
+    const struct ol__span all = {column.data, column.size};
+    while (status == OL_OK && all.size > 0 &&
+           (status = members_next_piece(all, &at, &piece)) == OL_OK)
+        status = walk_piece(p, piece, &data);
+    ol__buf_release(&column);
+    ol__buf_release(&data);
+    return status == OL_END || status == OL_CORRUPT ? OL_OK : status;
+}
+
+/* Members of what has this version, as anybody says. */
+static ol_status walk_members(struct pins *p, int64_t version)
+{
+    uint8_t sha256[OL_SHA256_SIZE];
+    int64_t lists[16];
+    size_t count = 0;
+    sqlite3_stmt *stmt = store_bind(p->ask.store, SQL_VERSION_GET, p->ask.err, "i", version);
+    ol_status status = store_step(p->ask.store, stmt, p->ask.err);
+    struct ol__span value = status == OL_OK ? store_column(stmt, 1) : (struct ol__span){0};
+    bool is_content = value.size == sizeof sha256 && sqlite3_column_type(stmt, 1) == SQLITE_BLOB;
+    if (is_content)
+        memcpy(sha256, value.data, sizeof sha256);
+    sqlite3_reset(stmt);
+    if (status < 0 || !is_content)
+        return status < 0 ? status : OL_OK;
+    stmt = store_bind(p->ask.store, SQL_ASK_ARTIFACT_LISTS, p->ask.err, "b",
+                      (struct ol__span){(const char *)sha256, sizeof sha256});
+    while (count < OL_COUNT(lists) &&
+           (status = store_step(p->ask.store, stmt, p->ask.err)) == OL_OK)
+        lists[count++] = sqlite3_column_int64(stmt, 0);
+    sqlite3_reset(stmt);
+    status = status < 0 ? status : OL_OK;
+    for (size_t i = 0; i < count && status == OL_OK; i++)
+        status = walk_list(p, lists[i]);
+    return status;
+}
+
+static ol_status writers_of(struct pins *p, int64_t dataset, int64_t version, int64_t as_of,
+                            int64_t except_run)
+{
+    ol_status status = edge_writers(p, dataset, version, as_of, except_run);
+    return status == OL_OK && version != 0 && p->max_list > 0 ? walk_members(p, version) : status;
+}
+
 /* @p kinds: bits of the state's kinds whose datasets lead on. */
 static ol_status walk_state(struct pins *p, unsigned kinds, int64_t as_of, int64_t run)
 {
@@ -160,8 +257,6 @@ static ol_status walk_name(struct pins *p, int64_t text)
     struct store *store = p->ask.store;
     uint8_t bytes[32];
     char name[80] = "", hex[96];
-    int64_t ids[64][2];
-    size_t count = 0;
     sqlite3_stmt *stmt = store_bind(store, SQL_TEXT_GET, p->ask.err, "i", text);
     ol_status status = store_step(store, stmt, p->ask.err);
     if (status == OL_OK && sqlite3_column_bytes(stmt, 0) < (int)sizeof name - 8)
@@ -181,17 +276,7 @@ static ol_status walk_name(struct pins *p, int64_t text)
                      strncmp(name, "sha256:", 7) == 0 ? "" : "sha256:", name);
     if (status != OL_OK || !version_pack(ol__span_text(hex), bytes))
         return status;
-    stmt = store_bind(store, SQL_ASK_VERSION_VALUE, p->ask.err, "b",
-                      (struct ol__span){(const char *)bytes, sizeof bytes});
-    while (count < OL_COUNT(ids) && (status = store_step(store, stmt, p->ask.err)) == OL_OK) {
-        ids[count][0] = sqlite3_column_int64(stmt, 0);
-        ids[count++][1] = sqlite3_column_int64(stmt, 1);
-    }
-    sqlite3_reset(stmt);
-    status = status < 0 ? status : OL_OK;
-    for (size_t i = 0; i < count && status == OL_OK; i++)
-        status = writers_of(p, ids[i][1], ids[i][0], INT64_MAX, 0);
-    return status;
+    return walk_content(p, bytes);
 }
 
 /* What a decision names by an id of its run (approval.subject). */
@@ -312,9 +397,12 @@ static ol_status begin(struct store *store, struct ol_error *err)
         status = measure(store, SQL_RUN_MAX, &p->max_run, err);
         if (status == OL_OK)
             status = measure(store, SQL_JOB_MAX, &p->max_job, err);
+        if (status == OL_OK)
+            status = store_measure(store, "SELECT max(id) FROM lists", &p->max_list, err);
+        p->lists = calloc((size_t)p->max_list / 8 + 1, 1);
         p->runs = calloc((size_t)p->max_run / 8 + 1, 1);
         p->jobs = calloc((size_t)p->max_job / 8 + 1, 1);
-        if (status == OL_OK && (p->runs == NULL || p->jobs == NULL))
+        if (status == OL_OK && (p->runs == NULL || p->jobs == NULL || p->lists == NULL))
             status = ol__error_set(err, OL_NOMEM, "store: out of memory");
         if (status == OL_OK)
             status = seed(p);

@@ -5,9 +5,11 @@
 #include "retention.h"
 #include "store_fixture.h"
 
+#include "hash.h"
 #include "json_doc.h"
 #include "times.h"
 
+#define FILE_X "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 #define RUNS 60
 #define JOBS 5
 #define DATASETS 7
@@ -425,12 +427,59 @@ static void test_dataset_event(void **state)
     store_close(store);
 }
 
+/* An approved model read a directory; a run wrote one file in it. */
+static void test_members(void **state)
+{
+    static const char *const events[] = {
+        "{'eventType':'COMPLETE','eventTime':'2026-11-21T09:00:00Z','producer':'p','run':{'runId':"
+        "'01941f29-7c00-7837-a31d-000000000001'},'job':{'namespace':'n','name':'a'},'outputs':"
+        "[{'namespace':'n','name':'d/x','facets':{'version':{'_producer':'p','_schemaURL':'s',"
+        "'datasetVersion':'sha256:" FILE_X "'}}}]}",
+        "{'eventType':'COMPLETE','eventTime':'2026-11-21T09:00:00Z','producer':'p','run':{'runId':"
+        "'01941f29-7c00-7837-a31d-000000000002'},'job':{'namespace':'n','name':'b'},'outputs':"
+        "[{'namespace':'n','name':'e/y'}]}",
+        "{'eventType':'COMPLETE','eventTime':'2026-11-21T09:05:00Z','producer':'p','run':{'runId':"
+        "'01941f29-7c00-7837-a31d-000000000003','facets':{'lineaged_approval':{'_producer':'p',"
+        "'_schemaURL':'s'}}},'job':{'namespace':'n','name':'c'},'inputs':[{'namespace':'n',"
+        "'name':'d','facets':{'version':{'_producer':'p','_schemaURL':'s','datasetVersion':"
+        "'sha256:%s'}}}]}"};
+    char text[] = FILE_X "  ./x\n", hex[OL_SHA256_TEXT + 1], event[1024];
+    uint8_t sum[OL_SHA256_SIZE];
+    struct ol__sha256 *hash;
+    struct ol_error err = {0};
+    (void)state;
+    assert_int_equal(ol__sha256_new(&hash, &err), OL_OK);
+    ol__sha256_add(hash, text, strlen(text));
+    ol__sha256_finish(hash, sum);
+    ol__sha256_free(hash);
+    ol__hex(sum, sizeof sum, hex);
+    struct store *store = fixture_open(STORE_WRITE);
+    assert_int_equal(store_members_put(store, sum, 1000, NOW, ol__span_text(text), &err), OL_OK);
+    assert_int_equal(store_begin(store, NULL), OL_OK);
+    for (size_t i = 0; i < OL_COUNT(events); i++) {
+        const char *mark = strstr(events[i], "%s");
+        size_t before = mark != NULL ? (size_t)(mark - events[i]) : strlen(events[i]);
+        snprintf(event, sizeof event, "%.*s%s%s", (int)before, events[i], mark != NULL ? hex : "",
+                 mark != NULL ? mark + 2 : "");
+        if (fixture_add(store, event, 1000, false, &err) != OL_OK)
+            fail_msg("%s", err.message);
+    }
+    assert_int_equal(store_commit(store, NULL, 0, NULL), OL_OK);
+    const struct store_policy policy = {.before_ms = INT64_MAX,
+                                        .answers_before_ms = INT64_MIN,
+                                        .open_before_ms = INT64_MAX,
+                                        .is_fresh = true};
+    expire(store, &policy, 10);
+    fixture_expect("SELECT group_concat(substr(hex(uuid), 31)) FROM runs ORDER BY uuid", "01,03");
+    store_close(store);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_random), TEST(test_stuck),         TEST(test_held),
-        TEST(test_approved_meanwhile), TEST(test_dataset_event),
+        TEST(test_approved_meanwhile), TEST(test_dataset_event), TEST(test_members),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
