@@ -18,7 +18,8 @@ static const char usage_text[] =
     "new prints a fresh random key, once, and the line for intake.http.api_keys of\n"
     "lineaged.yaml(5) that lets its owner send as NAME. hash prints that line for a key\n"
     "that is there already, read from standard input.\n"
-    "In intake.http.api_keys_file the line is: NAME SHA256\n";
+    "In intake.http.api_keys_file the line is: NAME SHA256\n"
+    "Exit status: 0; 1 it could not be made, or no key came; 2 usage.\n";
 
 /** The first line of standard input. @return its size, 0: none, or too long. */
 static size_t read_key(char *out, size_t size)

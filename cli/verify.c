@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* lineage verify: is the folder of a run what it was? */
+#include <dirent.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -86,16 +87,15 @@ static void write_figures(struct output *out, const struct receipt_figures *f)
 
 struct verify_options {
     const char *runs, *run_id;
-    bool with_files, is_json;
+    bool with_files, is_json, is_all;
 };
 
 static int parse(int argc, char **argv, struct verify_options *o)
 {
-    static const struct option options[] = {{"runs", required_argument, NULL, 'r'},
-                                            {"files", no_argument, NULL, 'f'},
-                                            {"json", no_argument, NULL, 'j'},
-                                            {"help", no_argument, NULL, 'h'},
-                                            {NULL, 0, NULL, 0}};
+    static const struct option options[] = {
+        {"runs", required_argument, NULL, 'r'}, {"files", no_argument, NULL, 'f'},
+        {"all", no_argument, NULL, 'a'},        {"json", no_argument, NULL, 'j'},
+        {"help", no_argument, NULL, 'h'},       {NULL, 0, NULL, 0}};
     for (int c; (c = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
         switch (c) {
         case 'r':
@@ -103,6 +103,9 @@ static int parse(int argc, char **argv, struct verify_options *o)
             break;
         case 'f':
             o->with_files = true;
+            break;
+        case 'a':
+            o->is_all = true;
             break;
         case 'j':
             o->is_json = true;
@@ -112,6 +115,7 @@ static int parse(int argc, char **argv, struct verify_options *o)
                 "Usage: lineage verify [OPTION]... [RUN_ID]\n"
                 "Check the receipts of a run: the one that LINEAGE_RUN_ID or RUN_ID names.\n"
                 "\n"
+                "      --all                of every run in the runs folder; --json: one a line\n"
                 "      --files              also hash what the steps read and wrote, as far as it "
                 "is\n"
                 "                           on this machine, members of directories and lists, "
@@ -129,6 +133,10 @@ static int parse(int argc, char **argv, struct verify_options *o)
             return cli_usage("verify", "see the message above");
         }
     }
+    if (o->is_all && optind < argc)
+        return cli_usage("verify", "'%.60s': --all is every run", argv[optind]);
+    if (o->is_all)
+        return 0;
     o->run_id = optind < argc ? argv[optind++] : getenv("LINEAGE_RUN_ID");
     if (optind < argc)
         return cli_usage("verify", "'%.60s': one run is expected", argv[optind]);
@@ -138,35 +146,28 @@ static int parse(int argc, char **argv, struct verify_options *o)
     return 0;
 }
 
-int verb_verify(int argc, char **argv)
+/** One run, opened in folder @p runs. @return what to exit with, said. */
+static int verify_one(const struct verify_options *o, const char *runs, const char *run_id)
 {
-    struct verify_options o = {0};
     struct ol_error err = {.message = "out of memory"};
     struct receipt_folder folder = {.fd = -1};
     struct receipt_figures figures = {0};
-    struct output out = {.is_json = false};
-    char *runs = NULL;
-    int result = parse(argc, argv, &o);
-    if (result != 0)
-        return result < 0 ? CLI_YES : result;
+    struct output out = {.is_json = o->is_json};
     ol__buf_init(&out.text, OUTPUT_MAX);
     ol__buf_init(&out.gone, OUTPUT_MAX);
     ol__json_writer_init(&out.w, &out.text);
     ol__json_writer_init(&out.gone_w, &out.gone);
     ol__json_begin_array(&out.gone_w);
-    out.is_json = o.is_json;
-    ol_status status = receipt_find_runs(o.runs, &runs, &err);
-    if (status == OL_OK)
-        status = receipt_folder_open(runs, o.run_id, &folder, &err);
-    if (status == OL_OK && o.is_json) {
+    ol_status status = receipt_folder_open(runs, run_id, &folder, &err);
+    if (status == OL_OK && o->is_json) {
         ol__json_begin_object(&out.w);
         ol__json_member_text(&out.w, "run_id", folder.run_id);
         ol__json_key(&out.w, "problems");
         ol__json_begin_array(&out.w);
     }
     if (status == OL_OK)
-        status = receipt_check(&folder, o.with_files, tell, &out, &figures, &err);
-    if (status == OL_OK && o.is_json) {
+        status = receipt_check(&folder, o->with_files, tell, &out, &figures, &err);
+    if (status == OL_OK && o->is_json) {
         write_figures(&out, &figures);
         status = out.gone.status != OL_OK ? out.gone.status : out.text.status;
         if (status == OL_OK)
@@ -179,9 +180,55 @@ int verb_verify(int argc, char **argv)
     ol__buf_release(&out.text);
     ol__buf_release(&out.gone);
     receipt_folder_close(&folder);
-    free(runs);
     if (status == OL_OK)
         return figures.problems > 0 ? CLI_NO : figures.gone > 0 ? CLI_NOT_KNOWN : CLI_YES;
     cli_say("%s", err.message);
     return status == OL_INVALID ? CLI_USAGE : status == OL_NOT_FOUND ? CLI_NOT_KNOWN : CLI_NO;
+}
+
+static int is_run(const struct dirent *entry)
+{
+    return receipt_is_run_id(entry->d_name);
+}
+
+/** Each in the order in which they began. @return the worst: one that is not what it was, or
+ * cannot be read, before one of which nobody can say. */
+static int verify_all(const struct verify_options *o, const char *runs)
+{
+    struct dirent **list = NULL;
+    int count = scandir(runs, &list, is_run, alphasort), result = CLI_YES;
+    if (count <= 0) {
+        cli_say("'%s': no run is in there", runs);
+        free(list);
+        return CLI_NOT_KNOWN;
+    }
+    for (int i = 0; i < count; i++) {
+        int one = verify_one(o, runs, list[i]->d_name);
+        if (one == CLI_NOT_KNOWN && result == CLI_YES)
+            result = CLI_NOT_KNOWN;
+        else if (one != CLI_YES && one != CLI_NOT_KNOWN)
+            result = CLI_NO;
+        free(list[i]);
+    }
+    free(list);
+    return result;
+}
+
+int verb_verify(int argc, char **argv)
+{
+    struct verify_options o = {0};
+    struct ol_error err = {.message = "out of memory"};
+    char *runs = NULL;
+    int result = parse(argc, argv, &o);
+    if (result != 0)
+        return result < 0 ? CLI_YES : result;
+    ol_status status = receipt_find_runs(o.runs, &runs, &err);
+    if (status != OL_OK) {
+        cli_say("%s", err.message);
+        result = status == OL_INVALID ? CLI_USAGE : status == OL_NOT_FOUND ? CLI_NOT_KNOWN : CLI_NO;
+    } else {
+        result = o.is_all ? verify_all(&o, runs) : verify_one(&o, runs, o.run_id);
+    }
+    free(runs);
+    return result;
 }
