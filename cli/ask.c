@@ -52,9 +52,9 @@ static const struct ask {
      "of an answer), and nothing else.\n",
      tree_show, .needs_subject = true, .has_json = true, .has_request = true},
     {"events",
-     "Usage: lineage events [--limit N] RUN\n"
+     "Usage: lineage events [--limit N] [--json] RUN\n"
      "The events of a run as they came, one a line, where the store keeps them.\n",
-     NULL, .needs_subject = true, .has_limit = true},
+     NULL, .needs_subject = true, .has_limit = true, .has_json = true},
 };
 
 struct ask_options {

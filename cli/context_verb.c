@@ -38,7 +38,7 @@ static const char *get(const char *name)
 static void print_help(void)
 {
     puts(
-        "Usage: lineage context print [--format env|json|headers]\n"
+        "Usage: lineage context print [--json | --format env|json|headers]\n"
         "       lineage context exec [OPTION]... [--] COMMAND [ARGUMENT]...\n"
         "What travels from a caller to what it calls: print that of this place, or run COMMAND in\n"
         "that of a call.\n"
@@ -203,6 +203,7 @@ static ol_status print_json(struct ol_error *err)
 static int print(int argc, char **argv)
 {
     static const struct option options[] = {{"format", required_argument, NULL, 'f'},
+                                            {"json", no_argument, NULL, 'j'},
                                             {"help", no_argument, NULL, 'h'},
                                             {NULL, 0, NULL, 0}};
     struct ol_error err = {.message = "out of memory"};
@@ -212,9 +213,9 @@ static int print(int argc, char **argv)
             print_help();
             return CLI_YES;
         }
-        if (c != 'f')
+        if (c != 'f' && c != 'j')
             return cli_usage("context", "see the message above");
-        format = optarg;
+        format = c == 'j' ? "json" : optarg;
     }
     bool is_env = strcmp(format, "env") == 0, is_json = strcmp(format, "json") == 0;
     if (!is_env && !is_json && strcmp(format, "headers") != 0)

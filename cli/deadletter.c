@@ -253,7 +253,7 @@ static int parse(int argc, char **argv, struct letter_options *o)
         case 'h':
             puts("Usage: lineage deadletter ls [SELECTION] [--json]\n"
                  "       lineage deadletter show [--json] ID\n"
-                 "       lineage deadletter retry|drop ID... | SELECTION | --all\n"
+                 "       lineage deadletter retry|drop [--json] ID... | SELECTION | --all\n"
                  "       lineage deadletter export [SELECTION] FILE|-\n"
                  "SELECTION: [--route NAME] [--reason TEXT] [--status NUMBER]; all must hold.\n"
                  "Events that a route refused for good, with the reason; the exact bytes of one;\n"

@@ -171,6 +171,13 @@ int deadletter_change(struct place *place, const struct letter_options *o)
         st = ask_agent(place, o, o->id_count > 0 ? o->ids[i] : NULL, &totals, &is_there, &err);
     if (!is_there)
         st = change_files(place, o, &totals, &err);
+    if (st == OL_OK && o->is_json) {
+        printf("{\"%s\":%" PRIu64 ",\"left_off\":%" PRIu64 ",\"agent\":%s}\n",
+               o->verb == LETTER_DROP ? "dropped" : "retried", totals.count, totals.left_off,
+               is_there ? "true" : "false");
+        if (fflush(stdout) != 0)
+            st = ol__error_set(&err, OL_IO, "standard output could not be written");
+    }
     if (totals.count > 0 || st == OL_OK)
         cli_say("%" PRIu64 " dead letter%s %s", totals.count, totals.count == 1 ? "" : "s",
                 o->verb == LETTER_DROP ? "dropped"

@@ -12,6 +12,7 @@
 #include <unistd.h>
 #include "config.h"
 #include "files.h"
+#include "json_write.h"
 #include "spool_repair.h"
 #include "store.h"
 
@@ -154,11 +155,14 @@ void spool_verb_describe(const struct look_problem *p, const char *directory, ch
     }
 }
 
+#define PROBLEMS_MAX ((size_t)64 << 20)
+
 struct checker {
     const char *directory;
     uint64_t records, bytes, bad, missing;
     uint64_t packed;
     bool is_dry;
+    struct ol__json_writer *json; /* NULL: lines for people */
 };
 
 static ol_status count_record(void *arg, const struct spool_record *record, bool is_snapshot,
@@ -180,7 +184,10 @@ static ol_status tell_problem(void *arg, const struct look_problem *problem, str
     if (problem->kind == LOOK_GONE)
         return OL_OK;
     spool_verb_describe(problem, c->directory, text, sizeof text);
-    puts(text);
+    if (c->json == NULL)
+        puts(text);
+    else
+        ol__json_text(c->json, text);
     c->missing += problem->kind == LOOK_MISSING ? problem->count : 0;
     c->bad += problem->kind != LOOK_MISSING;
     return OL_OK;
@@ -196,9 +203,23 @@ static int finish(struct place *place, ol_status st, const struct ol_error *err)
     return CLI_NO;
 }
 
+static void write_verified(const struct checker *c, size_t files)
+{
+    ol__json_end_array(c->json);
+    ol__json_member_uint(c->json, "files", files);
+    ol__json_member_uint(c->json, "records", c->records);
+    ol__json_member_uint(c->json, "bytes", c->bytes);
+    ol__json_member_uint(c->json, "bad", c->bad);
+    ol__json_member_uint(c->json, "missing", c->missing);
+    ol__json_end_object(c->json);
+    ol__buf_add_char(c->json->out, '\n');
+}
+
 int spool_verify(struct place *place, const struct spool_words *w)
 {
     struct checker c = {.records = 0};
+    struct ol__buf text;
+    struct ol__json_writer json;
     struct spool_look *look = NULL;
     struct ol_error err = {.message = ""};
     const struct look_sink sink = {.record = count_record, .problem = tell_problem, .arg = &c};
@@ -206,11 +227,28 @@ int spool_verify(struct place *place, const struct spool_words *w)
     if (st == OL_OK)
         st = spool_look_open(c.directory, &look, &err);
     size_t count = 0;
+    ol__buf_init(&text, PROBLEMS_MAX);
     if (st == OL_OK) {
         spool_look_segments(look, &count);
+        if (w->is_json) {
+            c.json = &json;
+            ol__json_writer_init(&json, &text);
+            ol__json_begin_object(&json);
+            ol__json_member_text(&json, "directory", c.directory);
+            ol__json_key(&json, "problems");
+            ol__json_begin_array(&json);
+        }
         st = spool_look_walk(look, 0, UINT64_MAX, &sink, &err);
     }
     spool_look_close(look);
+    if (st == OL_OK && c.json != NULL) {
+        write_verified(&c, count);
+        if (text.status != OL_OK)
+            st = ol__error_set(&err, text.status, "the list of what is wrong is too large");
+        else
+            fwrite(text.data, 1, text.size, stdout); /* finish() sees a failure */
+    }
+    ol__buf_release(&text);
     int result = finish(place, st, &err);
     if (st != OL_OK)
         return result;
@@ -265,7 +303,7 @@ static const struct spool_verb {
     bool has_file;
 } verbs[] = {
     {"ls", spool_ls, "jd", false},           {"cat", spool_cat, "ftRlrmd", false},
-    {"verify", spool_verify, "d", false},    {"repair", spool_repair_verb, "nd", false},
+    {"verify", spool_verify, "jd", false},   {"repair", spool_repair_verb, "nd", false},
     {"export", spool_export, "ftrgd", true}, {"import", spool_import, "iL", true},
     {"replay", spool_replay, "rfs", false},
 };
@@ -274,7 +312,7 @@ static const char help[] =
     "Usage: lineage spool ls [--json]\n"
     "       lineage spool cat [--from SEQ] [--to SEQ] [--run ID | --lane KEY] [--route R] "
     "[--meta]\n"
-    "       lineage spool verify\n"
+    "       lineage spool verify [--json]\n"
     "       lineage spool repair [--dry-run]\n"
     "       lineage spool export [--route R [--gaps]] [--from SEQ] [--to SEQ] FILE|-\n"
     "       lineage spool import [--skip-bad] [--from-line N] FILE\n"
