@@ -31,4 +31,6 @@ OL_NODISCARD ol_status import_lines(struct import *im, const char *path, bool is
 /** A folder of runs, or (@p is_one) the folder of one. @return as above. */
 OL_NODISCARD ol_status import_runs(struct import *im, const char *path, bool is_one,
                                    struct ol_error *err);
+/** Approvals and deployments of a runs folder (spec/RECEIPT.md, R17). @return as above. */
+OL_NODISCARD ol_status import_decisions(struct import *im, const char *runs, struct ol_error *err);
 #endif

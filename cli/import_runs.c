@@ -395,7 +395,9 @@ ol_status import_runs(struct import *im, const char *path, bool is_one, struct o
             if (receipt_is_run_id(names.items[i]))
                 st = import_run(im, runs, names.items[i], err);
         names_release(&names);
-        if (st == OL_OK && im->result.runs == 0 && im->result.bad == 0)
+        if (st == OL_OK)
+            st = import_decisions(im, runs, err);
+        if (st == OL_OK && im->result.runs == 0 && im->result.events == 0 && im->result.bad == 0)
             st = ol__error_set(err, OL_NOT_FOUND, "'%s': no folder of a run is in it", path);
     }
     free(runs);

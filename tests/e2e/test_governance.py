@@ -422,6 +422,28 @@ def test_an_audit_is_all_of_it(home):
     home.lineage("audit", "churn", status=2)
 
 
+def test_a_store_made_anew_from_records(home, runner, built, workdir, wait_until):
+    """The records alone give another store the same decisions, with their ids, times and hashes."""
+    home.write("model.bin", "weights")
+    home.write("c.json", "{}")
+    home.lineage("approve", "model.bin", "--by", "ann", "--evidence", "c.json", "--reason", "it holds")
+    home.lineage("deploy", "model.bin", "--endpoint", "rank", "--traffic", "50", "--id", "d1", "--config", "c.json",
+                 "--model-version", "m@1")
+    home.settle()
+    there = workdir / "there"
+    there.mkdir()
+    other = Home(runner, built, there, wait_until)
+    other.agent.start()
+    done = subprocess.run([built("lineage"), "import", str(home.files / "runs")], capture_output=True, text=True,
+                          timeout=60, env=other.env, cwd=home.files)
+    assert done.returncode == 0, done.stderr
+    other.settle()
+    for words in (["serving"], ["approvals", str(home.files / "model.bin")], ["approvals", "d1"]):
+        status = 1 if "d1" in words else 0
+        assert home.json(*words, status=status) == other.json(*words, status=status), words
+    assert other.agent.stop() == 0
+
+
 def test_usage(home):
     home.write("m", "m")
     for words in (["approve"], ["approve", "m", "--verdict", "maybe"], ["approve", "m", "n"], ["approve", "--verify", "m"],
