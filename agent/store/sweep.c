@@ -8,8 +8,10 @@
 #include "members.h"
 
 #include <stdlib.h>
+#include "times.h"
 
 #define SWEEP_ROWS 2000
+#define LIST_GRACE_MS INT64_C(86400000) /* events of a list that came lately may be under way */
 
 enum { MAP_JOBS, MAP_DATASETS, MAP_VERSIONS, MAP_FACETS, MAP_TEXTS, MAP_COUNT };
 
@@ -226,7 +228,8 @@ ol_status sweep_on(struct store *store, int64_t before_ms, bool *ret_done, struc
     struct sweep *sweep = store->sweep;
     int rows = 0;
     if (sweep->is_at_members)
-        return members_sweep(store, &sweep->at, before_ms, ret_done, err);
+        return members_sweep(store, &sweep->at,
+                             OL_MAX(before_ms, ol__time_now_ms() - LIST_GRACE_MS), ret_done, err);
     sqlite3_stmt *stmt = store_bind(store, sweep->phase, err, "ii", sweep->at, (int64_t)SWEEP_ROWS);
     ol_status status;
     while ((status = store_step(store, stmt, err)) == OL_OK) {
