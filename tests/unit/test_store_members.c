@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Lists of members in the store: whole or not there, however their text is cut; what is shared is
  * there once; a wrong hash is refused; who says which artifact has which list; a file of schema 2,
- * as lineaged wrote it, becomes one of schema 3; what is swept. */
+ * as lineaged wrote it, becomes one of schema 3; what is swept; who sees what. */
 #include "store_fixture.h"
 
 #include "artifact_lines.h"
@@ -312,12 +312,61 @@ static void test_sweep(void **state)
     ol__buf_release(&other);
 }
 
+/* ---- Who sees what ---- */
+
+#define RUN_OF(run, side, name, sha256)                                                            \
+    "{'eventType':'COMPLETE','eventTime':'2026-11-21T09:00:0" run "Z','producer':'p:x',"           \
+    "'run':{'runId':'01941f29-7c00-7837-a31d-d79a7fb36a0" run "'},'job':{'namespace':'n',"         \
+    "'name':'j" run "'},'" side "':[{'namespace':'file','name':'" name "','facets':{'version':{"   \
+    "'_producer':'p','_schemaURL':'s','datasetVersion':'sha256:" sha256 "'}}}]}"
+
+static void expect_impact(struct store *store, const char *subject, int64_t uid, ol_status wanted,
+                          const char *needed, const char *absent)
+{
+    const struct store_question question = {.subject = subject, .uid = uid};
+    struct ol__buf out;
+    struct ol_error err = {.message = ""};
+    ol__buf_init(&out, 1 << 20);
+    assert_int_equal(store_impact(store, &question, &out, &err), wanted);
+    if (strstr(out.data, needed) == NULL || strstr(out.data, absent) != NULL)
+        fail_msg("'%s' for uid %lld: %s", subject, (long long)uid, out.data);
+    ol__buf_release(&out);
+}
+
+static void test_visible(void **state)
+{
+    (void)state;
+    struct ol__buf text;
+    uint8_t sum[32];
+    char hex[65], event[2048];
+    struct store *store = fixture_open(STORE_WRITE);
+    make_list(&text, 100, -1);
+    hash_text(span_of(&text), sum);
+    ol__hex(sum, sizeof sum, hex);
+    assert_int_equal(put(store, &text, OURS, NULL), OL_OK);
+    assert_int_equal(store_begin(store, NULL), OL_OK);
+    snprintf(event, sizeof event, RUN_OF("1", "outputs", "/ours", "%s"), hex);
+    assert_int_equal(fixture_add(store, event, OURS, false, NULL), OL_OK);
+    snprintf(event, sizeof event, RUN_OF("2", "inputs", "/theirs", "%s"), hex);
+    assert_int_equal(fixture_add(store, event, THEIRS, false, NULL), OL_OK);
+    assert_int_equal(store_commit(store, NULL, 0, NULL), OL_OK);
+    static const char member[] = "docs/00003.txt";
+    expect_impact(store, member, STORE_ANY_UID, OL_OK, "\"/theirs\"", "no such thing");
+    expect_impact(store, member, OURS, OL_OK, "\"/ours\"", "\"/theirs\"");
+    /* a run that read it is not the list: knowing a hash gives nobody the names behind it */
+    expect_impact(store, member, THEIRS, OL_NOT_FOUND, "\"none\"", "\"/ours\"");
+    assert_int_equal(put(store, &text, THEIRS, NULL), OL_END); /* now they have it, too */
+    expect_impact(store, member, THEIRS, OL_OK, "\"/theirs\"", "\"/ours\"");
+    store_close(store);
+    ol__buf_release(&text);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
     const struct CMUnitTest tests[] = {
-        TEST(test_any_cut), TEST(test_refused),   TEST(test_shared),
-        TEST(test_claims),  TEST(test_migration), TEST(test_sweep),
+        TEST(test_any_cut),   TEST(test_refused), TEST(test_shared),  TEST(test_claims),
+        TEST(test_migration), TEST(test_sweep),   TEST(test_visible),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
