@@ -121,6 +121,22 @@ static ol_status to_question(void *arg, const char *key, const char *value)
     return store_question_set(&to->question, key, value, to->err);
 }
 
+/* What the store would refuse is said in the words of the command line, before anybody is asked. */
+static ol_status check(void *arg, const char *key, const char *value)
+{
+    struct to_store *to = arg;
+    struct ol_error why = {.message = ""};
+    ol_status st = store_question_set(&to->question, key, value, &why);
+    if (st != OL_INVALID)
+        return OL_OK;
+    size_t size = strlen(key);
+    const char *text =
+        strncmp(why.message, key, size) == 0 && strncmp(why.message + size, ": ", 2) == 0
+            ? why.message + size + 2
+            : why.message;
+    return ol__error_set(to->err, OL_INVALID, "--%s: '%.60s': %s", key, value, text);
+}
+
 /** As the agent says it: the same answer with one and without. */
 static ol_status write_error(const char *message, struct ol__buf *answer)
 {
@@ -194,7 +210,10 @@ static ol_status ask_again(struct place *place, const struct question *q, int *r
 ol_status question_ask(struct place *place, const struct question *q, int *ret_status,
                        struct ol__buf *answer, struct ol_error *err)
 {
-    ol_status st = ask_once(place, q, ret_status, answer, err);
+    struct to_store to = {.err = err};
+    ol_status st = each_parameter(q, check, &to);
+    if (st == OL_OK)
+        st = ask_once(place, q, ret_status, answer, err);
     if (st == OL_OK && *ret_status == 404 && q->subject_count > 0)
         st = ask_again(place, q, ret_status, answer, err);
     return st;

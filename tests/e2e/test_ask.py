@@ -164,7 +164,7 @@ def test_nothing_was_ever_recorded(place):
 
 def test_wrong_usage(place):
     for words, says in ((["why"], "of what"), (["why", "a", "b"], "'b'"), (["why", "--depth", "0", "a"], "--depth"),
-                        (["why", "--depth", "x", "a"], "--depth"), (["runs", "--depth", "1"], "no such option"),
+                        (["why", "--depth", "x", "a"], "--depth"), (["runs", "--depth", "1"], "unrecognized option"),
                         (["nonsense"], "no verb"), (["deadletter"], "expected ls, show"),
                         (["deadletter", "show"], "expected the id"), (["status", "x"], "no argument"),
                         (["events", "--json", "x"], "no such option"), ([], "Usage")):
