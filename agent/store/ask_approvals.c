@@ -171,6 +171,10 @@ static ol_status find_deployment(struct ask *ask)
 ol_status decisions_resolve(struct ask *ask)
 {
     ol_status status = ask_resolve(ask);
+    if (status == OL_OK && strcmp(ask->by, "tag") == 0) {
+        ask->kind = ASK_NONE; /* NAME@VERSION is also a tag of what deployed it: a thing is meant */
+        ask->count = 0;
+    }
     if (status == OL_NOT_FOUND || (status == OL_OK && ask->kind == ASK_NONE)) {
         status = find_deployment(ask);
         if (status == OL_OK)
