@@ -326,6 +326,12 @@ static ol_status prepare(struct walk *w)
     return status < 0 ? status : OL_OK;
 }
 
+ol_status graph_walk(struct walk *w)
+{
+    ol_status status = prepare(w);
+    return status == OL_OK ? walk_all(w) : status;
+}
+
 static ol_status graph(struct store *store, const struct store_question *question, bool is_upstream,
                        struct ol__buf *out, struct ol_error *err)
 {

@@ -61,6 +61,9 @@ struct walk {
     int64_t key_attempt, key_lifecycle; /* texts; 0: nobody ever used them */
 };
 
+/** From what ask_resolve() found, as far as depth and limit allow. graph_release() in any case. */
+OL_NODISCARD ol_status graph_walk(struct walk *w);
+
 /* ---- What was found (graph_nodes.c) ---- */
 ol_status graph_nomem(struct walk *w);
 /** More room for @p items; NULL: there is none, and all is as it was. */
@@ -111,6 +114,8 @@ OL_NODISCARD ol_status graph_keep_attempts(struct walk *w, size_t index, const s
 /* ---- Writing (graph_write.c) ---- */
 /** Members direction, nodes, edges, truncated. */
 OL_NODISCARD ol_status graph_write(struct walk *w);
+/** One node, as graph_write() does it. */
+OL_NODISCARD ol_status graph_write_node(struct walk *w, size_t index);
 
 /* ---- What is affected, in numbers (graph_affected.c) ---- */
 struct graph_counts {

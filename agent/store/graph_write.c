@@ -86,6 +86,14 @@ static ol_status write_node(struct walk *w, size_t index, struct graph_counts *c
     return status == OL_NOT_FOUND ? OL_OK : status;
 }
 
+ol_status graph_write_node(struct walk *w, size_t index)
+{
+    struct graph_counts counts = {0};
+    ol_status status = write_node(w, index, &counts);
+    graph_counts_release(&counts);
+    return status;
+}
+
 static void write_edge(struct ol__json_writer *json, const struct graph_edge *edge)
 {
     ol__json_begin_object(json);

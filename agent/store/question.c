@@ -24,9 +24,12 @@ static const struct parameter {
     {"content", TEXT, AT(content), 0},
     {"depth", NUMBER, AT(depth), STORE_DEPTH_MAX},
     {"failed", FLAG, AT(is_failed), 0},
+    {"from", NUMBER, AT(from), INT64_MAX},
     {"group", TEXT, AT(group), 0},
     {"job", TEXT, AT(job), 0},
     {"limit", NUMBER, AT(limit), STORE_LIMIT_MAX},
+    {"older_than", NUMBER, AT(older_than), INT64_MAX},
+    {"open_for", NUMBER, AT(open_for), INT64_MAX},
     {"other", TEXT, AT(other), 0},
     {"other_content", TEXT, AT(other_content), 0},
     {"parent", TEXT, AT(parent), 0},
@@ -34,7 +37,9 @@ static const struct parameter {
     {"since", NUMBER, AT(since), INT64_MAX},
     {"since_deploy", FLAG, AT(is_since_deploy), 0},
     {"state", TEXT, AT(state), 0},
+    {"steps", FLAG, AT(has_steps), 0},
     {"subject", TEXT, AT(subject), 0},
+    {"tolerance", NUMBER, AT(tolerance), INT64_MAX},
     {"until", NUMBER, AT(until), INT64_MAX},
 #undef AT
 };

@@ -156,6 +156,11 @@ const char *const store_sql_texts[SQL_COUNT] = {
     [SQL_TEXT_REMOVE] = "DELETE FROM texts WHERE id = ?1",
     [SQL_JOB_HAS_RUN] = "SELECT 1 FROM runs WHERE job = ?1 LIMIT 1",
 
+    [SQL_ASK_READ_BY_ROOT] = "SELECT 1 FROM io CROSS JOIN runs ON runs.root = io.run "
+                             "WHERE io.dataset = ?1 AND io.side = 0 LIMIT 1",
+    [SQL_ASK_RUNS_BEFORE] = "SELECT id, uid FROM runs WHERE id < ?1 ORDER BY id DESC",
+    [SQL_ASK_DATASETS] = "SELECT id FROM datasets WHERE id > ?1 ORDER BY id",
+    [SQL_ASK_RUN_MARKED] = "SELECT 1 FROM marks WHERE kind = ?1 AND run = ?2",
 /* `stats`: each reads one index from its one end to the other, and never a table. */
 #define LEAST "-9223372036854775808"
     [SQL_STATS_DAYS] = "SELECT seen_day, count(*) FROM runs WHERE seen_day >= ?1 GROUP BY seen_day",

@@ -112,7 +112,11 @@ enum store_sql {
     SQL_FACET_REMOVE,
     SQL_TEXT_REMOVE,
     SQL_JOB_HAS_RUN,
-    /* counting */
+    /* checking and counting */
+    SQL_ASK_READ_BY_ROOT,
+    SQL_ASK_RUNS_BEFORE,
+    SQL_ASK_DATASETS,
+    SQL_ASK_RUN_MARKED,
     SQL_STATS_DAYS,
     SQL_STATS_STATE,
     SQL_STATS_JOBS,

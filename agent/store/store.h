@@ -93,6 +93,11 @@ struct store_question {
     bool is_failed;            /**< runs: only FAIL and ABORT */
     bool by_root;              /**< runs: only those that are below none, with what is below them */
     int64_t since, until;      /**< runs: started then, in ms; 0: at any time */
+    int64_t older_than;        /**< stale: ms; 0: only what was written anew */
+    int64_t tolerance;         /**< check: ms that clocks may differ by; 0: 5 minutes */
+    int64_t open_for;          /**< check: ms that a run may be silent; 0: a day */
+    int64_t after;             /**< check, stale: `next` of the answer before */
+    bool has_steps;            /**< check: list attempts at steps */
     const char *other;         /**< diff: the second subject */
     const char *other_content; /**< and its content, as above */
     const char *at; /**< as it stood then: RFC 3339, or a date, which is the end of that day; NULL:
@@ -152,6 +157,15 @@ OL_NODISCARD ol_status store_reproducible(struct store *store,
 /** Whatever has this text as its id, version or name, or in its name. */
 OL_NODISCARD ol_status store_search(struct store *store, const struct store_question *question,
                                     struct ol__buf *out, struct ol_error *err);
+/** Whether `other` is upstream of the subject: yes, no, or not known. */
+OL_NODISCARD ol_status store_depends(struct store *store, const struct store_question *question,
+                                     struct ol__buf *out, struct ol_error *err);
+/** What was made from old data, or from data that was written anew since. */
+OL_NODISCARD ol_status store_stale(struct store *store, const struct store_question *question,
+                                   struct ol__buf *out, struct ol_error *err);
+/** What contradicts itself, or should not be. */
+OL_NODISCARD ol_status store_check(struct store *store, const struct store_question *question,
+                                   struct ol__buf *out, struct ol_error *err);
 /** Counts, sizes, growth; jobs with what became of their runs. */
 OL_NODISCARD ol_status store_stats(struct store *store, const struct store_question *question,
                                    struct ol__buf *out, struct ol_error *err);

@@ -4,6 +4,7 @@ ol_unit_test(store store)
 ol_unit_test(store_decisions store)
 ol_unit_test(store_question store)
 ol_unit_test(store_list store)
+ol_unit_test(store_check store)
 ol_unit_test(store_answers store)
 ol_unit_test(store_members store)
 set_tests_properties(unit.store_members PROPERTIES ENVIRONMENT
