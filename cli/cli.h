@@ -54,6 +54,9 @@ int verb_search(int argc, char **argv);
 int verb_stats(int argc, char **argv);
 int verb_export(int argc, char **argv);
 int verb_import(int argc, char **argv);
+int verb_depends(int argc, char **argv);
+int verb_check(int argc, char **argv);
+int verb_stale(int argc, char **argv);
 
 /* ---- begin.c: environment ---- */
 /** `export NAME='VALUE'` for a POSIX shell. */

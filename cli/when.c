@@ -1,29 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "when.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
+#include "options.h"
 #include "times.h"
 
 bool when_span(const char *text, int64_t *ret_ms)
 {
-    static const struct {
-        char unit;
-        int64_t ms;
-    } units[] = {{'s', 1000}, {'m', 60000}, {'h', 3600000}, {'d', 86400000}, {'w', 604800000}};
-    char *end;
-    errno = 0;
-    if (text[0] < '0' || text[0] > '9')
-        return false;
-    long long count = strtoll(text, &end, 10);
-    if (errno != 0 || count < 1 || *end == '\0' || end[1] != '\0')
-        return false;
-    for (size_t i = 0; i < OL_COUNT(units); i++)
-        if (units[i].unit == *end)
-            return !__builtin_mul_overflow((int64_t)count, units[i].ms, ret_ms);
-    return false;
+    return cli_duration_read(text, 1, INT64_MAX, ret_ms);
 }
 
 bool when_time(const char *text, int64_t now_ms, int64_t *ret_ms)

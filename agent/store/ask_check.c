@@ -231,7 +231,7 @@ static ol_status check_newest(struct check *c, int64_t *ret_next)
     int64_t limit = q->limit == 0 ? RUNS_DEFAULT : OL_MIN(q->limit, (int64_t)RUNS_MAX);
     ol_status status;
     sqlite3_stmt *stmt = store_bind(ask->store, SQL_ASK_RUNS_BEFORE, ask->err, "i",
-                                    q->after != 0 ? q->after : INT64_MAX);
+                                    q->from != 0 ? q->from : INT64_MAX);
     *ret_next = 0;
     while ((status = store_step(ask->store, stmt, ask->err)) == OL_OK) {
         int64_t id = sqlite3_column_int64(stmt, 0);

@@ -236,7 +236,7 @@ static ol_status check_all(struct stale *s, int64_t *ret_next)
     struct ask *ask = s->ask;
     ol_status status;
     sqlite3_stmt *stmt =
-        store_bind(ask->store, SQL_ASK_DATASETS, ask->err, "i", ask->question->after);
+        store_bind(ask->store, SQL_ASK_DATASETS, ask->err, "i", ask->question->from);
     *ret_next = 0;
     while ((status = store_step(ask->store, stmt, ask->err)) == OL_OK) {
         int64_t id = sqlite3_column_int64(stmt, 0);

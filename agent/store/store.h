@@ -96,7 +96,7 @@ struct store_question {
     int64_t older_than;        /**< stale: ms; 0: only what was written anew */
     int64_t tolerance;         /**< check: ms that clocks may differ by; 0: 5 minutes */
     int64_t open_for;          /**< check: ms that a run may be silent; 0: a day */
-    int64_t after;             /**< check, stale: `next` of the answer before */
+    int64_t from;              /**< check, stale: `next` of the answer before */
     bool has_steps;            /**< check: list attempts at steps */
     const char *other;         /**< diff: the second subject */
     const char *other_content; /**< and its content, as above */

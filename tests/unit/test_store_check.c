@@ -612,9 +612,9 @@ static void test_check_goes_on(void **state)
     "' ' || json_array_length(?1, '$.findings') || ' ' || json_array_length(?1, '$.steps') || "    \
     "coalesce(json_extract(?1, '$.steps[0].step') || json_extract(?1, '$.steps[0].run_id'), '')"
     expect("page 1", store_check, &q, OL_OK, PAGE, "2 4 2 2sr");
-    q.after = 4;
+    q.from = 4;
     expect("page 2", store_check, &q, OL_OK, PAGE, "2 2 2 2sr");
-    q.after = 2;
+    q.from = 2;
     expect("page 3", store_check, &q, OL_OK, PAGE, "1 - 1 1sr");
 }
 
