@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: Apache-2.0
+"""lineage depends, check, stale, runs, search and stats on a real agent and store, with and without the agent: answers
+written by hand."""
+import json
+import os
+import shutil
+import subprocess
+
+import pytest
+
+from test_ask import Place
+
+
+@pytest.fixture
+def place(runner, built, workdir):
+    made = Place(runner, built, workdir)
+    yield made
+    made.stop()
+
+
+STORY = """
+set -e
+echo 1 > raw.csv
+echo 2 > secret.csv
+eval "$(lineage begin --export --pipeline nightly --input raw=raw.csv)"
+lineage run -q --step clean --seq 10 --group fold=3 -i raw.csv -o clean.csv -- cp raw.csv clean.csv
+lineage run -q --step train --group fold=4 -i clean.csv -o model.bin -- cp clean.csv model.bin
+lineage run -q --step broken -i clean.csv -- false || true
+lineage end
+unset LINEAGE_RUN_ID LINEAGE_RUNS OPENLINEAGE_PARENT_ID
+lineage run -q --job other -i secret.csv -o secret.out -- cp secret.csv secret.out
+"""
+
+
+def story(place, text):
+    done = subprocess.run(["sh", "-c", text], env=place.env, cwd=place.files, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def answer(place, expected, *words):
+    status, out, err = place.ask(*words, "--json")
+    assert status == expected, (words, status, out, err)
+    return json.loads(out)
+
+
+def names(nodes):
+    return [os.path.basename(node.get("name") or node["job"]["name"]) for node in nodes]
+
+
+def check_depends(place):
+    yes = answer(place, 0, "depends", "model.bin", "raw.csv")
+    assert yes["depends"] == "yes" and yes["is_asked_version"] is True
+    path = names(yes["path"])
+    assert [path[0], path[2], path[4]] == ["raw.csv", "clean.csv", "model.bin"] and len(path) == 5
+    assert all(node["state"] == "COMPLETE" for node in yes["path"] if node["kind"] == "run")
+    no = answer(place, 1, "depends", "model.bin", "secret.csv")  # the pipeline said what it starts from
+    assert no["depends"] == "no" and no["gaps"] == [] and "path" not in no
+    unknown = answer(place, 3, "depends", "secret.out", "raw.csv")  # nobody says where secret.csv is from
+    assert unknown["depends"] == "not_known"
+    assert [(gap["kind"], names([gap["at"]])) for gap in unknown["gaps"]] == [("no_writer", ["secret.csv"])]
+    assert place.ask("depends", "model.bin", "never-heard-of")[0] == 3
+    status, out, _ = place.ask("depends", "model.bin", "raw.csv")
+    assert status == 0 and out.startswith("yes: ") and len(out.splitlines()) == 6
+    assert place.ask("depends", "secret.out", "raw.csv")[1].startswith("not known: ")
+
+
+def check_lists(place):
+    by_group = answer(place, 0, "runs", "--group", "fold=3")["runs"]
+    assert len(by_group) == 1 and by_group[0]["job"]["name"].endswith("clean")
+    failed = answer(place, 0, "runs", "--failed", "--since", "1h")["runs"]
+    assert len(failed) == 1 and failed[0]["job"]["name"].endswith("broken")
+    assert answer(place, 0, "runs", "--failed", "--until", "1h")["runs"] == []
+    [root] = [run for run in answer(place, 0, "runs", "--by-root")["runs"] if run["below"]["runs"] > 0]
+    assert (root["below"]["runs"], root["below"]["failed"]) == (3, 1)
+    below = answer(place, 0, "runs", "--parent", root["run_id"])["runs"]
+    assert len(below) == 3 and {run["root"] for run in below} == {root["run_id"]}
+    found = answer(place, 0, "search", "broken")["results"]
+    assert found[0]["kind"] == "run" and found[0]["key"] == "step"
+    assert "model.bin" in names(answer(place, 0, "search", "MODEL.b")["results"])
+    assert place.ask("search", "no such thing")[0] == 3
+    stats = answer(place, 0, "stats")
+    assert stats["runs"]["fail"] == 1 and stats["runs"]["total"] == stats["runs"]["complete"] + 1
+    assert sum(day["runs"] for day in stats["days"]) == stats["runs"]["total"]
+
+
+def check_clean(place):
+    assert answer(place, 0, "check", "--all", "--strict")["findings"] == []
+    assert answer(place, 0, "stale", "model.bin")["stale"] == []
+
+
+def test_questions(place, wait_until):
+    place.start(wait_until)
+    story(place, STORY)
+    wait_until(lambda: place.ask("runs", "--json", "--job", "other")[1].count('"COMPLETE"') == 1 and
+               place.ask("runs", "--json", "--job", "nightly")[1].count('"COMPLETE"') == 1, what=lambda: repr(place.ask("runs")) + place.ask("status")[1])
+    for _ in range(2):
+        check_depends(place)
+        check_lists(place)
+        check_clean(place)
+        place.stop()  # and once more without it
+
+
+def test_what_is_wrong_is_found(place):
+    """A step's receipt is gone, an input was written anew: an exit status for CI."""
+    story(place, STORY)
+    [run] = [path for path in (place.files / "runs").iterdir() if path.name[:2] == "20"]
+    check_clean(place)
+    for path in (run / "steps").iterdir():
+        if path.name.endswith("train"):
+            shutil.rmtree(path / "attempt-1")
+    found = answer(place, 1, "check", "--all")
+    assert [each["kind"] for each in found["findings"]] == ["step_without_receipt"] and found["errors"] == 1
+    assert "train" in found["findings"][0]["what"]
+    story(place, "echo 5 > raw.csv; lineage run -q --job again -i raw.csv -o clean.csv -- cp raw.csv clean.csv")
+    found = answer(place, 1, "stale")["stale"]
+    assert [(each["kind"], os.path.basename(each["dataset"]["name"])) for each in found] == [("newer_input", "model.bin")]
+    assert os.path.basename(found[0]["newer"]["name"]) == "clean.csv" and found[0]["newer"]["version"] != found[0]["input"]["version"]
+    assert "newer input" in place.ask("stale", "model.bin")[1]
+    assert answer(place, 1, "stale", "model.bin")["subject"]["kind"] == "dataset"
+
+
+def test_wrong_usage(place):
+    for words, says in ((["depends", "a"], "expected A and B"), (["check", "--all", "x"], "only one"), (["stale", "a", "b"], "only one"),
+                        (["stale", "--older-than", "month"], "30d"), (["runs", "--since", "yesterday"], "--since"),
+                        (["runs", "--group", "fold"], "KEY=VALUE"), (["search"], "for what"), (["stats", "x"], "no argument"),
+                        (["runs", "--state", "FAIL", "--failed"], "only one")):
+        status, out, err = place.ask(*words)
+        assert status == 2 and out == "" and says in err, (words, err)
+
+
+def test_events_of_others(place, wait_until, reference):
+    """Recorded events of Airflow, Spark, dbt and others: every question is answered, none guesses."""
+    journal = place.directory / "state" / "lineaged" / "journal"
+    journal.mkdir(parents=True, mode=0o700)
+    place.start(wait_until)
+    count = 0
+    for path in sorted((reference / "events/valid").rglob("*.json")):
+        if path.name.startswith(("airflow", "spark", "dbt")):
+            done = subprocess.run([place.lineage, "spool", "import", "--help"], capture_output=True, env=place.env, check=False, timeout=30)
+            assert done.returncode == 0
+            count += 1
+    assert count > 3
