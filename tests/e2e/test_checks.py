@@ -111,7 +111,7 @@ def test_what_is_wrong_is_found(place):
     for path in (run / "steps").iterdir():
         if path.name.endswith("train"):
             shutil.rmtree(path / "attempt-1")
-    found = answer(place, 1, "check", "--all")
+    found = answer(place, 1, "check", "--all", "--tolerance", "1h", "--open-for", "2d")
     assert [each["kind"] for each in found["findings"]] == ["step_without_receipt"] and found["errors"] == 1
     assert "train" in found["findings"][0]["what"]
     story(place, "echo 5 > raw.csv; lineage run -q --job again -i raw.csv -o clean.csv -- cp raw.csv clean.csv")
