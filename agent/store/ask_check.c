@@ -340,8 +340,8 @@ static ol_status write_check(struct check *c, struct walk *w, ol_status *ret_fou
     return status;
 }
 
-ol_status store_check(struct store *store, const struct store_question *question,
-                      struct ol__buf *out, struct ol_error *err)
+ol_status store_findings(struct store *store, const struct store_question *question,
+                         struct ol__buf *out, struct ol_error *err)
 {
     struct ask ask;
     struct walk w = {.ask = &ask, .is_upstream = true, .depth = WALK_DEPTH};

@@ -103,7 +103,7 @@ struct store_question {
     const char *at; /**< as it stood then: RFC 3339, or a date, which is the end of that day; NULL:
                        now */
     const char *column; /**< why, impact: this column of the dataset; NULL: all of it */
-    const char *after;         /**< export: where the last page said that the next one begins */
+    const char *after;  /**< export: where the last page said that the next one begins */
 };
 /** Set the parameter @p key (question.c has the table) to @p value, which is borrowed. @return
  * OL_OK; OL_NOT_FOUND: no question has such a parameter; OL_INVALID: err says what was expected. */
@@ -164,18 +164,18 @@ OL_NODISCARD ol_status store_depends(struct store *store, const struct store_que
 OL_NODISCARD ol_status store_stale(struct store *store, const struct store_question *question,
                                    struct ol__buf *out, struct ol_error *err);
 /** What contradicts itself, or should not be. */
-OL_NODISCARD ol_status store_check(struct store *store, const struct store_question *question,
-                                   struct ol__buf *out, struct ol_error *err);
+OL_NODISCARD ol_status store_findings(struct store *store, const struct store_question *question,
+                                      struct ol__buf *out, struct ol_error *err);
 /** Counts, sizes, growth; jobs with what became of their runs. */
 OL_NODISCARD ol_status store_stats(struct store *store, const struct store_question *question,
                                    struct ol__buf *out, struct ol_error *err);
 /** Raw events of a run, one JSON line each, as they came (only where they were kept). */
 OL_NODISCARD ol_status store_events(struct store *store, const struct store_question *question,
                                     struct ol__buf *out, struct ol_error *err);
-/** A page of the store as OpenLineage events, one JSON line each; the last line is {"export":{...}},
- * with "next", what to give as `after` for the next page, or "done". The subject is none (the whole
- * store), "run" U+001F ID, or "job" or "dataset" U+001F NAMESPACE U+001F NAME: what static events
- * said of it. */
+/** A page of the store as OpenLineage events, one JSON line each; the last line is
+ * {"export":{...}}, with "next", what to give as `after` for the next page, or "done". The subject
+ * is none (the whole store), "run" U+001F ID, or "job" or "dataset" U+001F NAMESPACE U+001F NAME:
+ * what static events said of it. */
 OL_NODISCARD ol_status store_export(struct store *store, const struct store_question *question,
                                     struct ol__buf *out, struct ol_error *err);
 #endif

@@ -15,7 +15,7 @@ static const struct store_verb verbs[] = {
     {"reproducible", store_reproducible, "application/json", true},
     {"events", store_events, "application/x-ndjson", true},
     {"search", store_search, "application/json", true},
-    {"check", store_check, "application/json", false},
+    {"check", store_findings, "application/json", false},
     {"depends", store_depends, "application/json", true},
     {"stale", store_stale, "application/json", false},
     {"stats", store_stats, "application/json", false},

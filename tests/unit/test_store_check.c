@@ -567,12 +567,12 @@ static void test_check(void **state)
         build(checks[i].told, OL_COUNT(checks[i].told), ol__time_now_ms() - checks[i].ago * 60000);
         snprintf(sql, sizeof sql, "SELECT substr((" FINDINGS "), 1, %zu)",
                  checks[i].expected[0] != '\0' ? strlen(checks[i].expected) : (size_t)1000);
-        expect(checks[i].name, store_check, &q, OL_OK, sql, checks[i].expected);
-        expect(checks[i].name, store_check, &q, OL_OK,
+        expect(checks[i].name, store_findings, &q, OL_OK, sql, checks[i].expected);
+        expect(checks[i].name, store_findings, &q, OL_OK,
                "SELECT json_extract(?1, '$.errors') + json_extract(?1, '$.warnings')",
                checks[i].expected[0] != '\0' ? "1" : "0");
         q.uid = 7; /* somebody else: there is nothing to look at */
-        expect(checks[i].name, store_check, &q, q.subject != NULL ? OL_NOT_FOUND : OL_OK,
+        expect(checks[i].name, store_findings, &q, q.subject != NULL ? OL_NOT_FOUND : OL_OK,
                "SELECT json_extract(?1, '$.runs')", "0");
         clean();
     }
@@ -588,10 +588,10 @@ static void test_clock(void **state)
     build(told, 1, base);
     taken_at = 0;
     struct store_question q = {.uid = STORE_ANY_UID};
-    expect("an hour", store_check, &q, OL_OK, FINDINGS,
+    expect("an hour", store_findings, &q, OL_OK, FINDINGS,
            "warning clock_ahead j: an event of it was taken 3660 s before its own time");
     q.tolerance = 2 * HOUR;
-    expect("tolerated", store_check, &q, OL_OK, FINDINGS, "");
+    expect("tolerated", store_findings, &q, OL_OK, FINDINGS, "");
 }
 
 /* Page by page: each run once. */
@@ -611,11 +611,11 @@ static void test_check_goes_on(void **state)
     "SELECT json_extract(?1, '$.runs') || ' ' || coalesce(json_extract(?1, '$.next'), '-') || "    \
     "' ' || json_array_length(?1, '$.findings') || ' ' || json_array_length(?1, '$.steps') || "    \
     "coalesce(json_extract(?1, '$.steps[0].step') || json_extract(?1, '$.steps[0].run_id'), '')"
-    expect("page 1", store_check, &q, OL_OK, PAGE, "2 4 2 2sr");
+    expect("page 1", store_findings, &q, OL_OK, PAGE, "2 4 2 2sr");
     q.from = 4;
-    expect("page 2", store_check, &q, OL_OK, PAGE, "2 2 2 2sr");
+    expect("page 2", store_findings, &q, OL_OK, PAGE, "2 2 2 2sr");
     q.from = 2;
-    expect("page 3", store_check, &q, OL_OK, PAGE, "1 - 1 1sr");
+    expect("page 3", store_findings, &q, OL_OK, PAGE, "1 - 1 1sr");
 }
 
 /* ---- stale ---- */
