@@ -97,7 +97,7 @@ static ol_status print(const struct repro_case *c, const struct json_node *root,
     const struct json_node *subject = json_get(root, "subject");
     if (is_json) {
         OL_IGNORE(repro_write_json(c, subject, &text) != OL_OK, "the buffer says it");
-    } else {
+    } else if (c->count > 0) {
         pretty_init(&p, &text);
         repro_write_text(c, subject, &p);
     }

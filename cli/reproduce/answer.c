@@ -92,7 +92,8 @@ ol_status repro_write_json(const struct repro_case *c, const struct json_node *s
     ol__json_begin_object(&w);
     ol__json_key(&w, "subject");
     write_node(&w, subject);
-    ol__json_member_text(&w, "verdict", repro_state_name(c->state));
+    if (c->count > 0) /* of what nobody is known to have made there is none */
+        ol__json_member_text(&w, "verdict", repro_state_name(c->state));
     ol__json_member_text(&w, "policy", c->policy->name);
     ol__json_key(&w, "runs");
     ol__json_begin_array(&w);
