@@ -60,6 +60,7 @@ CASES = {
     "status": [("status --json", 0)],
     "doctor": [("doctor --json", (0, 1))],
     "config": [("config --json", 0), ("config --json -f wrong.yml", 2)],
+    "import": [('import --json --dry-run runs', (0, 1)), ("import --json --dry-run raw.csv", 1)],
     "gc": [("gc --json", 0), ("gc --json --older-than 1ms --limit 2", 0), ('gc --json --runs "$PWD/runs" --keep-last 1', 0),
            ("gc --json --older-than 90d --class default --yes", 0)],
     "spool-ls": [("spool ls --json", 0)],

@@ -168,7 +168,7 @@ static void each_answer(void **state)
          500,
          0},
         {"dropped without an answer", 0, {{.is_dropped = true}}, 1, 4, 0, 0, 0},
-        {"hanging", 0, {{.is_hanging = true}}, 1, 4, 0, 0, 300},
+        {"hanging", 0, {{.is_hanging = true}}, 1, 4, 0, 0, 295},
     };
     static const int profiles[] = {PROFILE_GENERIC, PROFILE_MARQUEZ};
     for (size_t i = 0; i < OL_COUNT(rows); i++) {
