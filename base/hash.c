@@ -89,6 +89,18 @@ void ol__hex(const uint8_t *data, size_t size, char *out)
     out[2 * size] = '\0';
 }
 
+bool ol__hex_read(const char *text, uint8_t *out, size_t size)
+{
+    for (size_t i = 0; i < size; i++) {
+        int high = ol__hex_value(text[2 * i]);
+        int low = high >= 0 ? ol__hex_value(text[2 * i + 1]) : -1;
+        if (low < 0)
+            return false;
+        out[i] = (uint8_t)((unsigned)high << 4 | (unsigned)low);
+    }
+    return true;
+}
+
 static ol_status hash_pieces(struct ol__sha256 *hash, uint8_t *piece, size_t piece_size, int fd,
                              uint64_t limit, uint64_t *ret_size, struct ol_error *err)
 {

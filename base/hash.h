@@ -20,6 +20,9 @@ void ol__sha256_add(struct ol__sha256 *hash, const void *data, size_t size);
 void ol__sha256_finish(struct ol__sha256 *hash, uint8_t out[OL_SHA256_SIZE]);
 /** Lower-case hexadecimal of @p size bytes into out, 2 * size + 1 bytes. */
 void ol__hex(const uint8_t *data, size_t size, char *out);
+/** @p size bytes from the 2 x @p size hexadecimal digits at @p text, of either case. @return
+ * whether that is what stands there; @p out is undefined where not. */
+bool ol__hex_read(const char *text, uint8_t *out, size_t size);
 /** Hash a file from its start to its end by descriptor. Stops with OL_TOO_LARGE past @p limit bytes
  *  (0: none). @return OL_OK, OL_TOO_LARGE, OL_IO, OL_NOMEM. */
 OL_NODISCARD ol_status ol__sha256_file(int fd, uint64_t limit, char out[OL_SHA256_TEXT + 1],

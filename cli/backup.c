@@ -65,8 +65,9 @@ static int read_options(int argc, char **argv, struct backup_options *o)
     if (optind < argc || (o->folder == NULL) != o->is_check)
         return cli_usage("backup",
                          o->is_check ? "--check takes no folder" : "one folder is expected");
-    if (o->runs == NULL && getenv("LINEAGE_RUNS") != NULL && getenv("LINEAGE_RUNS")[0] != '\0')
-        o->runs = getenv("LINEAGE_RUNS");
+    const char *runs = getenv("LINEAGE_RUNS");
+    if (o->runs == NULL && runs != NULL && runs[0] != '\0')
+        o->runs = runs;
     return 0;
 }
 

@@ -240,7 +240,7 @@ static void write_artifact(struct writing *x, const struct json_node *a)
     if (json_get_int(a, "size", -1) >= 0)
         ol__json_member_int(&x->w, "size", json_get_int(a, "size", 0));
     ol__json_member_text_opt(&x->w, "media_type", json_get_text(a, "media_type"));
-    ol__json_member_text_opt(&x->w, "etag", is_etag ? version + sizeof etag - 1 : NULL);
+    ol__json_member_text_opt(&x->w, "etag", is_etag ? &version[sizeof etag - 1] : NULL);
     ol__json_member_text_opt(&x->w, "version_id", is_etag || sha256 != NULL ? NULL : version);
     if (json_get_int(members, "count", -1) >= 0)
         ol__json_member_int(&x->w, "member_count", json_get_int(members, "count", 0));

@@ -79,7 +79,8 @@ static ol_status each_parameter(const struct question *q,
     static const char *const names[QUESTION_SUBJECTS] = {"subject", "other"};
     static const char *const contents[QUESTION_SUBJECTS] = {"content", "other_content"};
     ol_status st = OL_OK;
-    for (size_t i = 0; st == OL_OK && i < q->subject_count; i++) {
+    for (size_t i = 0; st == OL_OK && i < OL_MIN(q->subject_count, (size_t)QUESTION_SUBJECTS);
+         i++) {
         st = each(arg, names[i], q->subjects[i].subject.data);
         if (st == OL_OK && q->subjects[i].content[0] != '\0')
             st = each(arg, contents[i], q->subjects[i].content);

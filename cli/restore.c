@@ -61,8 +61,9 @@ static int read_options(int argc, char **argv, struct restore_options *o)
     o->folder = optind < argc ? argv[optind++] : NULL;
     if (optind < argc || o->folder == NULL)
         return cli_usage("restore", "one folder is expected");
-    if (o->runs == NULL && getenv("LINEAGE_RUNS") != NULL && getenv("LINEAGE_RUNS")[0] != '\0')
-        o->runs = getenv("LINEAGE_RUNS");
+    const char *runs = getenv("LINEAGE_RUNS");
+    if (o->runs == NULL && runs != NULL && runs[0] != '\0')
+        o->runs = runs;
     return 0;
 }
 

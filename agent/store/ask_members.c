@@ -382,7 +382,7 @@ ol_status ask_doc_answers(struct ask *ask, struct ol__span id, ask_doc_handler *
 ol_status ask_write_member(struct ask *ask, int64_t piece, int64_t index)
 {
     struct ol__buf space;
-    struct member m;
+    struct member m = {.is_link = false};
     char hex[OL_SHA256_TEXT + 1];
     ol__buf_init(&space, PIECE_MAX);
     ol_status status = ask_member_get(ask, piece, index, &space, &m);

@@ -40,8 +40,9 @@ static void judge(struct judge *j, uint16_t at,
         return;
     }
     size_t index = 0;
-    for (const struct json_node *m = value->first; m != NULL && j->what == NULL; m = m->next) {
-        struct ol__json_step step = {.is_index = m->key == NULL, .index = index++};
+    for (const struct json_node *m = value->first; m != NULL && j->what == NULL;
+         m = m->next, index++) {
+        struct ol__json_step step = {.is_index = m->key == NULL, .index = index};
         bool is_recursion = false;
         int more;
         if (m->key != NULL) {

@@ -23,9 +23,9 @@
                     */
 
 struct expiry {
-    bool is_under_way; /* a pass */
-    int64_t day, id;   /* the last run that was looked at */
-    int64_t unswept;   /* runs removed since the last sweep */
+    bool is_under_way;                     /* a pass */
+    int64_t day, id;                       /* the last run that was looked at */
+    int64_t unswept;                       /* runs removed since the last sweep */
     int64_t removed_in_pass, kept_in_pass; /* kept: pinned or held */
     struct store_kept kept;
     struct judge judge; /* of one call */

@@ -291,9 +291,8 @@ static ol_status take_member(struct store_members *m, const struct artifact_line
                              struct ol_error *err)
 {
     struct member member = {.is_link = line->is_link, .name = line->name};
-    for (size_t i = 0; !line->is_link && i < OL_SHA256_SIZE; i++)
-        member.sha256[i] = (uint8_t)(ol__hex_value(line->sha256[2 * i]) << 4 |
-                                     ol__hex_value(line->sha256[2 * i + 1]));
+    if (!line->is_link && !ol__hex_read(line->sha256, member.sha256, sizeof member.sha256))
+        return ol__error_set(err, OL_INVALID, "a member's SHA-256 is not 64 hexadecimal digits");
     if (m->count == STORE_MEMBERS_MAX)
         return ol__error_set(err, OL_TOO_LARGE, "a list of more than %d members",
                              STORE_MEMBERS_MAX);

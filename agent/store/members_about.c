@@ -294,7 +294,7 @@ static ol_status hash_list(struct store *store, struct ol__span ids, uint8_t out
 static ol_status check_list(struct store *store, int64_t list, bool *ret_whole,
                             struct ol_error *err)
 {
-    uint8_t wanted[OL_SHA256_SIZE] = {0}, found[OL_SHA256_SIZE];
+    uint8_t wanted[OL_SHA256_SIZE] = {0}, found[OL_SHA256_SIZE] = {0};
     char hex[OL_SHA256_TEXT + 1];
     struct ol__buf ids;
     sqlite3_stmt *stmt = store_bind(store, SQL_LIST_GET, err, "i", list);

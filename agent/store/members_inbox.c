@@ -177,9 +177,8 @@ static ol_status begin(struct members_inbox *inbox, struct store *store, struct 
 {
     struct stat st;
     uint8_t sha256[OL_SHA256_SIZE];
-    for (size_t i = 0; i < sizeof sha256; i++)
-        sha256[i] = (uint8_t)(ol__hex_value(inbox->name[2 * i]) << 4 |
-                              ol__hex_value(inbox->name[2 * i + 1]));
+    if (!ol__hex_read(inbox->name, sha256, sizeof sha256))
+        return ol__error_set(err, OL_INVALID, "'%s': no name of a list of members", inbox->name);
     inbox->fd = openat(inbox->dirfd, inbox->name,
                        O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
     if (inbox->fd < 0 || fstat(inbox->fd, &st) != 0) {

@@ -118,9 +118,7 @@ static bool read_id(const char *text, uint8_t out[OL_SHA256_SIZE])
     if (!receipt_is_run_id(text))
         return false;
     const char *hex = strchr(text, '_') + 1;
-    for (size_t i = 0; i < sizeof uuid.bytes; i++)
-        out[i] = (uint8_t)(ol__hex_value(hex[2 * i]) << 4 | ol__hex_value(hex[2 * i + 1]));
-    return true;
+    return ol__hex_read(hex, out, sizeof uuid.bytes);
 }
 
 /* ---- What documents name ---- */

@@ -134,7 +134,9 @@ ol_status repro_judge(struct repro_case *c, const struct json_node *root,
     if (list == NULL || list->type != OL_JSON_ARRAY)
         return ol__error_set(err, OL_INVALID, "the answer has no runs");
     c->runs = calloc(list->count + 1, sizeof *c->runs);
-    ol_status status = c->runs != NULL ? OL_OK : OL_NOMEM;
+    if (c->runs == NULL)
+        return ol__error_set(err, OL_NOMEM, "the verdict: out of memory");
+    ol_status status = OL_OK;
     for (const struct json_node *n = list->first; n != NULL && status == OL_OK; n = n->next) {
         status = read_run(c, &c->runs[c->count], n);
         if (status == OL_OK)

@@ -307,8 +307,7 @@ static ol_status find_base(struct replay_plan *plan)
             if (plan->base != NULL)
                 cut_base(plan->base, paths[k]);
             else if ((plan->base = ol__arena_alloc(&plan->arena, strlen(paths[k]) + 2)) != NULL)
-                strcpy(plan->base,
-                       paths[k]); /* NOLINT(clang-analyzer-security.insecureAPI.strcpy) */
+                memcpy(plan->base, paths[k], strlen(paths[k]) + 1);
             else
                 return ol__error_set(plan->err, OL_NOMEM, "the plan: out of memory");
         }
