@@ -24,7 +24,8 @@ static void print_help(void)
     puts("Usage: lineage import [OPTION]... PATH...\n"
          "Take lineage in from files. PATH is\n"
          "  a folder of runs, or the folder of one run (receipts: spec/RECEIPT.md),\n"
-         "  a file of OpenLineage events, one JSON object a line, also gzip.\n"
+         "  a file of OpenLineage events, one JSON object a line, also gzip,\n"
+         "  a SQLite database of ML Metadata (TFX, Kubeflow Pipelines).\n"
          "\n"
          "      --force              also runs that are not as they were sealed; they get the tag\n"
          "                           lineaged.import=unverified\n"
@@ -107,10 +108,8 @@ static ol_status import_path(struct import *im, const char *path, struct ol_erro
         st = import_runs(im, path, what == WHAT_RUN, err);
         break;
     case WHAT_MLMD:
-        return ol__error_set(err, OL_INVALID,
-                             "'%s': a SQLite database: expected a folder of runs or a file of "
-                             "events",
-                             path);
+        st = import_mlmd(im, path, err);
+        break;
     }
     ol_status flushed =
         im->sink != NULL ? event_sink_flush(im->sink, st == OL_OK ? err : NULL) : OL_OK;

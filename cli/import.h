@@ -6,9 +6,9 @@
 
 /** What came of one PATH. */
 struct import_result {
-    const char *kind; /**< static: "events", "runs", "run" */
+    const char *kind; /**< static: "events", "runs", "run", "ML Metadata" */
     uint64_t events;  /**< handed over */
-    uint64_t bad;     /**< lines that are no events; runs that are not as they were sealed */
+    uint64_t bad;     /**< lines that are no events; runs that are not as they were sealed; rows */
     uint64_t runs, attempts;
 };
 struct import {
@@ -33,4 +33,7 @@ OL_NODISCARD ol_status import_runs(struct import *im, const char *path, bool is_
                                    struct ol_error *err);
 /** Approvals and deployments of a runs folder (spec/RECEIPT.md, R17). @return as above. */
 OL_NODISCARD ol_status import_decisions(struct import *im, const char *runs, struct ol_error *err);
+/** The SQLite file of ML Metadata. @return as above; OL_CORRUPT: it is none, or damaged, or of a
+ * schema that is not known; OL_BUSY. */
+OL_NODISCARD ol_status import_mlmd(struct import *im, const char *path, struct ol_error *err);
 #endif

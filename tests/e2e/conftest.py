@@ -2,7 +2,7 @@
 """Fixtures of the end-to-end tests; what they lean on is in tests/support.
 
 LINEAGED_BUILD_DIR      where the programs were built (build/dev)
-LINEAGED_TESTS_REQUIRE  what must not be skipped: any of kafka,python,schema,java,celery,quality,airflow,spark, or all
+LINEAGED_TESTS_REQUIRE  what must not be skipped: any of kafka,python,schema,java,celery,quality,mlmd,airflow,spark, or all
 """
 import os
 import pathlib
@@ -161,6 +161,12 @@ def dvc_python():
 def quality_python():
     """quality_python("evidently-0.7"): the interpreter of a venv with that release of a tool of data quality."""
     return lambda name: _obtain("quality", lambda: clients.venv_python(name, SUPPORT / ("clients/requirements-%s.txt" % name)))
+
+
+@pytest.fixture(scope="session")
+def mlmd_python():
+    """The interpreter of a venv with ML Metadata."""
+    return _obtain("mlmd", lambda: clients.venv_python("ml-metadata", SUPPORT / "clients/requirements-ml-metadata.txt"))
 
 
 @pytest.fixture(scope="session")
