@@ -208,6 +208,25 @@ static ol_status ask_again(struct place *place, const struct question *q, int *r
     return st;
 }
 
+/* What the store left out because it is damaged is the last member of its answer. */
+static void say_damage(const struct ol__buf *answer)
+{
+    static const char key[] = ",\"damaged\":[{\"table\":\"";
+    const char *at = NULL, *p = answer->data, *end = p != NULL ? p + answer->size : NULL;
+    while (p != NULL && (p = memmem(p, (size_t)(end - p), key, sizeof key - 1)) != NULL)
+        at = p++;
+    while (at != NULL && end > at && end[-1] == '\n')
+        end--;
+    if (at == NULL || memchr(at, ']', (size_t)(end - at)) != end - 2)
+        return; /* a facet's own member of that name is not the last */
+    at += sizeof key - 1;
+    int table = (int)((const char *)memchr(at, '"', (size_t)(end - at)) - at);
+    const char *id = memchr(at, ':', (size_t)(end - at)), *more = strstr(at, "},{");
+    cli_say("the store is damaged: row %.*s of %.*s%s: lineage backup --check names all",
+            id != NULL ? (int)strspn(id + 1, "0123456789") : 0, id != NULL ? id + 1 : "", table, at,
+            more != NULL ? ", and others" : "");
+}
+
 ol_status question_ask(struct place *place, const struct question *q, int *ret_status,
                        struct ol__buf *answer, struct ol_error *err)
 {
@@ -217,6 +236,8 @@ ol_status question_ask(struct place *place, const struct question *q, int *ret_s
         st = ask_once(place, q, ret_status, answer, err);
     if (st == OL_OK && *ret_status == 404 && q->subject_count > 0)
         st = ask_again(place, q, ret_status, answer, err);
+    if (st == OL_OK)
+        say_damage(answer);
     return st;
 }
 

@@ -65,6 +65,7 @@ void admin_reply_error(struct admin_reply *reply, int status, const char *format
 struct admin_questions {
     const struct agent *agent;
     struct store *store; /**< opened by the first question, closed after a failure */
+    bool has_logged_damage;
 };
 /** GET /v1/why, impact, runs, show, events. */
 void admin_question(struct admin_questions *questions, const struct admin_request *request,

@@ -60,6 +60,11 @@ void admin_question(struct admin_questions *q, const struct admin_request *reque
     if (!open_store(q, reply))
         return;
     status = verb->ask(q->store, &question, &reply->body, &err);
+    char damage[200];
+    if (!q->has_logged_damage && store_damage(q->store, damage, sizeof damage)) {
+        log_write(LOG_LEVEL_ERROR, "store", "%s: lineage backup --check names all", damage);
+        q->has_logged_damage = true;
+    }
     reply->type = verb->type;
     reply->status = 200;
     if (status == OL_NOT_FOUND) {

@@ -189,6 +189,16 @@ static ol_status facet_of(struct store *store, sqlite3_stmt *stmt, struct ol__bu
     return status;
 }
 
+/* What facet_of() gave: an answer that cannot be read is noted, and says nothing. */
+static ol_status is_readable(struct ask *ask, int64_t id, ol_status status, struct ol__buf *line)
+{
+    if (status != OL_INVALID && status != OL_CORRUPT)
+        return status;
+    damage_note(ask->store, "answers", id);
+    ol__buf_reset(line);
+    return OL_OK;
+}
+
 /* A hash may be shared: whether the row really has that id. */
 static ol_status has_id(struct ask *ask, int64_t id, struct ol__span wanted, int64_t *ret_run,
                         bool *ret)
@@ -203,7 +213,7 @@ static ol_status has_id(struct ask *ask, int64_t id, struct ol__span wanted, int
     ol__buf_init(&line, 64u << 20);
     look.is_found = is_it(store_column(stmt, 2), wanted);
     if (!look.is_found)
-        status = facet_of(ask->store, stmt, &line, ask->err);
+        status = is_readable(ask, id, facet_of(ask->store, stmt, &line, ask->err), &line);
     if (!look.is_found && status == OL_OK)
         OL_IGNORE(ol__json_read(ask->store->json, (struct ol__span){line.data, line.size}, NULL,
                                 look_at, &look, NULL) != OL_OK,
@@ -238,7 +248,7 @@ ol_status ask_answer_has_doc(struct ask *ask, int64_t id, struct ol__span doc, i
         return status == OL_END ? OL_OK : status;
     *ret_run = sqlite3_column_int64(stmt, 0);
     ol__buf_init(&line, 64u << 20);
-    status = facet_of(ask->store, stmt, &line, ask->err);
+    status = is_readable(ask, id, facet_of(ask->store, stmt, &line, ask->err), &line);
     sqlite3_reset(stmt);
     if (status == OL_OK)
         OL_IGNORE(ol__json_read(ask->store->json, (struct ol__span){line.data, line.size}, NULL,
@@ -316,10 +326,10 @@ ol_status ask_write_answer(struct ask *ask, int64_t id)
             ol__json_key(w, "ids");
             ol__json_raw(w, ids);
         }
-        status = facet_of(ask->store, stmt, &line, ask->err);
+        status = is_readable(ask, id, facet_of(ask->store, stmt, &line, ask->err), &line);
     }
     sqlite3_reset(stmt);
-    if (status == OL_OK) {
+    if (status == OL_OK && line.size > 0) {
         ol__json_key(w, "answer");
         ol__json_raw(w, (struct ol__span){line.data, line.size});
     }

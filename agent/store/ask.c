@@ -50,9 +50,12 @@ ol_status ask_begin(struct ask *ask, struct store *store, const struct store_que
         ask->slots *= 2;
     ask->runs = calloc(ask->slots, sizeof *ask->runs); /* untouched pages cost nothing */
     ask->writers = calloc(ask->slots, sizeof *ask->writers);
+    ask->begun = out->size;
+    damage_begin(store);
     int code = sqlite3_exec(store->db, "BEGIN", NULL, NULL, NULL);
     if (code == SQLITE_OK)
         return OL_OK;
+    store->damage.is_noted = false;
     free(ask->runs);
     free(ask->writers);
     return store_db_error(store, code, "begin to read", err);
@@ -67,6 +70,7 @@ ol_status ask_end(struct ask *ask, ol_status status)
     state_release(&ask->told);
     free(ask->runs);
     free(ask->writers);
+    status = damage_end(ask->store, ask->json.out, ask->begun, status, ask->err);
     if (status >= 0 && ask->json.out->status != OL_OK)
         return ol__error_set(ask->err, ask->json.out->status, "the answer: %s",
                              ol__status_name(ask->json.out->status));
@@ -74,6 +78,17 @@ ol_status ask_end(struct ask *ask, ol_status status)
 }
 
 /* ---- Rows ---- */
+
+ol_status ask_read_state(struct ask *ask, struct state *ret, struct ol__span column,
+                         const char *table, int64_t id)
+{
+    ol_status status = state_read(ret, column, ask->err);
+    if (status != OL_CORRUPT)
+        return status;
+    damage_note(ask->store, table, id);
+    ret->count = 0;
+    return OL_OK;
+}
 
 static struct ask_cached_run *run_slot(const struct ask *ask, int64_t id)
 {
@@ -139,7 +154,7 @@ ol_status ask_run(struct ask *ask, int64_t id, bool want_state, struct ask_run *
     if (status == OL_OK)
         remember_run(ask, ret);
     if (status == OL_OK && want_state)
-        status = state_read(&ask->state, column, ask->err);
+        status = ask_read_state(ask, &ask->state, column, "runs", id);
     if (status == OL_OK && want_state)
         forget_later(ask, &ask->state);
     sqlite3_reset(stmt);
@@ -173,7 +188,8 @@ ol_status ask_static(struct ask *ask, enum ask_kind kind, int64_t id)
         store_bind(ask->store, kind == ASK_JOB ? SQL_JOB_GET : SQL_DATASET_GET, ask->err, "i", id);
     ol_status status = store_step(ask->store, stmt, ask->err);
     if (status == OL_OK && ask_may_see(ask, sqlite3_column_int64(stmt, 1)))
-        status = state_read(&ask->state, store_column(stmt, 3), ask->err);
+        status = ask_read_state(ask, &ask->state, store_column(stmt, 3),
+                                kind == ASK_JOB ? "jobs" : "datasets", id);
     if (status == OL_OK)
         forget_later(ask, &ask->state);
     sqlite3_reset(stmt);
@@ -182,7 +198,7 @@ ol_status ask_static(struct ask *ask, enum ask_kind kind, int64_t id)
 
 ol_status ask_text_id(struct ask *ask, struct ol__span text, int64_t *ret)
 {
-    sqlite3_stmt *stmt = store_bind(ask->store, SQL_TEXT_FIND, ask->err, "it",
+    sqlite3_stmt *stmt = store_bind(ask->store, SQL_ASK_TEXT, ask->err, "it",
                                     dict_text_hash(ask->store, text), text);
     ol_status status = store_step(ask->store, stmt, ask->err);
     *ret = status == OL_OK ? sqlite3_column_int64(stmt, 0) : 0;
@@ -231,6 +247,8 @@ ol_status ask_write_text(struct ask *ask, const char *key, int64_t text)
     struct ol__span value = status == OL_OK ? store_column(stmt, 0) : (struct ol__span){0};
     if (status == OL_OK)
         ol__json_member_span(&ask->json, key, value);
+    else if (status == OL_END)
+        ol__json_member_text(&ask->json, key, ASK_DAMAGED);
     if (status == OL_OK && value.size > 0 && value.size <= sizeof slot->text) {
         slot->id = text;
         slot->size = value.size;
@@ -261,8 +279,14 @@ static ol_status write_version(struct ask *ask, const char *key, sqlite3_stmt *s
 static ol_status write_named(struct ask *ask, sqlite3_stmt *stmt)
 {
     ol_status status = store_step(ask->store, stmt, ask->err);
+    if (status == OL_END) { /* an edge to a row that is gone: noted, and marked here */
+        ask->name_space_id = ask->type_id = 0;
+        ol__json_member_text(&ask->json, "namespace", ASK_DAMAGED);
+        ol__json_member_text(&ask->json, "name", ASK_DAMAGED);
+        return OL_OK;
+    }
     if (status != OL_OK)
-        return status == OL_END ? OL_NOT_FOUND : status;
+        return status;
     ask->name_space_id = sqlite3_column_int64(stmt, 0);
     ask->type_id = sqlite3_column_int64(stmt, 2);
     status = ask_write_text(ask, "namespace", ask->name_space_id);
@@ -274,8 +298,11 @@ ol_status ask_write_dataset(struct ask *ask, int64_t id, int64_t version)
 {
     sqlite3_stmt *stmt = store_bind(ask->store, SQL_ASK_DATASET, ask->err, "ii", id, version);
     ol_status status = write_named(ask, stmt);
-    if (status == OL_OK && sqlite3_column_type(stmt, 3) != SQLITE_NULL)
+    bool has_version = status == OL_OK && sqlite3_column_type(stmt, 3) != SQLITE_NULL;
+    if (has_version)
         status = write_version(ask, "version", stmt, 3);
+    else if (status == OL_OK && version > 0)
+        damage_note(ask->store, "versions", version);
     sqlite3_reset(stmt);
     return status;
 }

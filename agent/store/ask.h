@@ -9,6 +9,8 @@
 #include "db.h"
 #include "json_write.h"
 
+/* Stands where an answer must have a text that the store lost; `damaged` names it. */
+#define ASK_DAMAGED "(damaged)"
 #define ASK_MATCHES 16 /* of one name */
 #define ASK_SET 1000   /* that have one tag, or one code */
 enum ask_kind { ASK_NONE, ASK_DATASET, ASK_JOB, ASK_RUN, ASK_ANSWER, ASK_MEMBER };
@@ -50,6 +52,7 @@ struct ask {
     struct ask_cached_run *runs; /* owned; by id; NULL: none could be had, and all works without */
     struct ask_cached_writer *writers; /* owned; by version; NULL as well */
     size_t slots;                      /* of both; a power of two */
+    size_t begun;                      /* size of the buffer before this document */
     size_t edge_rows; /* that the last ask_edges() came by; the others of a job are passed over */
     struct ask_cached_text texts[ASK_TEXTS_CACHED];
     int64_t name_space_id, type_id; /* texts of the job or dataset that was written last */
@@ -91,6 +94,9 @@ ol_status ask_not_found(const struct ask *ask);
 /** Member "subject"; with all that was tried if nothing was found. */
 OL_NODISCARD ol_status ask_write_subject(struct ask *ask);
 
+/** Read a state column of row @p id of @p table; one that is damaged is empty, and noted. */
+OL_NODISCARD ol_status ask_read_state(struct ask *ask, struct state *ret, struct ol__span column,
+                                      const char *table, int64_t id);
 bool ask_may_see(const struct ask *ask, int64_t uid);
 /** @return OL_OK, OL_NOT_FOUND (or not to be seen), or a failure. */
 OL_NODISCARD ol_status ask_run(struct ask *ask, int64_t id, bool want_state, struct ask_run *ret);

@@ -36,7 +36,8 @@ static ol_status was_told(struct ask *ask, const struct ask_window *w, const str
         run_row_read(stmt, &row, NULL, &column);
     else
         column = store_column(stmt, 3);
-    status = state_read(&ask->told, column, ask->err);
+    status = ask_read_state(ask, &ask->told, column, edge->run != 0 ? "runs" : "jobs",
+                            edge->run != 0 ? edge->run : edge->job);
     sqlite3_reset(stmt);
     const struct state_entry *entry = status == OL_OK ? state_find(&ask->told, &like) : NULL;
     *ret = entry != NULL && entry->at <= ask->at;

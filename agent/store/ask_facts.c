@@ -350,7 +350,7 @@ static ol_status get_text(struct gatherer *g, int64_t id, const char **ret)
     struct store *store = g->ask->store;
     sqlite3_stmt *stmt = store_bind(store, SQL_TEXT_GET, g->ask->err, "i", id);
     ol_status status = store_step(store, stmt, g->ask->err);
-    *ret = "";
+    *ret = id > 0 && status == OL_END ? ASK_DAMAGED : "";
     if (status == OL_OK) {
         struct ol__span text = store_column(stmt, 0);
         *ret = keep(g->arena, text.data, text.size);

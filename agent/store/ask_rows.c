@@ -15,36 +15,28 @@ static ol_status invalid(struct ol_error *err)
 
 /* ---- show: facets ---- */
 
+/* Nothing for a key or a facet that is damaged: the answer says so. */
 static ol_status write_facet(struct ask *ask, const struct state_entry *entry)
 {
     struct ol__buf text, line;
-    sqlite3_stmt *stmt = store_bind(ask->store, SQL_TEXT_GET, ask->err, "i", entry->key);
-    ol_status status = store_step(ask->store, stmt, ask->err);
-    if (status == OL_OK)
-        ol__json_key_span(&ask->json, store_column(stmt, 0));
-    sqlite3_reset(stmt);
-    if (status != OL_OK)
-        return status == OL_END ? OL_OK : status;
     ol__buf_init(&text, 64u << 20);
     ol__buf_init(&line, 64u << 20);
-    stmt = store_bind(ask->store, SQL_FACET_GET, ask->err, "i", entry->value);
-    status = store_step(ask->store, stmt, ask->err);
-    if (status == OL_OK) {
-        struct ol__span head = store_column(stmt, 0), body = store_column(stmt, 1);
-        ol__buf_add(&text, head.data, head.size);
-        status = ol__buf_add(&text, body.data, body.size);
-    }
+    ol_status status = ask_facet(ask, entry->value, &text);
     if (status == OL_OK) /* the document stands on one line */
         status = ol__json_minify(ask->store->json, (struct ol__span){text.data, text.size}, NULL,
                                  &line, ask->err);
-    if (status == OL_OK)
-        ol__json_raw(&ask->json, (struct ol__span){line.data, line.size});
-    else
-        ol__json_null(&ask->json);
-    sqlite3_reset(stmt);
+    if (status == OL_OK) {
+        sqlite3_stmt *stmt = store_bind(ask->store, SQL_TEXT_GET, ask->err, "i", entry->key);
+        status = store_step(ask->store, stmt, ask->err);
+        if (status == OL_OK) {
+            ol__json_key_span(&ask->json, store_column(stmt, 0));
+            ol__json_raw(&ask->json, (struct ol__span){line.data, line.size});
+        }
+        sqlite3_reset(stmt);
+    }
     ol__buf_release(&text);
     ol__buf_release(&line);
-    return status == OL_END ? OL_OK : status;
+    return status == OL_END || status == OL_NOT_FOUND ? OL_OK : status;
 }
 
 /* Member @p name: the facets of @p state of one kind and object. */
@@ -111,7 +103,10 @@ static ol_status write_ids(struct ask *ask, const struct state *state)
             status = store_step(ask->store, stmt, ask->err);
             if (status == OL_OK)
                 ol__json_member_span(&ask->json, keys[k], store_column(stmt, 0));
+            else if (status == OL_END)
+                ol__json_member_text(&ask->json, keys[k], ASK_DAMAGED);
             sqlite3_reset(stmt);
+            status = status == OL_END ? OL_OK : status;
         }
         ol__json_end_object(&ask->json);
     }

@@ -7,6 +7,7 @@
  * Threads: one per store.
  */
 #include <sqlite3.h>
+#include "damage.h"
 #include "sql.h"
 #include "state.h"
 #include "store.h"
@@ -34,6 +35,8 @@ struct store {
     int64_t schema;     /* of the file; a reader may have an older one before it */
     uint64_t hash_seed; /* drawn when the file was made: nobody outside can craft equal hashes */
     sqlite3_stmt *statements[SQL_COUNT];
+    int64_t first[SQL_COUNT]; /* the first value bound to each, if it is a number */
+    struct damage damage;
     struct cache_slot *cache; /* writers only */
     struct ol__event_reader *reader;
     struct ol__json_reader *json;

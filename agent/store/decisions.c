@@ -26,7 +26,7 @@ const char *verdict_name(enum verdict verdict)
 ol_status decisions_text(struct ask *ask, struct ol__span text, int64_t *ret)
 {
     *ret = 0;
-    sqlite3_stmt *stmt = store_bind(ask->store, SQL_TEXT_FIND, ask->err, "it",
+    sqlite3_stmt *stmt = store_bind(ask->store, SQL_ASK_TEXT, ask->err, "it",
                                     dict_text_hash(ask->store, text), text);
     ol_status status = store_step(ask->store, stmt, ask->err);
     if (status == OL_OK)

@@ -276,7 +276,17 @@ ol_status dict_facet(struct store *store, struct ol__span json, int64_t *ret, st
 
 int64_t dict_facet_hash(const struct store *store, struct ol__span head, struct ol__span body)
 {
+    char small[4096]; /* nearly all are */
     struct ol__buf json;
+    if (head.size + body.size <= sizeof small) {
+        if (head.size > 0)
+            memcpy(small, head.data, head.size);
+        if (body.size > 0)
+            memcpy(small + head.size, body.data, body.size);
+        return (int64_t)hash_of(store, KIND_FACET, 0,
+                                (struct ol__span){.data = small, .size = head.size + body.size})
+            .low64;
+    }
     ol__buf_init(&json, head.size + body.size + 1);
     ol__buf_add(&json, head.data, head.size);
     ol__buf_add(&json, body.data, body.size);

@@ -297,6 +297,8 @@ ol_status schema_open(struct store *store, struct ol_error *err)
         status = check(store, err); /* promise 1: before any setting that writes */
     if (status == OL_OK)
         status = migrate(store, err);
+    if (status == OL_OK)
+        status = damage_open(store, err);
     if (status != OL_OK)
         return status;
     /* FULL: SCHEMA.md "Durability". Foreign keys are kept by the code and checked by the tests. */

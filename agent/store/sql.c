@@ -22,7 +22,7 @@ const char *const store_sql_texts[SQL_COUNT] = {
 
     [SQL_TEXT_FIND] = "SELECT id FROM texts WHERE hash = ?1 AND text = ?2",
     [SQL_TEXT_ADD] = "INSERT INTO texts(hash, text) VALUES(?1, ?2)",
-    [SQL_TEXT_GET] = "SELECT text FROM texts WHERE id = ?1",
+    [SQL_TEXT_GET] = "SELECT text FROM texts WHERE id = ?1 AND is_text(id, hash, text)",
     [SQL_JOB_FIND] = "SELECT id FROM jobs WHERE name = ?1 AND namespace = ?2",
     [SQL_JOB_ADD] = "INSERT INTO jobs(name, namespace) VALUES(?1, ?2)",
     [SQL_JOB_GET] = "SELECT type, uid, seen, state FROM jobs WHERE id = ?1",
@@ -39,7 +39,8 @@ const char *const store_sql_texts[SQL_COUNT] = {
     [SQL_FACET_FIND] = "SELECT id FROM facets WHERE hash = ?1 AND head = ?2 AND body = ?3",
     [SQL_FACET_ADD] = "INSERT INTO facets(hash, head, body) VALUES(?1, ?2, ?3)",
     [SQL_FACET_GET] = "SELECT texts.text, facets.body FROM facets LEFT JOIN texts "
-                      "ON texts.id = facets.head WHERE facets.id = ?1",
+                      "ON texts.id = facets.head WHERE facets.id = ?1 "
+                      "AND is_facet(facets.id, facets.hash, texts.text, facets.body)",
 
     [SQL_RUN_FIND] = "SELECT " RUN_COLUMNS " FROM runs WHERE uuid = ?1",
     [SQL_RUN_ADD] = "INSERT INTO runs(uuid, text, job, status, flags, born, started, ended, last, "
@@ -79,7 +80,9 @@ const char *const store_sql_texts[SQL_COUNT] = {
     [SQL_ANSWER_GET] =
         "SELECT answers.run, answers.at, answers.provider_id, ids.text, head.text, answers.body "
         "FROM answers LEFT JOIN texts AS ids ON ids.id = answers.ids "
-        "LEFT JOIN texts AS head ON head.id = answers.head WHERE answers.id = ?1",
+        "AND is_text(ids.id, ids.hash, ids.text) "
+        "LEFT JOIN texts AS head ON head.id = answers.head "
+        "AND is_text(head.id, head.hash, head.text) WHERE answers.id = ?1",
     [SQL_ANSWER_OLDEST] = "SELECT seen FROM answers WHERE id > 0 ORDER BY id LIMIT 1",
     [SQL_ANSWER_REMOVE_RUN] = "DELETE FROM answers WHERE id IN "
                               "(SELECT id FROM answers WHERE run = ?1 LIMIT ?2)",
@@ -182,13 +185,20 @@ const char *const store_sql_texts[SQL_COUNT] = {
     [SQL_STATS_FREE] = "PRAGMA freelist_count",
     [SQL_STATS_PAGE] = "PRAGMA page_size",
 
-    [SQL_ASK_DATASET_NAME] = "SELECT datasets.id, texts.text FROM datasets JOIN texts "
-                             "ON texts.id = datasets.namespace WHERE datasets.name = ?1",
+    [SQL_ASK_DATASET_NAME] =
+        "SELECT datasets.id, texts.text FROM datasets LEFT JOIN texts "
+        "ON texts.id = datasets.namespace AND is_text(texts.id, texts.hash, texts.text) "
+        "WHERE datasets.name = ?1",
     [SQL_ASK_DATASET] = "SELECT d.namespace, d.name, d.type, v.value FROM datasets d "
                         "LEFT JOIN versions v ON v.id = ?2 WHERE d.id = ?1",
-    [SQL_ASK_JOB_NAME] = "SELECT jobs.id, texts.text FROM jobs JOIN texts "
-                         "ON texts.id = jobs.namespace WHERE jobs.name = ?1",
+    [SQL_ASK_JOB_NAME] =
+        "SELECT jobs.id, texts.text FROM jobs LEFT JOIN texts "
+        "ON texts.id = jobs.namespace AND is_text(texts.id, texts.hash, texts.text) "
+        "WHERE jobs.name = ?1",
     [SQL_ASK_JOB] = "SELECT namespace, name, type FROM jobs WHERE id = ?1",
+    /* In this order: a text that is damaged is noted, not passed over. */
+    [SQL_ASK_TEXT] = "SELECT id FROM texts WHERE hash = ?1 "
+                     "AND CASE WHEN is_text(id, hash, text) THEN text = ?2 END",
     [SQL_ASK_VERSION] = "SELECT id, born FROM versions WHERE value = ?1 AND dataset = ?2",
     [SQL_ASK_VERSION_VALUE] = "SELECT id, dataset FROM versions WHERE value = ?1 ORDER BY dataset "
                               "LIMIT 64",
@@ -259,6 +269,7 @@ const char *const store_sql_texts[SQL_COUNT] = {
     [SQL_ASK_ANSWER_RUN] = "SELECT run FROM answers WHERE run > ?1 ORDER BY run LIMIT 1",
     [SQL_ASK_ANSWER_IDS] = "SELECT answers.ids, texts.text FROM answers JOIN texts "
                            "ON texts.id = answers.ids WHERE answers.run = ?1 AND answers.ids > ?2 "
+                           "AND is_text(texts.id, texts.hash, texts.text) "
                            "ORDER BY answers.ids LIMIT 1",
     [SQL_ASK_ANSWER_OF_IDS] = "SELECT at FROM answers WHERE run = ?1 AND ids IS ?2 "
                               "ORDER BY answers.id LIMIT 1",
@@ -289,7 +300,8 @@ const char *const store_sql_texts[SQL_COUNT] = {
                             "ORDER BY answer DESC",
     [SQL_ASK_ANSWER_COUNT_UNTIL] = "SELECT count(*) FROM answers WHERE run = ?1 AND at <= ?2",
     [SQL_ASK_ANSWER_ANY] = "SELECT id FROM answers WHERE id > 0 LIMIT 1",
-    [SQL_ASK_EVENTS] = "SELECT data FROM events WHERE run = ?1 ORDER BY id",
+    [SQL_ASK_EVENTS] =
+        "SELECT data FROM events WHERE run = ?1 AND is_event(id, hash, data) ORDER BY id",
 
     [SQL_EXPORT_RUNS] = "SELECT " RUN_COLUMNS " FROM runs WHERE id > ?1 ORDER BY id LIMIT 1",
     [SQL_EXPORT_JOBS] = "SELECT id, uid, seen, state FROM jobs WHERE id > ?1 ORDER BY id",
@@ -304,5 +316,6 @@ const char *const store_sql_texts[SQL_COUNT] = {
         "SELECT at FROM answers WHERE run = ?1 ORDER BY ids DESC, id DESC LIMIT 1",
     [SQL_EXPORT_RAW_COUNT] = "SELECT count(*) FROM events WHERE run = ?1",
     [SQL_EXPORT_RAW_FIRST] = "SELECT data FROM events WHERE run = ?1 ORDER BY id LIMIT 1",
-    [SQL_EXPORT_RAW] = "SELECT id, data FROM events WHERE run = ?1 AND id > ?2 ORDER BY id",
+    [SQL_EXPORT_RAW] = "SELECT id, data FROM events WHERE run = ?1 AND id > ?2 "
+                       "AND is_event(id, hash, data) ORDER BY id",
 };

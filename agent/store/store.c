@@ -84,6 +84,12 @@ static sqlite3_stmt *bind_list(struct store *store, enum store_sql sql, struct o
     else
         sqlite3_reset(store->statements[sql]);
     sqlite3_stmt *stmt = store->statements[sql];
+    if (types[0] == 'i') {
+        va_list copy;
+        va_copy(copy, *args);
+        store->first[sql] = va_arg(copy, int64_t);
+        va_end(copy);
+    }
     for (int i = 0; code == SQLITE_OK && types[i] != '\0'; i++)
         code = bind_one(stmt, i + 1, types[i], args);
     if (code == SQLITE_OK)
@@ -117,6 +123,7 @@ ol_status store_step(struct store *store, sqlite3_stmt *stmt, struct ol_error *e
     if (code == SQLITE_ROW)
         return OL_OK;
     if (code == SQLITE_DONE) {
+        damage_note_missing(store, stmt);
         sqlite3_reset(stmt);
         return OL_END;
     }

@@ -120,6 +120,9 @@ struct store_verb {
     const char *type; /**< media type of the answer */
     bool needs_subject;
 };
+/** What the last question left out of its answer, or marked: the store is damaged. For people;
+ *  false: nothing. */
+bool store_damage(const struct store *store, char *out, size_t size);
 /** The question of that name (verbs.c has the table); NULL: there is none. */
 const struct store_verb *store_verb(const char *name);
 /** The questions one after the other; NULL: no more. */
