@@ -85,6 +85,8 @@ OL_NODISCARD ol_status client_request(const char *path, const char *method, cons
 /** The same with GET. */
 OL_NODISCARD ol_status client_get(const char *path, const char *target, int *ret_status,
                                   struct ol__buf *body, struct ol_error *err);
+/** @p text with all but unreserved characters (RFC 3986) and those in @p also percent-encoded. */
+void client_add_percent(struct ol__buf *out, const char *text, const char *also);
 /** Add `?key=value` or `&key=value`, percent-encoded; NULL value: nothing. */
 void client_add_query(struct ol__buf *target, const char *key, const char *value);
 

@@ -192,17 +192,22 @@ out:
     return st;
 }
 
+void client_add_percent(struct ol__buf *out, const char *text, const char *also)
+{
+    for (const unsigned char *p = (const unsigned char *)text; *p != '\0'; p++) {
+        if ((*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') || (*p >= '0' && *p <= '9') ||
+            strchr("-._~", *p) != NULL || strchr(also, *p) != NULL)
+            ol__buf_add_char(out, (char)*p);
+        else
+            ol__buf_add_format(out, "%%%02X", *p);
+    }
+}
+
 void client_add_query(struct ol__buf *target, const char *key, const char *value)
 {
     if (value == NULL)
         return;
     bool is_first = target->size == 0 || memchr(target->data, '?', target->size) == NULL;
     ol__buf_add_format(target, "%c%s=", is_first ? '?' : '&', key);
-    for (const unsigned char *p = (const unsigned char *)value; *p != '\0'; p++) {
-        if ((*p >= 'a' && *p <= 'z') || (*p >= 'A' && *p <= 'Z') || (*p >= '0' && *p <= '9') ||
-            strchr("-._~", *p) != NULL)
-            ol__buf_add_char(target, (char)*p);
-        else
-            ol__buf_add_format(target, "%%%02X", *p);
-    }
+    client_add_percent(target, value, "");
 }

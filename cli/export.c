@@ -87,6 +87,7 @@ static const struct format {
     {"in-toto", export_statements, true, GRAPH_LIMIT},
     {"dot", export_dot, true, DRAWN_LIMIT},
     {"mermaid", export_mermaid, true, DRAWN_LIMIT},
+    {"ro-crate", export_crate, true, GRAPH_LIMIT},
 };
 
 struct export_options {

@@ -30,4 +30,21 @@ OL_NODISCARD ol_status export_dot(struct export *ex, struct ol_error *err);
 OL_NODISCARD ol_status export_mermaid(struct export *ex, struct ol_error *err);
 /** in-toto statements. */
 OL_NODISCARD ol_status export_statements(struct export *ex, struct ol_error *err);
+/** ro-crate-metadata.json of the folder of a run. */
+OL_NODISCARD ol_status export_crate(struct export *ex, struct ol_error *err);
+
+/* ---- Of receipts (export_receipts.c) ---- */
+struct receipt_folder;
+/** @p x as the folder of a run; end with receipt_folder_close(). @return OL_END: it is none. */
+OL_NODISCARD ol_status export_open_folder(const char *x, struct receipt_folder *ret,
+                                          struct ol_error *err);
+/** @p path: below the run's folder. */
+typedef ol_status export_receipt_handler(void *arg, const struct json_node *receipt,
+                                         const char *path, struct ol_error *err);
+/** Calls @p each with the receipt of every attempt in the folder @p x, by path. @return OL_OK;
+ * OL_END: x is no folder of a run; or a failure, also that of @p each. */
+OL_NODISCARD ol_status export_each_receipt(const char *x, export_receipt_handler *each, void *arg,
+                                           struct ol_error *err);
+/** An artifact's name as a URI. */
+void export_add_uri(struct ol__buf *out, const struct json_node *artifact);
 #endif

@@ -6,14 +6,9 @@
  *  2. Nothing is in it that receipt or store do not say. */
 #include "export.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/stat.h>
-#include <unistd.h>
 #include "json_write.h"
-#include "receipt/folder.h"
-#include "receipt/listing.h"
 
 #define TEXT_MAX ((size_t)64 << 20)
 #define STATEMENT "https://in-toto.io/Statement/v1"
@@ -60,12 +55,7 @@ static void write_dependency(const struct made *m, struct ol__json_writer *w,
     const char *sha256 = sha256_of(m, a), *name = json_get_text(a, "name");
     struct ol__buf uri;
     ol__buf_init(&uri, 65536);
-    const char *space = json_get_text(a, "namespace");
-    if (space != NULL && strcmp(space, "file") == 0)
-        ol__buf_add_text(&uri, "file://");
-    else if (space != NULL)
-        ol__buf_add_format(&uri, "%s%s", space, name != NULL && name[0] == '/' ? "" : "/");
-    ol__buf_add_text(&uri, name != NULL ? name : "");
+    export_add_uri(&uri, a);
     ol__json_begin_object(w);
     ol__json_member_text_opt(w, "name", name);
     ol__json_member_text(w, "uri", uri.data != NULL ? uri.data : "");
@@ -229,44 +219,20 @@ static ol_status write_statement(struct export *ex, const struct made *m, bool *
 
 /* ---- From receipts ---- */
 
-/* @return OL_END: X is no folder of a run. */
-static ol_status from_receipts(struct export *ex, bool *ret_any, struct ol_error *err)
+struct statements {
+    struct export *ex;
+    bool has_any;
+};
+
+static ol_status of_receipt(void *arg, const struct json_node *receipt, const char *path OL_UNUSED,
+                            struct ol_error *err)
 {
-    struct receipt_folder folder;
-    struct receipt_listing listing = {0};
-    struct stat s;
-    char *path = stat(ex->x, &s) == 0 && S_ISDIR(s.st_mode) ? realpath(ex->x, NULL) : NULL;
-    char *slash = path != NULL ? strrchr(path, '/') : NULL;
-    if (slash == NULL || !receipt_is_run_id(slash + 1)) {
-        free(path);
-        return OL_END;
-    }
-    *slash = '\0';
-    ol_status st = receipt_folder_open(path, slash + 1, &folder, err);
-    if (st != OL_OK) {
-        free(path);
-        return st;
-    }
-    st = receipt_list(&folder, &listing, err);
-    for (size_t i = 0; st == OL_OK && i < listing.count; i++) {
-        const char *name = listing.items[i].path, *end = strstr(name, "/attempt-");
-        struct made m = {.doc = NULL};
-        struct json_doc doc;
-        if (end == NULL || strstr(end, "/receipt.json") == NULL)
-            continue;
-        st = receipt_get_doc(folder.fd, name, RECEIPT_FILE_MAX, &doc, err);
-        if (st != OL_OK)
-            break;
-        m.doc = doc.root;
-        const char *status = json_get_text(doc.root, "status");
-        if (status != NULL && strcmp(status, "COMPLETE") == 0)
-            st = write_statement(ex, &m, ret_any, err);
-        json_doc_release(&doc);
-    }
-    receipt_listing_release(&listing);
-    receipt_folder_close(&folder);
-    free(path);
-    return st;
+    struct statements *s = arg;
+    const struct made m = {.doc = receipt};
+    const char *status = json_get_text(receipt, "status");
+    if (status == NULL || strcmp(status, "COMPLETE") != 0)
+        return OL_OK;
+    return write_statement(s->ex, &m, &s->has_any, err);
 }
 
 /* ---- From the store ---- */
@@ -296,8 +262,8 @@ static ol_status from_run(struct export *ex, const char *run_id, bool *ret_any,
 ol_status export_statements(struct export *ex, struct ol_error *err)
 {
     struct json_doc doc;
-    bool has_any = false;
-    ol_status st = from_receipts(ex, &has_any, err);
+    struct statements s = {.ex = ex};
+    ol_status st = export_each_receipt(ex->x, of_receipt, &s, err);
     if (st == OL_END) {
         ex->depth = "1"; /* the runs that made it */
         st = export_graph(ex, "why", &doc, err);
@@ -306,10 +272,10 @@ ol_status export_statements(struct export *ex, struct ol_error *err)
         for (const struct json_node *n = json_get_items(doc.root, "nodes");
              st == OL_OK && n != NULL; n = n->next)
             if (json_get_text(n, "run_id") != NULL && json_get_int(n, "depth", 9) <= 1)
-                st = from_run(ex, json_get_text(n, "run_id"), &has_any, err);
+                st = from_run(ex, json_get_text(n, "run_id"), &s.has_any, err);
         json_doc_release(&doc);
     }
-    if (st == OL_OK && !has_any)
+    if (st == OL_OK && !s.has_any)
         st = ol__error_set(err, OL_NOT_FOUND,
                            "'%.200s': no run that succeeded and wrote anything with a SHA-256",
                            ex->x);

@@ -10,6 +10,7 @@ import pytest
 
 import procs
 import same_answers
+import test_mlmd
 from agent_process import Agent
 
 SPEC = "https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/"
@@ -384,6 +385,42 @@ def test_in_toto_statements(places):
     places.lineage(agent, "export", "--format", "in-toto", home / "raw.csv", status=3)
 
 
+def test_a_crate(places):
+    """RO-Crate 1.1: one graph, each id once, nothing refers to what is not there; all that receipts say of the bytes."""
+    agent, home = places.agent(), places.workdir / "home"
+    make_runs(places, agent, home)
+    run = sorted((home / "runs").glob("20*"))[0]
+    crate = json.loads(places.lineage(agent, "export", "--format", "ro-crate", run, cwd=home).stdout)
+    assert crate["@context"][0] == "https://w3id.org/ro/crate/1.1/context"
+    entities = {each["@id"]: each for each in crate["@graph"]}
+    assert len(entities) == len(crate["@graph"])
+    assert entities["ro-crate-metadata.json"]["about"] == {"@id": "./"}
+
+    def references(value):
+        if isinstance(value, list):
+            return [found for each in value for found in references(each)]
+        return [value["@id"]] if isinstance(value, dict) else []
+    outside = ("https://w3id.org/ro/crate/1.1", "http://schema.org/")
+    for each in crate["@graph"]:
+        for referred in references([value for key, value in each.items() if key != "@id"]):
+            assert referred in entities or referred.startswith(outside), referred
+            assert not set(referred) & set(' "<>\\^`{|}'), referred
+    receipts = {path: json.loads((run / path).read_text()) for path in
+                sorted(str(path.relative_to(run)) for path in run.glob("steps/*/attempt-*/receipt.json"))}
+    root, actions = entities["./"], [each for each in crate["@graph"] if each["@type"] == "CreateAction"]
+    assert root["identifier"] == run.name and {each["@id"] for each in root["mentions"]} == {each["@id"] for each in actions}
+    assert {each["@id"] for each in root["hasPart"]} >= set(receipts)
+    for action, receipt in zip(actions, receipts.values()):
+        assert action["@id"] == "#attempt/" + receipt["openlineage"]["run_id"]
+        assert (action["startTime"], action["endTime"]) == (receipt["started_at"], receipt["finished_at"])
+        assert action["actionStatus"]["@id"].endswith(
+            "CompletedActionStatus" if receipt["status"] == "COMPLETE" else "FailedActionStatus")
+        for key, side in (("object", "inputs"), ("result", "outputs")):
+            assert [entities[each["@id"]].get("sha256") for each in action[key]] == [
+                each.get("sha256") for each in receipt.get(side, [])]
+    places.lineage(agent, "export", "--format", "ro-crate", home / "model.bin", cwd=home, status=2)
+
+
 def test_drawings(places):
     """Hostile names are text: they end no label and break no line; a cut drawing says so."""
     agent = places.agent()
@@ -409,6 +446,7 @@ RECIPES = (procs.REPO / "docs/export.md").read_text().split("```sh\n")[1:]
 def test_the_recipes_of_the_page(places, recipe):
     agent, home = places.agent(), places.workdir / "home"
     make_runs(places, agent, home)
+    test_mlmd.make(home / "mlmd.db")
     procs.wait_until(lambda: len(json.loads(places.lineage(agent, "runs", "--json", "--state", "COMPLETE").stdout)["runs"]) == 5, 30,
                      "all runs are in the store")
     done = subprocess.run(["bash", "-eu", "-o", "pipefail", "-c", recipe], cwd=home, env=places.environment(agent), capture_output=True,
