@@ -10,7 +10,6 @@ import pytest
 
 import procs
 import same_answers
-import test_mlmd
 from agent_process import Agent
 
 SPEC = "https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/"
@@ -446,7 +445,8 @@ RECIPES = (procs.REPO / "docs/export.md").read_text().split("```sh\n")[1:]
 def test_the_recipes_of_the_page(places, recipe):
     agent, home = places.agent(), places.workdir / "home"
     make_runs(places, agent, home)
-    test_mlmd.make(home / "mlmd.db")
+    import test_mlmd  # which leans on this file
+    test_mlmd.make(home / "mlmd.db").close()
     procs.wait_until(lambda: len(json.loads(places.lineage(agent, "runs", "--json", "--state", "COMPLETE").stdout)["runs"]) == 5, 30,
                      "all runs are in the store")
     done = subprocess.run(["bash", "-eu", "-o", "pipefail", "-c", recipe], cwd=home, env=places.environment(agent), capture_output=True,
