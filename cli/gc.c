@@ -209,6 +209,7 @@ static void write_receipts(const struct receipt_keep *keep, const struct gc_opti
                            int64_t runs, int64_t objects, int64_t bytes, struct ol__json_writer *w)
 {
     int64_t listed = 0;
+    ol__json_key(w, "receipts");
     ol__json_begin_object(w);
     ol__json_member_text(w, "folder", keep->runs);
     ol__json_key(w, o->is_real ? "gone" : "go");
@@ -363,10 +364,8 @@ int verb_gc(int argc, char **argv)
         ol__json_key(&w, "store");
         ol__json_raw(&w, (struct ol__span){store.data, store.size});
     }
-    if (st == OL_OK && o.has_receipts) {
-        ol__json_key(&w, "receipts");
+    if (st == OL_OK && o.has_receipts)
         st = do_receipts(&o, &w, &err);
-    }
     ol__json_end_object(&w);
     if (st == OL_INVALID) {
         cli_say("%s", err.message);

@@ -29,9 +29,10 @@ void pretty_init(struct pretty *p, struct ol__buf *out)
 
 bool pretty_flush(struct pretty *p)
 {
-    bool is_written = p->out->status == OL_OK &&
-                      fwrite(p->out->data, 1, p->out->size, stdout) == p->out->size &&
-                      fflush(stdout) == 0;
+    bool is_written =
+        p->out->status == OL_OK &&
+        (p->out->size == 0 || fwrite(p->out->data, 1, p->out->size, stdout) == p->out->size) &&
+        fflush(stdout) == 0;
     ol__buf_reset(p->out);
     return is_written;
 }

@@ -264,7 +264,7 @@ static int print_rendered(struct ol__span body, question_render *render)
 
 static bool print_plain(struct ol__span body)
 {
-    bool is_written = fwrite(body.data, 1, body.size, stdout) == body.size;
+    bool is_written = body.size == 0 || fwrite(body.data, 1, body.size, stdout) == body.size;
     if (body.size > 0 && body.data[body.size - 1] != '\n')
         is_written = putchar('\n') != EOF && is_written;
     return fflush(stdout) == 0 && is_written;

@@ -36,6 +36,7 @@ def repository(workdir):
 @pytest.fixture
 def collected(runner, built, workdir, monkeypatch):
     """collected(directory): the facets of a C program's run and job that asked there for all."""
+    program = built("collect_emit")
     for name in list(os.environ):  # nothing around the test may add facets
         if name not in ("PATH", "HOME", "LD_LIBRARY_PATH") and not name.endswith("SAN_OPTIONS"):
             monkeypatch.delenv(name)
@@ -44,7 +45,7 @@ def collected(runner, built, workdir, monkeypatch):
     def run(where):
         journal = workdir / f"journal{next(count)}"
         journal.mkdir()
-        done = runner.run(built("collect_emit"), str(journal), cwd=where)
+        done = runner.run(program, str(journal), cwd=where)
         assert done.status == 0, done.err
         lines = [json.loads(line) for path in journal.glob("*.jsonl") for line in path.read_bytes().splitlines()]
         event = next(e for e in lines if e.get("eventType") == "COMPLETE")
