@@ -164,7 +164,8 @@ static int64_t take_in(struct store *store, const struct source *from)
             from->event(&text, n);
             if (text.status != OL_OK)
                 bench_die("an event does not fit");
-            struct store_event event = {.seq = ++seq,
+            seq++;
+            struct store_event event = {.seq = seq,
                                         .taken_ms = INT64_C(1795251600000) + (int64_t)seq,
                                         .uid = 1000,
                                         .data = {.data = text.data, .size = text.size}};
