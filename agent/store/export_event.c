@@ -117,7 +117,10 @@ static void write_made(struct ol__json_writer *w, const char *schema)
 static ol_status write_facet(struct export *ex, struct ol__json_writer *w,
                              const struct export_item *item)
 {
-    ol_status status = export_text(ex, item->key, &ex->text);
+    /* What may fail comes first: a key without a value is no JSON. */
+    ol_status status = item->value != 0 ? load_facet(ex, item->value) : OL_OK;
+    if (status == OL_OK)
+        status = export_text(ex, item->key, &ex->text);
     if (status != OL_OK)
         return status;
     ol__json_key_span(w, span(&ex->text));
@@ -127,10 +130,8 @@ static ol_status write_facet(struct export *ex, struct ol__json_writer *w,
         ol__json_end_object(w);
         return OL_OK;
     }
-    status = load_facet(ex, item->value);
-    if (status == OL_OK)
-        ol__json_raw(w, span(&ex->facet));
-    return status;
+    ol__json_raw(w, span(&ex->facet));
+    return OL_OK;
 }
 
 static bool is_full(const struct export *ex, size_t begin)
