@@ -3,6 +3,7 @@
 #include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include "options.h"
 #include "question.h"
 #include "tree.h"
 
@@ -56,34 +57,36 @@ static ol_status render(struct pretty *p, const struct json_node *root, struct o
                                                    ol__status_name(p->out->status));
 }
 
+struct options {
+    const char *limit; /* the store checks it */
+    bool is_json;
+};
+
+static void print_help(void)
+{
+    puts(help);
+}
+
+static const struct cli_option table[] = {
+    {"limit", 0, OPTION_ANY_TEXT, .offset = offsetof(struct options, limit)},
+    {"json", 0, OPTION_FLAG, .offset = offsetof(struct options, is_json)},
+    OPTION_END};
+
 int verb_search(int argc, char **argv)
 {
-    enum { LIMIT = 256, JSON };
-    static const struct option options[] = {{"limit", required_argument, NULL, LIMIT},
-                                            {"json", no_argument, NULL, JSON},
-                                            {"help", no_argument, NULL, 'h'},
-                                            {NULL, 0, NULL, 0}};
+    static const struct cli_options options = {
+        .verb = "search", .table = table, .help = print_help};
+    struct options o = {.limit = NULL};
     struct question q;
-    const char *limit = NULL;
-    bool is_json = false;
     char nothing[300];
-    int c;
-    while ((c = getopt_long(argc, argv, "h", options, NULL)) != -1) {
-        if (c == LIMIT)
-            limit = optarg;
-        else if (c == JSON)
-            is_json = true;
-        else if (c == 'h') {
-            puts(help);
-            return CLI_YES;
-        } else
-            return cli_usage("search", "see the message above");
-    }
+    int result = cli_options_read(&options, argc, argv, &o);
+    if (result != 0)
+        return result < 0 ? CLI_YES : result;
     if (argc - optind != 1 || argv[optind][0] == '\0')
         return cli_usage("search", "for what? expected one text");
     snprintf(nothing, sizeof nothing, "nothing is recorded that has '%.200s' in it", argv[optind]);
     question_init(&q, "search");
     question_add(&q, "subject", argv[optind]);
-    question_add(&q, "limit", limit);
-    return question_run(&q, is_json, render, nothing);
+    question_add(&q, "limit", o.limit);
+    return question_run(&q, o.is_json, render, nothing);
 }
