@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include "times.h"
 
+#define FACET_MAX (64u << 20) /* more than any event */
+
 bool ask_may_see(const struct ask *ask, int64_t uid)
 {
     return ask->question->uid == STORE_ANY_UID || ask->question->uid == uid;
@@ -228,6 +230,17 @@ ol_status ask_facet(struct ask *ask, int64_t facet, struct ol__buf *out)
     if (ol__buf_add(out, body.data, body.size) != OL_OK)
         status = ol__error_set(ask->err, out->status, "a facet: %s", ol__status_name(out->status));
     sqlite3_reset(stmt);
+    return status;
+}
+
+ol_status ask_facet_doc(struct ask *ask, int64_t facet, struct json_doc *ret)
+{
+    struct ol__buf text;
+    ol__buf_init(&text, FACET_MAX);
+    ol_status status = ask_facet(ask, facet, &text);
+    if (status == OL_OK)
+        status = json_doc_read(ret, (struct ol__span){text.data, text.size}, ask->err);
+    ol__buf_release(&text);
     return status;
 }
 

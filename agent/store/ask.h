@@ -7,6 +7,7 @@
  * ask_rows.c lists and shows. Whatever the asking uid may not see is not there.
  */
 #include "db.h"
+#include "json_doc.h"
 #include "json_write.h"
 
 /* Stands where an answer must have a text that the store lost; `damaged` names it. */
@@ -125,6 +126,8 @@ OL_NODISCARD ol_status ask_text_id(struct ask *ask, struct ol__span text, int64_
 OL_NODISCARD ol_status ask_text(struct ask *ask, int64_t text, char *out, size_t size);
 /** A facet's JSON, added to @p out. @return OL_OK, OL_NOT_FOUND, or a failure. */
 OL_NODISCARD ol_status ask_facet(struct ask *ask, int64_t facet, struct ol__buf *out);
+/** The same as a document. @return OL_OK: json_doc_release(); OL_NOT_FOUND, or a failure. */
+OL_NODISCARD ol_status ask_facet_doc(struct ask *ask, int64_t facet, struct json_doc *ret);
 /** A whole object; nothing where the run may not be seen. */
 OL_NODISCARD ol_status ask_write_run_object(struct ask *ask, int64_t id);
 /** Member @p key: RFC 3339; nothing for 0. */

@@ -147,9 +147,9 @@ static ol_status find_deployment(struct ask *ask)
 {
     struct ask_run run;
     int64_t id = 0, key = 0, found = 0;
-    ol_status status = decisions_text(ask, ask->raw, &id);
+    ol_status status = ask_text_id(ask, ask->raw, &id);
     if (status == OL_OK)
-        status = decisions_text(ask, ol__span_text("deployment.id"), &key);
+        status = ask_text_id(ask, ol__span_text("deployment.id"), &key);
     if (status != OL_OK || id == 0 || key == 0)
         return status;
     sqlite3_stmt *stmt = store_bind(ask->store, SQL_ASK_ID_KEYED, ask->err, "ii", id, key);

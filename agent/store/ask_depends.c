@@ -147,23 +147,10 @@ static void add_gap(struct depends *d, enum gap_kind kind, size_t node)
 /* Whether a facet `tags` has the key "source" with a value that means yes. */
 static ol_status says_source(struct depends *d, int64_t facet, bool *ret)
 {
-    struct store *store = d->w.ask->store;
     struct json_doc doc;
-    struct ol__buf text;
-    ol__buf_init(&text, 16u << 20);
-    sqlite3_stmt *stmt = store_bind(store, SQL_FACET_GET, d->w.ask->err, "i", facet);
-    ol_status status = store_step(store, stmt, d->w.ask->err);
-    if (status == OL_OK) {
-        struct ol__span head = store_column(stmt, 0), body = store_column(stmt, 1);
-        ol__buf_add(&text, head.data, head.size);
-        status = ol__buf_add(&text, body.data, body.size);
-    }
-    sqlite3_reset(stmt);
-    if (status == OL_OK)
-        status = json_doc_read(&doc, (struct ol__span){text.data, text.size}, d->w.ask->err);
-    ol__buf_release(&text);
+    ol_status status = ask_facet_doc(d->w.ask, facet, &doc);
     if (status != OL_OK)
-        return status == OL_END ? OL_OK : status;
+        return status == OL_NOT_FOUND ? OL_OK : status;
     for (const struct json_node *t = json_get_items(doc.root, "tags"); t != NULL; t = t->next) {
         const char *key = json_get_text(t, "key"), *value = json_get_text(t, "value");
         if (key != NULL && strcmp(key, "source") == 0 &&

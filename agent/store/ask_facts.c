@@ -365,25 +365,12 @@ static ol_status take_facet(struct gatherer *g, const struct state_entry *entry)
 {
     const char *key;
     struct json_doc doc;
-    struct ol__buf text;
-    struct store *store = g->ask->store;
     ol_status status = get_text(g, entry->key, &key);
     if (status != OL_OK || entry->value == 0 || is_among(key, left_out, OL_COUNT(left_out)))
         return status;
-    ol__buf_init(&text, 64u << 20);
-    sqlite3_stmt *stmt = store_bind(store, SQL_FACET_GET, g->ask->err, "i", entry->value);
-    status = store_step(store, stmt, g->ask->err);
-    if (status == OL_OK) {
-        struct ol__span head = store_column(stmt, 0), body = store_column(stmt, 1);
-        ol__buf_add(&text, head.data, head.size);
-        status = ol__buf_add(&text, body.data, body.size);
-    }
-    sqlite3_reset(stmt);
-    if (status == OL_OK)
-        status = json_doc_read(&doc, (struct ol__span){text.data, text.size}, g->ask->err);
-    ol__buf_release(&text);
+    status = ask_facet_doc(g->ask, entry->value, &doc);
     if (status != OL_OK)
-        return status == OL_END ? OL_OK : status;
+        return status == OL_NOT_FOUND ? OL_OK : status;
     if (doc.root->type == OL_JSON_OBJECT)
         status = take_document(g, key, doc.root);
     json_doc_release(&doc);

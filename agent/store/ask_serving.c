@@ -91,7 +91,7 @@ static ol_status version_of_run(struct decisions *d, int64_t run, const char **r
     struct json_doc doc;
     int64_t key = 0;
     *ret = "";
-    ol_status status = decisions_text(d->ask, ol__span_text("lineaged_run"), &key);
+    ol_status status = ask_text_id(d->ask, ol__span_text("lineaged_run"), &key);
     if (status == OL_OK)
         status = decisions_facet(d->ask, run, key, &row, &doc);
     if (status != OL_OK)

@@ -9,7 +9,6 @@
 #include "json_doc.h"
 
 #define ROWS_MAX 5000 /* runs that are looked at */
-#define FACET_MAX (16u << 20)
 
 struct wanted {
     char key[512], value[4096]; /* key "": any */
@@ -27,17 +26,11 @@ static bool is_tag(const struct wanted *wanted, const struct json_node *tag)
 
 static ol_status has_tag(struct ask *ask, const struct wanted *wanted, int64_t facet, bool *ret)
 {
-    struct ol__buf text;
     struct json_doc doc;
     *ret = false;
     if (facet == 0)
         return OL_OK;
-    ol__buf_init(&text, FACET_MAX);
-    ol_status status = ask_facet(ask, facet, &text);
-    if (status == OL_OK)
-        status =
-            json_doc_read(&doc, (struct ol__span){.data = text.data, .size = text.size}, ask->err);
-    ol__buf_release(&text);
+    ol_status status = ask_facet_doc(ask, facet, &doc);
     if (status != OL_OK)
         return status == OL_NOT_FOUND ? OL_OK : status;
     for (const struct json_node *t = json_get_items(doc.root, "tags"); t != NULL; t = t->next)

@@ -246,7 +246,7 @@ static ol_status use_call(struct untracked *u, int64_t run, int64_t key)
 static ol_status use_calls(struct untracked *u)
 {
     int64_t key = 0, before = INT64_MAX;
-    ol_status status = decisions_text(u->d.ask, ol__span_text("lineaged_call"), &key);
+    ol_status status = ask_text_id(u->d.ask, ol__span_text("lineaged_call"), &key);
     if (u->d.ask->store->schema < 3 || key == 0)
         return status;
     for (int rows = 0; status == OL_OK; rows++) {

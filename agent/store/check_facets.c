@@ -85,17 +85,6 @@ static bool entity_of(uint8_t kind, enum ol__entity *ret)
     return false;
 }
 
-static ol_status read_facet(struct check *c, int64_t facet, struct json_doc *ret)
-{
-    struct ol__buf text;
-    ol__buf_init(&text, 64u << 20);
-    ol_status status = ask_facet(c->ask, facet, &text);
-    if (status == OL_OK)
-        status = json_doc_read(ret, (struct ol__span){text.data, text.size}, c->ask->err);
-    ol__buf_release(&text);
-    return status;
-}
-
 static ol_status check_one(struct check *c, const struct ask_run *run, const struct state_entry *e)
 {
     char key[128];
@@ -111,7 +100,7 @@ static ol_status check_one(struct check *c, const struct ask_run *run, const str
     const struct ol__facet_info *info = ol__facet_info(ol__facet_find(entity, ol__span_text(key)));
     if (info == NULL)
         return OL_OK; /* nobody knows its schema */
-    status = read_facet(c, e->value, &doc);
+    status = ask_facet_doc(c->ask, e->value, &doc);
     if (status != OL_OK)
         return status == OL_NOT_FOUND ? OL_OK : status;
     judge(&j, info->node, doc.root, 0);
@@ -209,10 +198,10 @@ static ol_status check_fields(struct check *c, const struct ask_run *run,
         status = schema_of(c, before.run, e->object, &facet);
     if (status != OL_OK || facet == 0 || facet == e->value) /* kept once by content */
         return status;
-    status = read_facet(c, facet, &old);
+    status = ask_facet_doc(c->ask, facet, &old);
     if (status != OL_OK)
         return status == OL_NOT_FOUND ? OL_OK : status;
-    status = read_facet(c, e->value, &new);
+    status = ask_facet_doc(c->ask, e->value, &new);
     if (status == OL_OK) {
         compare_fields(old.root, new.root, &ch);
         json_doc_release(&new);

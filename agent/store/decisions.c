@@ -11,7 +11,6 @@
 #include "times.h"
 
 #define DIGEST "sha256:"
-#define FACET_MAX (64u << 20)
 
 static const char *const verdicts[] = {[VERDICT_NOBODY] = "nobody",
                                        [VERDICT_APPROVED] = "approved",
@@ -23,48 +22,18 @@ const char *verdict_name(enum verdict verdict)
     return verdicts[verdict];
 }
 
-ol_status decisions_text(struct ask *ask, struct ol__span text, int64_t *ret)
-{
-    *ret = 0;
-    sqlite3_stmt *stmt = store_bind(ask->store, SQL_ASK_TEXT, ask->err, "it",
-                                    dict_text_hash(ask->store, text), text);
-    ol_status status = store_step(ask->store, stmt, ask->err);
-    if (status == OL_OK)
-        *ret = sqlite3_column_int64(stmt, 0);
-    sqlite3_reset(stmt);
-    return status < 0 ? status : OL_OK;
-}
-
 ol_status decisions_begin(struct decisions *d, struct ask *ask)
 {
     *d = (struct decisions){.ask = ask};
-    ol_status status = decisions_text(ask, ol__span_text("lineaged_approval"), &d->approval_key);
+    ol_status status = ask_text_id(ask, ol__span_text("lineaged_approval"), &d->approval_key);
     return status == OL_OK
-               ? decisions_text(ask, ol__span_text("lineaged_deployment"), &d->deployment_key)
+               ? ask_text_id(ask, ol__span_text("lineaged_deployment"), &d->deployment_key)
                : status;
 }
 
 void decisions_end(struct decisions *d)
 {
     ol__arena_reset(&d->arena, 0);
-}
-
-static ol_status read_facet(struct ask *ask, int64_t facet, struct json_doc *ret)
-{
-    struct ol__buf text;
-    ol__buf_init(&text, FACET_MAX);
-    sqlite3_stmt *stmt = store_bind(ask->store, SQL_FACET_GET, ask->err, "i", facet);
-    ol_status status = store_step(ask->store, stmt, ask->err);
-    if (status == OL_OK) {
-        struct ol__span head = store_column(stmt, 0), body = store_column(stmt, 1);
-        ol__buf_add(&text, head.data, head.size);
-        status = ol__buf_add(&text, body.data, body.size);
-    }
-    sqlite3_reset(stmt);
-    if (status == OL_OK)
-        status = json_doc_read(ret, (struct ol__span){text.data, text.size}, ask->err);
-    ol__buf_release(&text);
-    return status == OL_END ? OL_NOT_FOUND : status;
 }
 
 ol_status decisions_facet(struct ask *ask, int64_t id, int64_t key, struct ask_run *ret_run,
@@ -76,7 +45,7 @@ ol_status decisions_facet(struct ask *ask, int64_t id, int64_t key, struct ask_r
     for (size_t i = 0; i < ask->state.count; i++) {
         const struct state_entry *e = &ask->state.entries[i];
         if (e->kind == STATE_RUN_FACET && e->key == key && e->value != 0)
-            return read_facet(ask, e->value, ret);
+            return ask_facet_doc(ask, e->value, ret);
     }
     return OL_NOT_FOUND;
 }
@@ -151,7 +120,7 @@ static ol_status take_candidates(struct decisions *d, sqlite3_stmt *stmt, struct
 static ol_status take_by_id(struct decisions *d, const char *text, struct candidates *c)
 {
     int64_t id = 0;
-    ol_status status = decisions_text(d->ask, ol__span_text(text), &id);
+    ol_status status = ask_text_id(d->ask, ol__span_text(text), &id);
     if (status != OL_OK || id == 0)
         return status;
     return take_candidates(

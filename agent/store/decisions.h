@@ -59,8 +59,6 @@ void decisions_end(struct decisions *d);
  *  @return OL_OK: json_doc_release(); OL_NOT_FOUND; or a failure. */
 OL_NODISCARD ol_status decisions_facet(struct ask *ask, int64_t id, int64_t key,
                                        struct ask_run *ret_run, struct json_doc *ret);
-/** Id of a text of the dictionary; 0: it is not there. */
-OL_NODISCARD ol_status decisions_text(struct ask *ask, struct ol__span text, int64_t *ret);
 /** The text of a version, in the arena; "" for 0. */
 OL_NODISCARD ol_status decisions_version(struct decisions *d, int64_t version, const char **ret);
 /** A dataset's name, in the arena. */

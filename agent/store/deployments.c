@@ -58,7 +58,7 @@ static ol_status is_model(struct ask *ask, int64_t dataset, bool *ret)
 {
     int64_t wanted = 0;
     *ret = false;
-    ol_status status = decisions_text(ask, ol__span_text("MODEL"), &wanted);
+    ol_status status = ask_text_id(ask, ol__span_text("MODEL"), &wanted);
     if (status != OL_OK || wanted == 0)
         return status;
     sqlite3_stmt *stmt = store_bind(ask->store, SQL_DATASET_GET, ask->err, "i", dataset);
@@ -316,7 +316,7 @@ ol_status deployment_is_of(struct decisions *d, const struct deployment *item,
     const char *name = "", *version = "";
     int64_t id = 0;
     *ret = false;
-    ol_status status = decisions_text(d->ask, ol__span_text(model_version), &id);
+    ol_status status = ask_text_id(d->ask, ol__span_text(model_version), &id);
     if (status == OL_OK && id != 0) {
         sqlite3_stmt *stmt = store_bind(d->ask->store, SQL_ASK_ID_MARKED, d->ask->err, "ii", id,
                                         (int64_t)MARK_DEPLOYMENT);

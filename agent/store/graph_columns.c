@@ -16,7 +16,6 @@
 
 #define DOCS                                                                                       \
     8 /* parsed facets that are kept: a table's columns are asked for one after the other */
-#define FACET_MAX (64u << 20)
 #define KEPT_MAX (64u << 20) /* bytes of names and transformations of one answer */
 #define CAVEATS_MAX 64
 #define CAVEAT_TEXT 700
@@ -188,26 +187,19 @@ void graph_columns_close(struct walk *w)
 static ol_status read_facet(struct walk *w, int64_t facet, const struct json_node **ret)
 {
     struct graph_columns *c = w->columns;
-    struct ol__buf text;
+    struct json_doc doc;
     for (size_t i = 0; i < DOCS; i++)
         if (c->docs[i].facet == facet) {
             *ret = c->docs[i].doc.root;
             return OL_OK;
         }
-    ol__buf_init(&text, FACET_MAX);
-    ol_status status = ask_facet(w->ask, facet, &text);
-    size_t slot = c->next_doc;
-    if (status == OL_OK && c->docs[slot].facet != 0) {
-        json_doc_release(&c->docs[slot].doc);
-        c->docs[slot].facet = 0;
-    }
-    if (status == OL_OK)
-        status =
-            json_doc_read(&c->docs[slot].doc,
-                          (struct ol__span){.data = text.data, .size = text.size}, w->ask->err);
-    ol__buf_release(&text);
+    ol_status status = ask_facet_doc(w->ask, facet, &doc);
     if (status != OL_OK)
         return status;
+    size_t slot = c->next_doc;
+    if (c->docs[slot].facet != 0)
+        json_doc_release(&c->docs[slot].doc);
+    c->docs[slot].doc = doc;
     c->docs[slot].facet = facet;
     c->next_doc = (slot + 1) % DOCS;
     *ret = c->docs[slot].doc.root;
