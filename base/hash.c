@@ -89,6 +89,20 @@ void ol__hex(const uint8_t *data, size_t size, char *out)
     out[2 * size] = '\0';
 }
 
+ol_status ol__sha256_text(struct ol__span bytes, char out[OL_SHA256_TEXT + 1], struct ol_error *err)
+{
+    struct ol__sha256 *hash;
+    uint8_t sum[OL_SHA256_SIZE];
+    ol_status status = ol__sha256_new(&hash, err);
+    if (status != OL_OK)
+        return status;
+    ol__sha256_add(hash, bytes.data, bytes.size);
+    ol__sha256_finish(hash, sum);
+    ol__sha256_free(hash);
+    ol__hex(sum, sizeof sum, out);
+    return OL_OK;
+}
+
 bool ol__hex_read(const char *text, uint8_t *out, size_t size)
 {
     for (size_t i = 0; i < size; i++) {

@@ -18,6 +18,9 @@ void ol__sha256_free(struct ol__sha256 *hash);
 void ol__sha256_reset(struct ol__sha256 *hash);
 void ol__sha256_add(struct ol__sha256 *hash, const void *data, size_t size);
 void ol__sha256_finish(struct ol__sha256 *hash, uint8_t out[OL_SHA256_SIZE]);
+/** All of it at once, as lower-case hexadecimal. @return OL_OK, OL_NOMEM. */
+OL_NODISCARD ol_status ol__sha256_text(struct ol__span bytes, char out[OL_SHA256_TEXT + 1],
+                                       struct ol_error *err);
 /** Lower-case hexadecimal of @p size bytes into out, 2 * size + 1 bytes. */
 void ol__hex(const uint8_t *data, size_t size, char *out);
 /** @p size bytes from the 2 x @p size hexadecimal digits at @p text, of either case. @return

@@ -177,16 +177,9 @@ static bool is_directory(const char *path)
 
 static void add_hash(struct collect_run *k, struct ol__span text)
 {
-    uint8_t sum[OL_SHA256_SIZE];
     char hex[OL_SHA256_TEXT + 1];
-    struct ol__sha256 *hash = NULL;
-    if (ol__sha256_new(&hash, NULL) != OL_OK)
-        return;
-    ol__sha256_add(hash, text.data, text.size);
-    ol__sha256_finish(hash, sum);
-    ol__sha256_free(hash);
-    ol__hex(sum, sizeof sum, hex);
-    k->dvc.dvc.lock_sha256 = ol__collect_keep(&k->c, ol__span_text(hex));
+    if (ol__sha256_text(text, hex, NULL) == OL_OK)
+        k->dvc.dvc.lock_sha256 = ol__collect_keep(&k->c, ol__span_text(hex));
 }
 
 static void read_lock(struct collect_run *k, const char *directory)

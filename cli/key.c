@@ -32,18 +32,12 @@ static size_t read_key(char *out, size_t size)
 
 static int print_line(const char *name, const char *key, size_t size)
 {
-    struct ol__sha256 *hash;
     struct ol_error err = {0};
-    uint8_t sum[OL_SHA256_SIZE];
     char text[OL_SHA256_TEXT + 1];
-    if (ol__sha256_new(&hash, &err) != OL_OK) {
+    if (ol__sha256_text((struct ol__span){key, size}, text, &err) != OL_OK) {
         cli_say("%s", err.message);
         return CLI_NO;
     }
-    ol__sha256_add(hash, key, size);
-    ol__sha256_finish(hash, sum);
-    ol__sha256_free(hash);
-    ol__hex(sum, sizeof sum, text);
     printf("- { name: %s, sha256: %s }\n", name, text);
     if (fflush(stdout) == 0)
         return CLI_YES;

@@ -148,17 +148,8 @@ struct artifact_sum **artifact_collect_sums(struct artifact *const *items, size_
 
 static ol_status hash_text(struct ol__span text, char out[OL_SHA256_TEXT + 1])
 {
-    struct ol__sha256 *hash;
-    uint8_t sum[OL_SHA256_SIZE];
     ol__sha256_read_no_config();
-    ol_status status = ol__sha256_new(&hash, NULL);
-    if (status != OL_OK)
-        return status;
-    ol__sha256_add(hash, text.data, text.size);
-    ol__sha256_finish(hash, sum);
-    ol__sha256_free(hash);
-    ol__hex(sum, sizeof sum, out);
-    return OL_OK;
+    return ol__sha256_text(text, out, NULL);
 }
 
 /** The path as the text has it. */

@@ -33,6 +33,8 @@ static void published_values(void **state)
         for (size_t cut = 0; cut <= strlen(cases[i].text); cut++) {
             uint8_t digest[OL_SHA256_SIZE];
             char text[OL_SHA256_TEXT + 1];
+            assert_int_equal(ol__sha256_text(ol__span_text(cases[i].text), text, NULL), OL_OK);
+            assert_string_equal(text, cases[i].hex);
             ol__sha256_reset(hash);
             ol__sha256_add(hash, "dropped by the reset", 20);
             ol__sha256_reset(hash);
