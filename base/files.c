@@ -111,25 +111,7 @@ static ol_status sync_directory(const struct ol__fs *fs, int dirfd, const char *
     return status;
 }
 
-/* Create @p temporary with the bytes, synced. */
-static ol_status write_temporary(const struct ol__fs *fs, int dirfd, const char *temporary,
-                                 const void *data, size_t size, mode_t mode, struct ol_error *err)
-{
-    int fd =
-        fs->openat(dirfd, temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
-    if (fd < 0)
-        return ol__error_set_errno(err, errno, "file '%s': create", temporary);
-    ol_status status = ol__fs_write_at(fs, fd, data, size, 0, err);
-    if (status != OL_OK)
-        OL_IGNORE(ol__error_prefix(err, status, "file '%s'", temporary), "status is returned");
-    else if (fs->fsync(fd) != 0)
-        status = ol__error_set_errno(err, errno, "file '%s': sync", temporary);
-    if (fs->close(fd) != 0 && status == OL_OK)
-        status = ol__error_set_errno(err, errno, "file '%s': close", temporary);
-    return status;
-}
-
-/* The outcomes that ol__fs_replace() documents. */
+/* The outcomes that are documented. */
 static ol_status narrow(ol_status status, struct ol_error *err)
 {
     if (status == OL_OK || status == OL_FULL || status == OL_DENIED)
@@ -137,6 +119,24 @@ static ol_status narrow(ol_status status, struct ol_error *err)
     if (err != NULL)
         err->status = OL_IO;
     return OL_IO;
+}
+
+ol_status ol__fs_create(const struct ol__fs *fs, int dirfd, const char *name, const void *data,
+                        size_t size, mode_t mode, struct ol_error *err)
+{
+    int fd = fs->openat(dirfd, name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
+    if (fd < 0)
+        return narrow(ol__error_set_errno(err, errno, "file '%s': create", name), err);
+    ol_status status = ol__fs_write_at(fs, fd, data, size, 0, err);
+    if (status != OL_OK)
+        OL_IGNORE(ol__error_prefix(err, status, "file '%s'", name), "status is returned");
+    else if (fs->fsync(fd) != 0)
+        status = ol__error_set_errno(err, errno, "file '%s': sync", name);
+    if (fs->close(fd) != 0 && status == OL_OK)
+        status = ol__error_set_errno(err, errno, "file '%s': close", name);
+    if (status != OL_OK)
+        OL_IGNORE(fs->unlinkat(dirfd, name, 0), "the failure is reported");
+    return narrow(status, err);
 }
 
 ol_status ol__fs_replace(const struct ol__fs *fs, int dirfd, const char *name, const void *data,
@@ -148,11 +148,12 @@ ol_status ol__fs_replace(const struct ol__fs *fs, int dirfd, const char *name, c
     int length = snprintf(temporary, sizeof temporary, ".%s.%08x.tmp", name, random);
     if (length < 0 || (size_t)length >= sizeof temporary)
         return narrow(ol__error_set_errno(err, ENAMETOOLONG, "file '%s'", name), err);
-    ol_status status = write_temporary(fs, dirfd, temporary, data, size, mode, err);
-    if (status == OL_OK && fs->renameat(dirfd, temporary, dirfd, name) != 0)
+    ol_status status = ol__fs_create(fs, dirfd, temporary, data, size, mode, err);
+    if (status != OL_OK)
+        return status;
+    if (fs->renameat(dirfd, temporary, dirfd, name) != 0) {
         status = ol__error_set_errno(err, errno, "file '%s': rename from '%s'", name, temporary);
-    if (status != OL_OK) {
-        OL_IGNORE(fs->unlinkat(dirfd, temporary, 0), "maybe it never was; the failure is reported");
+        OL_IGNORE(fs->unlinkat(dirfd, temporary, 0), "the failure is reported");
         return narrow(status, err);
     }
     return narrow(sync_directory(fs, dirfd, name, err), err);

@@ -46,6 +46,12 @@ OL_NODISCARD ol_status ol__fs_read_at(const struct ol__fs *fs, int fd, void *dat
  *  unknown. @return OL_OK, OL_FULL, OL_IO. */
 OL_NODISCARD ol_status ol__fs_write_at(const struct ol__fs *fs, int fd, const void *data,
                                        size_t size, off_t offset, struct ol_error *err);
+/** Make the new file @p name in @p dirfd, of exactly @p data, synced; its directory is not. Nothing
+ * stands there after a failure, or what others had put there before. The umask applies to @p mode.
+ * @return OL_OK, OL_FULL, OL_DENIED, OL_IO. */
+OL_NODISCARD ol_status ol__fs_create(const struct ol__fs *fs, int dirfd, const char *name,
+                                     const void *data, size_t size, mode_t mode,
+                                     struct ol_error *err);
 /** Make @p name in @p dirfd hold exactly @p data, or what it held before, through any crash:
  * temporary name, write, fsync, rename, fsync of the directory. A crash may leave the temporary,
  * ".NAME.8HEX.tmp", behind. The umask applies to @p mode. After a failure the old or the new bytes

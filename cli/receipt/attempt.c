@@ -337,30 +337,9 @@ static ol_status write_text(receipt_writer *writer, void *arg, const struct rece
 {
     struct ol__buf line;
     ol__buf_init(&line, RECEIPT_FILE_MAX);
-    ol__buf_reset(out);
     writer(arg, choice, &line);
-    if (line.status == OL_OK)
-        receipt_indent((struct ol__span){.data = line.data, .size = line.size}, out);
-    ol_status status = line.status != OL_OK ? line.status : out->status;
+    ol_status status = receipt_print(&line, "receipt.json", out, sha256, err);
     ol__buf_release(&line);
-    if (status != OL_OK)
-        return ol__error_set(err, status, "receipt.json: %s", ol_status_name(status));
-    return receipt_hash((struct ol__span){.data = out->data, .size = out->size}, sha256, err);
-}
-
-/* A synced file of @p text under a name that nobody reads. */
-static ol_status put_candidate(int dirfd, const char *name, const struct ol__buf *text,
-                               struct ol_error *err)
-{
-    int fd = openat(dirfd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0666);
-    if (fd < 0)
-        return ol__error_set_errno(err, errno, "'%s'", name);
-    ol_status status = ol__fs_write_at(&ol__fs_real, fd, text->data, text->size, 0, err);
-    if (status == OL_OK && fsync(fd) != 0)
-        status = ol__error_set_errno(err, errno, "'%s': fsync", name);
-    close(fd);
-    if (status != OL_OK)
-        OL_IGNORE(unlinkat(dirfd, name, 0) != 0, "names like it mean nothing");
     return status;
 }
 
@@ -385,7 +364,8 @@ static ol_status try_to_win(struct receipt_attempt *a, const char *candidate, st
 static ol_status try_to_win_by_copy(struct receipt_attempt *a, const char *candidate,
                                     const struct ol__buf *text, struct ol_error *err)
 {
-    ol_status status = put_candidate(a->step_fd, candidate, text, err);
+    ol_status status =
+        ol__fs_create(&ol__fs_real, a->step_fd, candidate, text->data, text->size, 0666, err);
     if (status != OL_OK)
         return status;
     if (renameat2(a->step_fd, candidate, a->step_fd, "receipt.json", RENAME_NOREPLACE) != 0) {
@@ -412,7 +392,7 @@ static ol_status win(struct receipt_attempt *a, receipt_writer *writer, void *ar
     if (status == OL_OK)
         status = write_text(writer, arg, choice, text, sha256, err);
     if (status == OL_OK)
-        status = put_candidate(a->fd, candidate, text, err);
+        status = ol__fs_create(&ol__fs_real, a->fd, candidate, text->data, text->size, 0666, err);
     if (status != OL_OK)
         return status;
     status = try_to_win(a, candidate, err);

@@ -94,27 +94,9 @@ static ol_status write_record(receipt_decision_writer *writer, void *arg,
 {
     struct ol__buf line;
     ol__buf_init(&line, RECEIPT_FILE_MAX);
-    ol__buf_reset(text);
     writer(arg, decision, &line);
-    if (line.status == OL_OK)
-        receipt_indent((struct ol__span){.data = line.data, .size = line.size}, text);
-    ol_status status = line.status != OL_OK ? line.status : text->status;
+    ol_status status = receipt_print(&line, decision->path, text, ret_sha256, err);
     ol__buf_release(&line);
-    if (status != OL_OK)
-        return ol__error_set(err, status, "%s: %s", decision->path, ol_status_name(status));
-    return receipt_hash((struct ol__span){.data = text->data, .size = text->size}, ret_sha256, err);
-}
-
-static ol_status write_temporary(int dirfd, const char *name, const struct ol__buf *text,
-                                 struct ol_error *err)
-{
-    int fd = openat(dirfd, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0666);
-    if (fd < 0)
-        return ol__error_set_errno(err, errno, "'%s'", name);
-    ol_status status = ol__fs_write_at(&ol__fs_real, fd, text->data, text->size, 0, err);
-    if (status == OL_OK && fsync(fd) != 0)
-        status = ol__error_set_errno(err, errno, "'%s': fsync", name);
-    close(fd);
     return status;
 }
 
@@ -155,9 +137,10 @@ static ol_status add_at(int dirfd, receipt_decision_writer *writer, void *arg,
         return status;
     ol__random(&random, sizeof random);
     snprintf(temporary, sizeof temporary, ".%s.%08x.tmp", name_of(ret->path), random);
-    status = write_temporary(dirfd, temporary, text, err);
-    if (status == OL_OK)
-        status = give_name(dirfd, temporary, ret->path, err);
+    status = ol__fs_create(&ol__fs_real, dirfd, temporary, text->data, text->size, 0666, err);
+    if (status != OL_OK)
+        return status;
+    status = give_name(dirfd, temporary, ret->path, err);
     if (status != OL_OK)
         OL_IGNORE(unlinkat(dirfd, temporary, 0) != 0, "names like it mean nothing");
     return status;

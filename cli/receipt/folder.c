@@ -157,17 +157,8 @@ ol_status receipt_put(int dirfd, const char *name, struct ol__span bytes, struct
 
 ol_status receipt_hash(struct ol__span bytes, char out[OL_SHA256_TEXT + 1], struct ol_error *err)
 {
-    struct ol__sha256 *hash;
-    uint8_t sum[OL_SHA256_SIZE];
     ol__sha256_read_no_config();
-    ol_status status = ol__sha256_new(&hash, err);
-    if (status != OL_OK)
-        return status;
-    ol__sha256_add(hash, bytes.data, bytes.size);
-    ol__sha256_finish(hash, sum);
-    ol__sha256_free(hash);
-    ol__hex(sum, sizeof sum, out);
-    return OL_OK;
+    return ol__sha256_text(bytes, out, err);
 }
 
 ol_status receipt_get(int dirfd, const char *path, struct ol__buf *out,
@@ -235,4 +226,16 @@ void receipt_indent(struct ol__span json, struct ol__buf *out)
         }
     }
     ol__buf_add_char(out, '\n');
+}
+
+ol_status receipt_print(const struct ol__buf *line, const char *name, struct ol__buf *out,
+                        char ret_sha256[OL_SHA256_TEXT + 1], struct ol_error *err)
+{
+    ol__buf_reset(out);
+    if (line->status == OL_OK)
+        receipt_indent((struct ol__span){line->data, line->size}, out);
+    ol_status status = line->status != OL_OK ? line->status : out->status;
+    if (status != OL_OK)
+        return ol__error_set(err, status, "%s: %s", name, ol_status_name(status));
+    return receipt_hash((struct ol__span){out->data, out->size}, ret_sha256, err);
 }

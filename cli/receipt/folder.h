@@ -59,6 +59,11 @@ OL_NODISCARD ol_status receipt_get_doc(int dirfd, const char *path, size_t max,
 /** @return OL_OK, OL_NOMEM. */
 OL_NODISCARD ol_status receipt_hash(struct ol__span bytes, char out[OL_SHA256_TEXT + 1],
                                     struct ol_error *err);
+/** Make @p out the text of the file @p name, of JSON that is on one line; and its hash.
+ * @return OL_OK; OL_TOO_LARGE, OL_NOMEM: of @p line, too. */
+OL_NODISCARD ol_status receipt_print(const struct ol__buf *line, const char *name,
+                                     struct ol__buf *out, char ret_sha256[OL_SHA256_TEXT + 1],
+                                     struct ol_error *err);
 /** JSON that is on one line, two spaces a level, a newline at the end. @p json is valid. */
 void receipt_indent(struct ol__span json, struct ol__buf *out);
 #endif
