@@ -39,7 +39,8 @@ static void tell(void *arg, const char *path, const char *problem, bool is_gone)
     ol__json_end_object(w);
 }
 
-static void print_figures(const struct receipt_folder *folder, const struct receipt_figures *f)
+static void print_figures(const struct receipt_folder *folder, bool with_files,
+                          const struct receipt_figures *f)
 {
     printf("run %s: %lld attempts, %lld steps with a winner, %lld failed, %lld without an end; %s",
            folder->run_id, (long long)f->attempts, (long long)f->steps, (long long)f->failed,
@@ -54,9 +55,15 @@ static void print_figures(const struct receipt_folder *folder, const struct rece
         printf("; %lld outputs read", (long long)f->files);
     if (f->gone > 0)
         printf("; %lld gone", (long long)f->gone);
+    if (f->unread > 0)
+        printf("; %lld could not be read", (long long)f->unread);
     if (f->unnamed > 0)
         printf("; %lld names that are no UTF-8 are not sealed", (long long)f->unnamed);
-    if (f->problems == 0 && f->gone > 0)
+    if (f->problems == 0 && !with_files)
+        printf("; the receipts are as they were (files were not looked at)\n");
+    else if (f->problems == 0 && f->unread > 0)
+        printf("; all that could be read is as it was\n");
+    else if (f->problems == 0 && f->gone > 0)
         printf("; all that is there is as it was\n");
     else if (f->problems == 0)
         printf("; all is as it was\n");
@@ -64,7 +71,7 @@ static void print_figures(const struct receipt_folder *folder, const struct rece
         printf("; %lld problems\n", (long long)f->problems);
 }
 
-static void write_figures(struct output *out, const struct receipt_figures *f)
+static void write_figures(struct output *out, bool with_files, const struct receipt_figures *f)
 {
     ol__json_end_array(&out->w);
     ol__json_end_array(&out->gone_w);
@@ -78,6 +85,8 @@ static void write_figures(struct output *out, const struct receipt_figures *f)
     ol__json_member_int(&out->w, "inputs_read", f->files_in);
     ol__json_member_int(&out->w, "outputs_read", f->files);
     ol__json_member_int(&out->w, "replaced", f->replaced);
+    ol__json_member_int(&out->w, "unread", f->unread);
+    ol__json_member_bool(&out->w, "receipts_only", !with_files);
     ol__json_member_int(&out->w, "kept_read", f->kept);
     ol__json_member_int(&out->w, "unnamed", f->unnamed);
     ol__json_member_bool(&out->w, "sealed", f->is_sealed);
@@ -87,15 +96,18 @@ static void write_figures(struct output *out, const struct receipt_figures *f)
 
 struct verify_options {
     const char *runs, *run_id;
-    bool with_files, is_json, is_all;
+    bool with_files, receipts_only, is_json, is_all;
 };
 
 static int parse(int argc, char **argv, struct verify_options *o)
 {
-    static const struct option options[] = {
-        {"runs", required_argument, NULL, 'r'}, {"files", no_argument, NULL, 'f'},
-        {"all", no_argument, NULL, 'a'},        {"json", no_argument, NULL, 'j'},
-        {"help", no_argument, NULL, 'h'},       {NULL, 0, NULL, 0}};
+    static const struct option options[] = {{"runs", required_argument, NULL, 'r'},
+                                            {"files", no_argument, NULL, 'f'},
+                                            {"receipts-only", no_argument, NULL, 'o'},
+                                            {"all", no_argument, NULL, 'a'},
+                                            {"json", no_argument, NULL, 'j'},
+                                            {"help", no_argument, NULL, 'h'},
+                                            {NULL, 0, NULL, 0}};
     for (int c; (c = getopt_long(argc, argv, "h", options, NULL)) != -1;) {
         switch (c) {
         case 'r':
@@ -103,6 +115,9 @@ static int parse(int argc, char **argv, struct verify_options *o)
             break;
         case 'f':
             o->with_files = true;
+            break;
+        case 'o':
+            o->receipts_only = true;
             break;
         case 'a':
             o->is_all = true;
@@ -113,26 +128,35 @@ static int parse(int argc, char **argv, struct verify_options *o)
         case 'h':
             puts(
                 "Usage: lineage verify [OPTION]... [RUN_ID]\n"
-                "Check the receipts of a run: the one that LINEAGE_RUN_ID or RUN_ID names.\n"
+                "Check a run: the one that LINEAGE_RUN_ID or RUN_ID names. Its receipts, what they "
+                "kept,\n"
+                "what the run started from, and what its steps read and wrote are hashed again, as "
+                "far as\n"
+                "they are on this machine, members of directories and lists, too. Nothing is taken "
+                "from\n"
+                "the cache of hashes.\n"
                 "\n"
                 "      --all                of every run in the runs folder; --json: one a line\n"
-                "      --files              also hash what the steps read and wrote, as far as it "
-                "is\n"
-                "                           on this machine, members of directories and lists, "
-                "too\n"
+                "      --receipts-only      receipts, seal and kept content only: quick, and says "
+                "nothing\n"
+                "                           of the files that the steps read and wrote\n"
+                "      --files              the opposite: what is done anyway\n"
                 "      --runs DIR           the runs folder; default: LINEAGE_RUNS, else runs\n"
                 "      --json\n"
                 "  -h, --help\n"
                 "\n"
                 "Exit status: 0 all is as it was; 1 it is not, a line for each file; 2 usage; 3 no "
                 "such\n"
-                "run, or, with --files, nothing is wrong but some files are gone, so that nobody "
-                "can say.");
+                "run, or nothing is wrong but some files are gone or cannot be read, so that "
+                "nobody can say.");
             return -1;
         default:
             return cli_usage("verify", "see the message above");
         }
     }
+    if (o->with_files && o->receipts_only)
+        return cli_usage("verify", "--files and --receipts-only: one of them");
+    o->with_files = !o->receipts_only;
     if (o->is_all && optind < argc)
         return cli_usage("verify", "'%.60s': --all is every run", argv[optind]);
     if (o->is_all)
@@ -168,12 +192,12 @@ static int verify_one(const struct verify_options *o, const char *runs, const ch
     if (status == OL_OK)
         status = receipt_check(&folder, o->with_files, tell, &out, &figures, &err);
     if (status == OL_OK && o->is_json) {
-        write_figures(&out, &figures);
+        write_figures(&out, o->with_files, &figures);
         status = out.gone.status != OL_OK ? out.gone.status : out.text.status;
         if (status == OL_OK)
             fwrite(out.text.data, 1, out.text.size, stdout);
     } else if (status == OL_OK) {
-        print_figures(&folder, &figures);
+        print_figures(&folder, o->with_files, &figures);
     }
     if (status == OL_OK && fflush(stdout) != 0)
         status = ol__error_set(&err, OL_IO, "standard output could not be written");
@@ -181,7 +205,9 @@ static int verify_one(const struct verify_options *o, const char *runs, const ch
     ol__buf_release(&out.gone);
     receipt_folder_close(&folder);
     if (status == OL_OK)
-        return figures.problems > 0 ? CLI_NO : figures.gone > 0 ? CLI_NOT_KNOWN : CLI_YES;
+        return figures.problems > 0                     ? CLI_NO
+               : figures.gone > 0 || figures.unread > 0 ? CLI_NOT_KNOWN
+                                                        : CLI_YES;
     cli_say("%s", err.message);
     return status == OL_INVALID ? CLI_USAGE : status == OL_NOT_FOUND ? CLI_NOT_KNOWN : CLI_NO;
 }

@@ -2,7 +2,8 @@
 /* Promises (spec/RECEIPT.md, R13):
  *  1. What is not there is told as gone, never as wrong.
  *  2. A file that another winner of the run wrote anew is what the run says if it is what that one
- *     wrote: a step may work in place. What an attempt that did not win left behind is not. */
+ *     wrote: a step may work in place. What an attempt that did not win left behind is not.
+ *  3. Every byte is read, once: what one step wrote and another one read, too. */
 #include "check_files.h"
 
 #include <stdio.h>
@@ -23,6 +24,7 @@ struct look {
     struct ol_error *err;
     struct written *written; /* owned */
     size_t count, cap;
+    struct receipt_hashes hashes;
 };
 
 /* "steps/020_render/receipt.json" */
@@ -80,21 +82,22 @@ static ol_status look_at(struct look *l, size_t file, const char *cwd, const cha
     struct receipt_looked looked;
     bool is_read = strcmp(side, "input") == 0;
     ol_status status =
-        receipt_check_artifact(l->folder->runs, cwd, side, artifact, &looked, l->err);
+        receipt_check_artifact(l->folder->runs, cwd, side, artifact, &l->hashes, &looked, l->err);
     if (status != OL_OK || !looked.is_read)
         return status;
-    l->figures->files += is_read || looked.is_gone ? 0 : 1;
-    l->figures->files_in += is_read && !looked.is_gone ? 1 : 0;
+    bool is_open = looked.is_gone || looked.is_unread; /* nobody can say: promise 1 */
+    l->figures->files += is_read || is_open ? 0 : 1;
+    l->figures->files_in += is_read && !is_open ? 1 : 0;
     if (looked.problem[0] == '\0')
         return OL_OK;
-    if (looked.is_gone)
-        l->figures->gone++; /* promise 1 */
+    if (is_open)
+        *(looked.is_gone ? &l->figures->gone : &l->figures->unread) += 1;
     else if (is_replaced(l, file, is_read, &looked))
         l->figures->replaced++;
     else
         l->figures->problems++;
-    if (looked.is_gone || !is_replaced(l, file, is_read, &looked))
-        l->tell(l->arg, l->listing->items[file].path, looked.problem, looked.is_gone);
+    if (is_open || !is_replaced(l, file, is_read, &looked))
+        l->tell(l->arg, l->listing->items[file].path, looked.problem, is_open);
     return OL_OK;
 }
 
@@ -104,7 +107,13 @@ typedef ol_status artifact_handler(struct look *l, size_t file, const char *cwd,
 static ol_status note(struct look *l, size_t file, const char *cwd, const char *side,
                       const struct json_node *artifact)
 {
-    return strcmp(side, "output") == 0 ? note_written(l, file, cwd, artifact) : OL_OK;
+    char full[RECEIPT_FULL_SIZE];
+    const char *kind = json_get_text(artifact, "kind");
+    ol_status status = OL_OK;
+    if (kind != NULL && strcmp(kind, "list") != 0 && receipt_find_artifact(cwd, artifact, full))
+        status = receipt_hashes_add(&l->hashes, full, "", l->err);
+    return status == OL_OK && strcmp(side, "output") == 0 ? note_written(l, file, cwd, artifact)
+                                                          : status;
 }
 
 static ol_status each_artifact(struct look *l, size_t file, artifact_handler *each)
@@ -145,10 +154,13 @@ ol_status receipt_files_check(const struct receipt_folder *folder,
     ol_status status = OL_OK;
     for (size_t i = 0; status == OL_OK && i < listing->count; i++)
         status = each_artifact(&l, i, note);
+    if (status == OL_OK)
+        status = receipt_hashes_read(&l.hashes, err); /* promise 3 */
     for (size_t i = 0; status == OL_OK && i < listing->count; i++)
         status = each_artifact(&l, i, look_at);
     for (size_t i = 0; i < l.count; i++)
         free(l.written[i].full);
     free(l.written);
+    receipt_hashes_release(&l.hashes);
     return status;
 }

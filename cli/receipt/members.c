@@ -49,6 +49,7 @@ struct output {
     const char *runs, *cwd;
     const char *side;                    /* "input", "output" */
     const char *path, *sha256, *members; /* as the receipt says */
+    struct receipt_hashes *hashes;       /* NULL: none */
     struct receipt_looked *looked;
 };
 
@@ -110,11 +111,23 @@ static ol_status name_member(const struct output *o, const struct artifact *a)
     return status == OL_NOMEM ? OL_NOMEM : OL_OK;
 }
 
+/** A FIFO or a device where a file was is a change; a file that nobody lets us read is not. */
+static bool is_other_thing(const struct artifact *a, const char *full)
+{
+    struct stat st;
+    return a->kind != ARTIFACT_DIRECTORY && stat(full, &st) == 0 && !S_ISREG(st.st_mode);
+}
+
 static ol_status check_one(const struct output *o)
 {
     struct artifact a;
     size_t budget = ARTIFACT_MEMBERS_MAX;
     struct stat st;
+    const char *known = receipt_hashes_find(o->hashes, o->looked->full);
+    if (known != NULL && strcmp(known, o->sha256) == 0) {
+        snprintf(o->looked->sha256, sizeof o->looked->sha256, "%s", known);
+        return OL_OK;
+    }
     if (is_gone(o->looked->full)) {
         o->looked->is_gone = true;
         tell(o, "%s '%s' is gone", o->side, o->looked->full);
@@ -132,14 +145,17 @@ static ol_status check_one(const struct output *o)
     if (status == OL_OK)
         status = artifact_finish(&a);
     snprintf(o->looked->sha256, sizeof o->looked->sha256, "%s", status == OL_OK ? a.sha256 : "");
-    if (status == OL_OK && a.sha256[0] == '\0')
+    if (status == OL_OK && a.sha256[0] == '\0') {
+        o->looked->is_unread = !is_other_thing(&a, o->looked->full);
         tell(o, "%s '%s': %s", o->side, o->looked->full, a.reason);
-    else if (status == OL_OK && strcmp(a.sha256, o->sha256) != 0) {
+    } else if (status == OL_OK && strcmp(a.sha256, o->sha256) != 0) {
         tell(o, "%s '%s' was changed: its hash is %s, the receipt says %.64s", o->side,
              o->looked->full, a.sha256, o->sha256);
         if (a.kind == ARTIFACT_DIRECTORY)
             status = name_member(o, &a);
     }
+    if (status == OL_OK && o->hashes != NULL && a.sha256[0] != '\0')
+        status = receipt_hashes_add(o->hashes, o->looked->full, a.sha256, NULL);
     artifact_release(&a);
     return status;
 }
@@ -150,7 +166,7 @@ static ol_status compare_list(const struct output *o, struct ol__span text, stru
     struct ol__buf space;
     struct artifact_line line;
     struct ol__span rest = text;
-    size_t budget = ARTIFACT_MEMBERS_MAX, changed = 0, gone = 0;
+    size_t budget = ARTIFACT_MEMBERS_MAX, changed = 0, gone = 0, unread = 0;
     char full[8192];
     ol__buf_init(&space, ARTIFACT_TEXT_MAX);
     ol_status status;
@@ -176,13 +192,17 @@ static ol_status compare_list(const struct output *o, struct ol__span text, stru
         ol__hex(a->sums[i].sha256, OL_SHA256_SIZE, sha256);
         bool is_same = a->sums[i].is_hashed && strcmp(sha256, line.sha256) == 0;
         bool is_away = !a->sums[i].is_hashed && is_gone(a->sums[i].path);
+        bool is_unread = !a->sums[i].is_hashed && !is_away && !is_other_thing(a, a->sums[i].path);
         if (is_away && gone++ == 0 && changed == 0)
             tell(o, "%s '%s': '%.300s' is gone", o->side, o->path, a->sums[i].path);
-        if (!is_same && !is_away && changed++ == 0)
+        if (is_unread && unread++ == 0 && gone == 0 && changed == 0)
+            tell(o, "%s '%s': '%.300s' %s", o->side, o->path, a->sums[i].path, a->sums[i].reason);
+        if (!is_same && !is_away && !is_unread && changed++ == 0)
             tell(o, "%s '%s': '%.300s' %s", o->side, o->path, a->sums[i].path,
                  a->sums[i].is_hashed ? "is not what it was" : a->sums[i].reason);
     }
     o->looked->is_gone = gone > 0 && changed == 0;
+    o->looked->is_unread = unread > 0 && gone == 0 && changed == 0;
     ol__buf_release(&space);
     return status;
 }
@@ -235,8 +255,8 @@ bool receipt_find_artifact(const char *cwd, const struct json_node *artifact,
 }
 
 ol_status receipt_check_artifact(const char *runs, const char *cwd, const char *side,
-                                 const struct json_node *artifact, struct receipt_looked *ret,
-                                 struct ol_error *err)
+                                 const struct json_node *artifact, struct receipt_hashes *hashes,
+                                 struct receipt_looked *ret, struct ol_error *err)
 {
     const struct output o = {.runs = runs,
                              .cwd = cwd,
@@ -244,6 +264,7 @@ ol_status receipt_check_artifact(const char *runs, const char *cwd, const char *
                              .path = json_get_text(artifact, "path"),
                              .sha256 = json_get_text(artifact, "sha256"),
                              .members = json_get_text(json_get(artifact, "members"), "sha256"),
+                             .hashes = hashes,
                              .looked = ret};
     const char *kind = json_get_text(artifact, "kind");
     *ret = (struct receipt_looked){.is_gone = false};

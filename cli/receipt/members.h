@@ -6,6 +6,7 @@
  * functions. Blocks on the file system.
  */
 #include "artifact_lines.h"
+#include "hashes.h"
 #include "object.h"
 #include "record.h"
 
@@ -26,13 +27,16 @@ bool receipt_find_artifact(const char *cwd, const struct json_node *artifact,
 struct receipt_looked {
     bool is_read;                 /**< it is of this machine, and was looked for */
     bool is_gone;                 /**< it, or a member of it, is not there; nothing else is wrong */
+    bool is_unread;               /**< it is there, and cannot be read: nobody can say */
     char full[RECEIPT_FULL_SIZE]; /**< where it is looked for */
     char sha256[OL_SHA256_TEXT + 1]; /**< of what is there; "" gone, or a list */
     char problem[1024];              /**< "" it is what it was */
 };
 /** Look at a file, manifest, directory or list of this machine that a receipt names as @p side
- * ("input", "output"). Everything is read. @p cwd as above. @return OL_OK, OL_NOMEM. */
+ * ("input", "output"). Everything is read, but for what @p hashes knows (NULL: none), which learns
+ * the rest. @p cwd as above. @return OL_OK, OL_NOMEM. */
 OL_NODISCARD ol_status receipt_check_artifact(const char *runs, const char *cwd, const char *side,
                                               const struct json_node *artifact,
+                                              struct receipt_hashes *hashes,
                                               struct receipt_looked *ret, struct ol_error *err);
 #endif

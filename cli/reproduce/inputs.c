@@ -32,7 +32,15 @@ static const struct json_node *of_receipt(const struct repro_run *run,
     return NULL;
 }
 
-enum found { NOT_LOOKED, FOUND_THERE, FOUND_KEPT, FOUND_GONE, FOUND_CHANGED, FOUND_UNKNOWN };
+enum found {
+    NOT_LOOKED,
+    FOUND_THERE,
+    FOUND_KEPT,
+    FOUND_GONE,
+    FOUND_CHANGED,
+    FOUND_UNREAD,
+    FOUND_UNKNOWN
+};
 
 /* On this machine, where it was. */
 static ol_status look(struct repro_case *c, const struct repro_run *run,
@@ -46,10 +54,11 @@ static ol_status look(struct repro_case *c, const struct repro_run *run,
         struct receipt_looked looked;
         const char *cwd = json_get_text(json_get(run->receipt.root, "command"), "cwd");
         ol_status status =
-            receipt_check_artifact(c->runs_folder, cwd, "input", artifact, &looked, c->err);
+            receipt_check_artifact(c->runs_folder, cwd, "input", artifact, NULL, &looked, c->err);
         if (status == OL_OK && looked.is_read)
             *ret = looked.problem[0] == '\0' ? FOUND_THERE
                    : looked.is_gone          ? FOUND_GONE
+                   : looked.is_unread        ? FOUND_UNREAD
                                              : FOUND_CHANGED;
         return status;
     }
@@ -80,6 +89,7 @@ static ol_status judge_bytes(struct repro_case *c, struct repro_run *run, struct
 {
     static const char *const words[] = {[FOUND_GONE] = "is gone",
                                         [FOUND_CHANGED] = "is not what it was",
+                                        [FOUND_UNREAD] = "cannot be read",
                                         [FOUND_UNKNOWN] = "was not looked at: it is not here"};
     const struct json_node *artifact = of_receipt(run, input);
     const struct repro_run *writer = writer_of(c, input);

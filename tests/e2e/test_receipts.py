@@ -239,6 +239,44 @@ def test_inputs_are_read_again_and_who_wrote_them_anew_is_known(place):
     assert place("verify", "--files", check=1).stdout.count("log' was changed") == 3
 
 
+def test_verify_reads_everything_unless_told_otherwise(place, schema_judge):
+    """A byte changed behind the back of the times that a cache of hashes goes by; receipts alone; what may not be read."""
+    (place.files / "raw").write_text("1\n")
+    (place.files / "parts").mkdir()
+    (place.files / "parts/a").write_text("a\n")
+    place.env["LINEAGE_RUN_ID"] = place("begin", check=0).stdout.strip()
+    place("run", "--step", "s", "-i", "raw", "-i", "parts", "-o", "out", "--", "cp", "raw", "out", check=0)
+    place("end", check=0)
+    figures = json.loads(place("verify", "--json", check=0).stdout)
+    assert (figures["inputs_read"], figures["outputs_read"], figures["receipts_only"]) == (2, 1, False)
+    before = (place.files / "out").stat()
+    with open(place.files / "out", "r+b") as file:
+        file.write(b"2")
+    os.utime(place.files / "out", ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert "output '%s' was changed" % (place.files / "out") in place("verify", check=1).stdout
+    done = place("verify", "--receipts-only", check=0)
+    assert done.stdout.endswith("; the receipts are as they were (files were not looked at)\n"), done.stdout
+    figures = json.loads(place("verify", "--receipts-only", "--json", check=0).stdout)
+    assert (figures["inputs_read"], figures["outputs_read"], figures["receipts_only"]) == (0, 0, True)
+    assert "one of them" in place("verify", "--files", "--receipts-only", check=2).stderr
+    (place.files / "out").write_bytes(b"1\n")
+    # root reads everything, but for one without capabilities
+    alone = ["setpriv", "--bounding-set=-all"] if os.getuid() == 0 else []
+    for name, said in (("raw", "input '%s': cannot be opened: Permission denied"), ("parts/a", "input '%s'")):
+        (place.files / name).chmod(0)
+        done = subprocess.run([*alone, place.lineage, "verify", "--json"], env=place.env, cwd=place.files, capture_output=True,
+                              text=True, timeout=60)
+        told = json.loads(done.stdout)
+        assert (done.returncode, told["unread"], len(told["gone"]), told["problems"]) == (3, 1, 1, []), (done, told)
+        assert said % (place.files / name.split("/")[0]) in told["gone"][0]["problem"]
+        url = "https://raw.githubusercontent.com/lineaged/lineaged/v0.1.0/spec/schemas/answers/verify.json"
+        assert schema_judge(procs.REPO / "spec/schemas", [[url, told]]) == [[]]
+        (place.files / name).chmod(0o644)
+    (place.files / "raw").unlink()
+    os.mkfifo(place.files / "raw")  # that is no question of rights
+    place("verify", check=1)
+
+
 def test_links_and_fifos_of_an_attempt_are_sealed(place, schema_judge):
     script = """cd "$LINEAGE_ATTEMPT_DIR" && ln -s model.bin best && mkfifo pipe && mkdir sub && ln -s '../a
 b' 'sub/odd\\name'"""
