@@ -6,10 +6,10 @@ FUZZ_SECONDS ?= 20
 FUZZ_SEED ?= 1
 CRASH_EVENTS ?= 100000
 
-.PHONY: help deps build release demo test test-asan test-tsan test-slow test-crash test-airflow test-spark fuzz lint format bench install clean
+.PHONY: help deps build release demo test test-asan test-tsan test-slow test-crash test-airflow test-spark test-dbt fuzz lint format bench install clean
 help:
 	@echo 'make demo     install what is missing, build, run the main job, show the result'
-	@echo 'make test     install what is missing, build, run the tests (make test-asan, test-tsan, test-slow, test-crash, test-airflow, test-spark, fuzz)'
+	@echo 'make test     install what is missing, build, run the tests (make test-asan, test-tsan, test-slow, test-crash, test-airflow, test-spark, test-dbt, fuzz)'
 	@echo 'make lint     formatting, clang-tidy, cppcheck, shellcheck'
 	@echo 'make bench    print the ratios of tests/bench/README.md'
 	@echo 'make install  PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)'
@@ -42,6 +42,8 @@ test-airflow: build
 	LINEAGED_TESTS_REQUIRE=airflow scripts/run-tests dev airflow
 test-spark: build
 	LINEAGED_TESTS_REQUIRE=spark scripts/run-tests dev spark
+test-dbt: build
+	LINEAGED_TESTS_REQUIRE=dbt scripts/run-tests dev dbt
 fuzz:
 	@scripts/install-deps build test lint
 	@cmake --preset fuzz -DOL_FUZZ_SECONDS=$(FUZZ_SECONDS) -DOL_FUZZ_SEED=$(FUZZ_SEED) >/dev/null

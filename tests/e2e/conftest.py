@@ -2,7 +2,7 @@
 """Fixtures of the end-to-end tests; what they lean on is in tests/support.
 
 LINEAGED_BUILD_DIR      where the programs were built (build/dev)
-LINEAGED_TESTS_REQUIRE  what must not be skipped: any of kafka,python,schema,java,celery,quality,mlmd,airflow,spark, or all
+LINEAGED_TESTS_REQUIRE  what must not be skipped: any of kafka,python,schema,java,celery,quality,mlmd,airflow,spark,dbt, or all
 """
 import os
 import pathlib
@@ -29,7 +29,7 @@ def pytest_configure(config):
         if signal.getsignal(number) == signal.SIG_IGN:
             signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)
     config.addinivalue_line("markers", "slow: takes more than a few seconds; run by `make test-slow`")
-    for name in ("airflow", "spark"):
+    for name in ("airflow", "spark", "dbt"):
         config.addinivalue_line("markers", "%s: installs and runs a real one; run by `make test-%s`"
                                 % (name, name))
 
@@ -202,6 +202,12 @@ def airflow():
 def spark():
     """A real Spark with its OpenLineage listener."""
     return _obtain("spark", frameworks.Spark)
+
+
+@pytest.fixture(scope="session")
+def dbt():
+    """A real dbt with its OpenLineage wrapper."""
+    return _obtain("dbt", frameworks.Dbt)
 
 
 @pytest.fixture(scope="session")

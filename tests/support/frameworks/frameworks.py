@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Real frameworks that send lineage of their own: Airflow and Spark, installed into the tests' cache, set up as the
-samples in contrib/ say.
+"""Real frameworks that send lineage of their own: Airflow, Spark and dbt, installed into the tests' cache, set up as
+the samples in contrib/ say.
 
-Versions are pinned here: airflow.txt, spark.txt (pip) and pom.xml (the jars of Spark's listener).
+Versions are pinned here: airflow.txt, spark.txt, dbt.txt (pip) and pom.xml (the jars of Spark's listener).
 """
 import configparser
 import json
@@ -35,7 +35,7 @@ def _venv(name, requirements):
 def _clean_environment():
     """Ours, without what would steer a framework, a client or the library."""
     return {key: value for key, value in os.environ.items()
-            if not key.upper().startswith(("OPENLINEAGE", "AIRFLOW", "_AIRFLOW", "SPARK", "PYSPARK", "PYTHON",
+            if not key.upper().startswith(("OPENLINEAGE", "AIRFLOW", "_AIRFLOW", "SPARK", "PYSPARK", "DBT", "PYTHON",
                                            "HTTP_PROXY", "HTTPS_PROXY", "LINEAGED_CRASH"))}
 
 
@@ -129,6 +129,26 @@ class Spark:
         if done.returncode != 0:
             raise AssertionError("spark: exit %d\n%s" % (done.returncode, text[-6000:]))
         return text
+
+
+class Dbt:
+    """dbt with its OpenLineage wrapper, over a DuckDB file."""
+
+    def __init__(self):
+        self.bin = _venv("dbt", HERE / "dbt.txt") / "bin"
+
+    def environment(self, base, project, url, **variables):
+        """`base` (of a shell) made fit to run `dbt-ol` in the folder `project`; its lineage goes to `url`."""
+        project = pathlib.Path(project)
+        settings = (CONTRIB / "dbt/openlineage.yml").read_text()
+        assert "http://127.0.0.1:5010" in settings
+        (project / "openlineage.yml").write_text(settings.replace("http://127.0.0.1:5010", url))
+        clean = {key: value for key, value in base.items()
+                 if key in ("OPENLINEAGE_NAMESPACE", "OPENLINEAGE_CONTEXT") or key in _clean_environment()
+                 or not key.upper().startswith(("OPENLINEAGE", "DBT", "PYTHON", "HTTP"))}
+        return {**clean, "NO_PROXY": "*", "PATH": "%s:%s" % (self.bin, base["PATH"]),
+                "DBT_SEND_ANONYMOUS_USAGE_STATS": "false", "DBT_PROFILES_DIR": str(project),
+                "OPENLINEAGE_CONFIG": str(project / "openlineage.yml"), **variables}
 
 
 class LiteLLM:
