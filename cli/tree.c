@@ -225,6 +225,21 @@ static void write_notes(struct pretty *p, const struct json_node *root)
                            missing == 1 ? "s" : "");
 }
 
+/** " of 1 service (2 of them do not tell what they used)" */
+static void write_services(struct pretty *p, const struct json_node *affected, int64_t answers)
+{
+    int64_t services = json_get_int(affected, "services", 0);
+    int64_t not_told = json_get_int(affected, "answers_not_told", 0);
+    ol__buf_add_format(p->out, " of %" PRId64 " %s", services,
+                       services == 1 ? "service" : "services");
+    if (not_told > 0 && not_told == answers)
+        ol__buf_add_format(p->out, " (%s not tell what %s used)",
+                           answers == 1 ? "it does" : "they do", answers == 1 ? "it" : "they");
+    else if (not_told > 0)
+        ol__buf_add_format(p->out, " (%" PRId64 " of them %s not tell what %s used)", not_told,
+                           not_told == 1 ? "does" : "do", not_told == 1 ? "it" : "they");
+}
+
 /** "2 models, 3 answers of 1 service, 14 datasets and 5 jobs are affected." */
 static void write_affected(struct pretty *p, const struct json_node *root)
 {
@@ -243,15 +258,13 @@ static void write_affected(struct pretty *p, const struct json_node *root)
         ol__buf_add_text(p->out, "At least ");
     for (size_t i = 0; i < OL_COUNT(kinds); i++) {
         int64_t count = json_get_int(affected, kinds[i].key, 0);
-        int64_t services = json_get_int(affected, "services", 0);
         if (count <= 0)
             continue;
         sum += count;
         ol__buf_add_format(p->out, "%" PRId64 " %s", count,
                            count == 1 ? kinds[i].one : kinds[i].many);
         if (strcmp(kinds[i].key, "answers") == 0)
-            ol__buf_add_format(p->out, " of %" PRId64 " %s", services,
-                               services == 1 ? "service" : "services");
+            write_services(p, affected, count);
         left--;
         ol__buf_add_text(p->out, left > 1 ? ", " : left == 1 ? " and " : "");
     }

@@ -346,6 +346,25 @@ ol_status ask_write_answer(struct ask *ask, int64_t id)
     return status;
 }
 
+ol_status ask_read_answer(struct ask *ask, int64_t id, int64_t *ret_at, struct json_doc *ret)
+{
+    struct ol__buf line;
+    ol__buf_init(&line, 64u << 20);
+    sqlite3_stmt *stmt = store_bind(ask->store, SQL_ANSWER_GET, ask->err, "i", id);
+    ol_status status = store_step(ask->store, stmt, ask->err);
+    if (status == OL_OK) {
+        *ret_at = sqlite3_column_int64(stmt, 1);
+        status = is_readable(ask, id, facet_of(ask->store, stmt, &line, ask->err), &line);
+    }
+    sqlite3_reset(stmt);
+    if (status == OL_OK && line.size > 0)
+        status = json_doc_read(ret, (struct ol__span){line.data, line.size}, ask->err);
+    else if (status == OL_OK || status == OL_END)
+        status = OL_NOT_FOUND;
+    ol__buf_release(&line);
+    return status;
+}
+
 ol_status ask_count_answers(struct ask *ask, int64_t run, int64_t *ret)
 {
     *ret = 0;

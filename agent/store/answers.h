@@ -5,6 +5,7 @@
  * need of it. Threads: one per store. */
 #include "ask.h"
 #include "ingest.h"
+#include "json_doc.h"
 
 #define ANSWERS_BATCH 5000 /* rows that one transaction removes at most */
 
@@ -36,6 +37,10 @@ OL_NODISCARD ol_status ask_write_answer(struct ask *ask, int64_t id);
 /** Whether the answer retrieved or cited that document, and whose it is. */
 OL_NODISCARD ol_status ask_answer_has_doc(struct ask *ask, int64_t id, struct ol__span doc,
                                           int64_t *ret_run, bool *ret);
+/** When answer @p id was given, and its facet: json_doc_release(). @return OL_OK; OL_NOT_FOUND: it
+ * is not there, or cannot be read; or a failure. */
+OL_NODISCARD ol_status ask_read_answer(struct ask *ask, int64_t id, int64_t *ret_at,
+                                       struct json_doc *ret);
 OL_NODISCARD ol_status ask_count_answers(struct ask *ask, int64_t run, int64_t *ret);
 
 /** At most ANSWERS_BATCH rows of a run. */

@@ -335,6 +335,19 @@ ol_status ask_write_version(struct ask *ask, int64_t version)
     return ask_write_version_as(ask, "version", version);
 }
 
+ol_status ask_version_text(struct ask *ask, int64_t version, struct ol__buf *out)
+{
+    if (version <= 0)
+        return OL_OK;
+    sqlite3_stmt *stmt = store_bind(ask->store, SQL_VERSION_GET, ask->err, "i", version);
+    ol_status status = store_step(ask->store, stmt, ask->err);
+    if (status == OL_OK && version_unpack(stmt, 1, out) != OL_OK)
+        status =
+            ol__error_set(ask->err, out->status, "a version: %s", ol__status_name(out->status));
+    sqlite3_reset(stmt);
+    return status < 0 ? status : OL_OK;
+}
+
 ol_status ask_write_version_as(struct ask *ask, const char *key, int64_t version)
 {
     if (version <= 0)

@@ -114,6 +114,8 @@ OL_NODISCARD ol_status ask_write_dataset(struct ask *ask, int64_t id, int64_t ve
 OL_NODISCARD ol_status ask_write_version(struct ask *ask, int64_t version);
 /** The same under another key. */
 OL_NODISCARD ol_status ask_write_version_as(struct ask *ask, const char *key, int64_t version);
+/** Text of a version, added to @p out; nothing for 0. */
+OL_NODISCARD ol_status ask_version_text(struct ask *ask, int64_t version, struct ol__buf *out);
 /** Member @p key: the id of a run that is known to be visible; nothing for 0. */
 OL_NODISCARD ol_status ask_write_run_id(struct ask *ask, const char *key, int64_t id);
 /** Members of an open object. */

@@ -32,6 +32,7 @@ struct graph_edge {
     size_t from, to;
     bool is_maybe;               /* an earlier writer of a dataset without versions */
     const char *transformations; /* JSON, kept by w->columns; NULL: not told */
+    int64_t version;             /* that was read, where the dataset's node has none; 0: not told */
 };
 #define GRAPH_NONE SIZE_MAX
 
@@ -55,9 +56,12 @@ struct walk {
     int64_t *attempts; /* owned; runs */
     size_t attempt_count, attempt_cap;
     int64_t members_looked;
-    bool has_lists;                     /* of members, any at all */
-    bool has_answers;                   /* there are any at all */
-    int64_t looked_at;                  /* runs that were looked at as attempts */
+    bool has_lists;        /* of members, any at all */
+    bool has_answers;      /* there are any at all */
+    int64_t looked_at;     /* runs that were looked at as attempts */
+    int64_t bodies_looked; /* of answers */
+    size_t *edge_heads,
+        *edge_nexts; /* owned; edges by the node they lead to; NULL: not asked yet */
     int64_t key_attempt, key_lifecycle; /* texts; 0: nobody ever used them */
 };
 
@@ -87,6 +91,9 @@ struct graph_node graph_dataset(int64_t dataset, int64_t version, const struct a
                                 int64_t depth);
 /** Whether it is there. */
 bool graph_has_node(const struct walk *w, const struct graph_node *node);
+/** The edges that lead to node @p index, once the walk is over; GRAPH_NONE: no more. */
+OL_NODISCARD ol_status graph_first_edge_to(struct walk *w, size_t index, size_t *ret);
+size_t graph_next_edge_to(const struct walk *w, size_t edge);
 void graph_release(struct walk *w);
 
 /* ---- Across members of artifacts (graph_members.c) ---- */
@@ -123,7 +130,8 @@ struct graph_counts {
         uint64_t *slots; /* owned; 0: empty */
         size_t count, size;
     } models, datasets, jobs, services, runs;
-    int64_t answers;
+    struct graph_set left_out; /* answers of one run with the same ids: graph_group_key() */
+    int64_t answers, answers_not_told;
     int64_t type, name_space; /* of which is_model is known */
     bool is_model;
 };
@@ -131,7 +139,22 @@ struct graph_counts {
  * that of its run. */
 OL_NODISCARD ol_status graph_count(struct walk *w, struct graph_counts *counts, size_t index,
                                    int64_t job);
+/** What can only be counted when all nodes were. */
+OL_NODISCARD ol_status graph_count_rest(struct walk *w, struct graph_counts *counts);
 /** Member "affected". */
 void graph_write_counts(struct walk *w, const struct graph_counts *counts);
+OL_NODISCARD ol_status graph_set_put(struct walk *w, struct graph_set *set, uint64_t key);
+bool graph_set_has(const struct graph_set *set, uint64_t key);
+
+/* ---- Answers that used what is affected (graph_answers.c) ---- */
+struct graph_answers {
+    int64_t count;    /* those that did, and those that do not tell */
+    int64_t not_told; /* of count */
+};
+/** Of the run that is node @p index. */
+OL_NODISCARD ol_status graph_count_answers(struct walk *w, struct graph_counts *counts,
+                                           size_t index, struct graph_answers *ret);
+/** In counts->left_out: answers of @p run with these @p ids. */
+uint64_t graph_group_key(int64_t run, int64_t ids);
 void graph_counts_release(struct graph_counts *counts);
 #endif

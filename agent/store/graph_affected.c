@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What `impact` reached, in numbers. What was asked about is not counted, but for the answers that
- * it gave. A model is a dataset of type MODEL, or one in a name space of models (docs/naming.md).
+ * it gave; which answers of a service are: graph_answers.c. A model is a dataset of type MODEL, or
+ * one in a name space of models (docs/naming.md).
  */
 #include "graph.h"
 #include "answers.h"
@@ -52,7 +53,12 @@ static size_t slot_of(const struct graph_set *set, uint64_t key)
     return at;
 }
 
-static ol_status put(struct walk *w, struct graph_set *set, uint64_t key)
+bool graph_set_has(const struct graph_set *set, uint64_t key)
+{
+    return set->size > 0 && set->slots[slot_of(set, key)] == key;
+}
+
+ol_status graph_set_put(struct walk *w, struct graph_set *set, uint64_t key)
 {
     if (set->count * 2 >= set->size) {
         struct graph_set larger = {.size = set->size == 0 ? 64 : set->size * 2};
@@ -82,31 +88,51 @@ static ol_status count_dataset(struct walk *w, struct graph_counts *c,
     if (status != OL_OK)
         return status;
     if (!is_one)
-        return put(w, &c->datasets, (uint64_t)node->id);
+        return graph_set_put(w, &c->datasets, (uint64_t)node->id);
     /* each version is a model; the number of a version is that of no other dataset's */
-    return put(w, &c->models,
-               node->version != 0 ? (uint64_t)node->version << 1 | 1 : (uint64_t)node->id << 1);
+    return graph_set_put(w, &c->models,
+                         node->version != 0 ? (uint64_t)node->version << 1 | 1
+                                            : (uint64_t)node->id << 1);
 }
 
-static ol_status count_answers(struct walk *w, struct graph_counts *c, int64_t run, int64_t job)
+static ol_status count_answers(struct walk *w, struct graph_counts *c, size_t index, int64_t job)
 {
-    int64_t answers = 0;
-    ol_status status = w->has_answers ? ask_count_answers(w->ask, run, &answers) : OL_OK;
-    c->answers += answers;
-    return status == OL_OK && answers > 0 ? put(w, &c->services, (uint64_t)job) : status;
+    struct graph_answers answers = {0};
+    ol_status status = w->has_answers ? graph_count_answers(w, c, index, &answers) : OL_OK;
+    c->answers += answers.count;
+    c->answers_not_told += answers.not_told;
+    return status == OL_OK && answers.count > 0 ? graph_set_put(w, &c->services, (uint64_t)job)
+                                                : status;
 }
 
 /* One that is not counted with its run. */
-static ol_status count_answer(struct walk *w, struct graph_counts *c, int64_t run_id)
+static ol_status count_answer(struct walk *w, struct graph_counts *c, const struct graph_node *node)
 {
     struct ask_run run;
-    if (graph_has_node(w, &(struct graph_node){.kind = GRAPH_RUN, .id = run_id}))
-        return OL_OK;
-    ol_status status = ask_run(w->ask, run_id, false, &run);
+    ol_status status = OL_OK;
+    if (graph_has_node(w, &(struct graph_node){.kind = GRAPH_RUN, .id = node->run})) {
+        sqlite3_stmt *stmt =
+            store_bind(w->ask->store, SQL_EXPORT_ANSWER, w->ask->err, "i", node->id);
+        status = store_step(w->ask->store, stmt, w->ask->err);
+        int64_t ids = status == OL_OK ? sqlite3_column_int64(stmt, 0) : 0;
+        sqlite3_reset(stmt);
+        if (status != OL_OK || !graph_set_has(&c->left_out, graph_group_key(node->run, ids)))
+            return status < 0 ? status : OL_OK;
+    }
+    status = ask_run(w->ask, node->run, false, &run);
     if (status != OL_OK)
         return status;
     c->answers++;
-    return put(w, &c->services, (uint64_t)run.row.job);
+    return graph_set_put(w, &c->services, (uint64_t)run.row.job);
+}
+
+ol_status graph_count_rest(struct walk *w, struct graph_counts *c)
+{
+    ol_status status = OL_OK;
+    for (size_t i = 0; i < w->count && status == OL_OK; i++)
+        if (w->nodes[i].kind == GRAPH_ANSWER)
+            status = count_answer(w, c, &w->nodes[i]);
+    return status == OL_NOT_FOUND ? OL_OK : status;
 }
 
 ol_status graph_count(struct walk *w, struct graph_counts *c, size_t index, int64_t job)
@@ -117,14 +143,14 @@ ol_status graph_count(struct walk *w, struct graph_counts *c, size_t index, int6
     if (node->kind == GRAPH_DATASET)
         return is_root ? OL_OK : count_dataset(w, c, node);
     if (node->kind == GRAPH_ANSWER)
-        return count_answer(w, c, node->run);
+        return OL_OK; /* graph_count_rest() */
     if (node->kind == GRAPH_RUN && job != 0 && !node->is_not_told)
-        status = count_answers(w, c, node->id, job);
+        status = count_answers(w, c, index, job);
     if (is_root || job == 0 || status != OL_OK)
         return status;
     if (node->kind == GRAPH_RUN)
-        status = put(w, &c->runs, (uint64_t)node->id);
-    return status != OL_OK ? status : put(w, &c->jobs, (uint64_t)job);
+        status = graph_set_put(w, &c->runs, (uint64_t)node->id);
+    return status != OL_OK ? status : graph_set_put(w, &c->jobs, (uint64_t)job);
 }
 
 void graph_write_counts(struct walk *w, const struct graph_counts *c)
@@ -134,6 +160,8 @@ void graph_write_counts(struct walk *w, const struct graph_counts *c)
     ol__json_begin_object(json);
     ol__json_member_uint(json, "models", c->models.count);
     ol__json_member_int(json, "answers", c->answers);
+    if (c->answers_not_told > 0)
+        ol__json_member_int(json, "answers_not_told", c->answers_not_told);
     ol__json_member_uint(json, "services", c->services.count);
     ol__json_member_uint(json, "datasets", c->datasets.count);
     ol__json_member_uint(json, "jobs", c->jobs.count);
@@ -148,4 +176,5 @@ void graph_counts_release(struct graph_counts *c)
     free(c->jobs.slots);
     free(c->services.slots);
     free(c->runs.slots);
+    free(c->left_out.slots);
 }

@@ -135,8 +135,38 @@ bool graph_has_node(const struct walk *w, const struct graph_node *node)
     return w->slots[at] != 0;
 }
 
+static ol_status index_edges(struct walk *w)
+{
+    w->edge_heads = malloc((w->count + 1) * sizeof *w->edge_heads);
+    w->edge_nexts = malloc((w->edge_count + 1) * sizeof *w->edge_nexts);
+    if (w->edge_heads == NULL || w->edge_nexts == NULL)
+        return OL_NOMEM;
+    for (size_t i = 0; i < w->count; i++)
+        w->edge_heads[i] = GRAPH_NONE;
+    for (size_t i = w->edge_count; i-- > 0;) {
+        w->edge_nexts[i] = w->edge_heads[w->edges[i].to];
+        w->edge_heads[w->edges[i].to] = i;
+    }
+    return OL_OK;
+}
+
+ol_status graph_first_edge_to(struct walk *w, size_t index, size_t *ret)
+{
+    if (w->edge_heads == NULL && index_edges(w) != OL_OK)
+        return graph_nomem(w);
+    *ret = w->edge_heads[index];
+    return OL_OK;
+}
+
+size_t graph_next_edge_to(const struct walk *w, size_t edge)
+{
+    return w->edge_nexts[edge];
+}
+
 void graph_release(struct walk *w)
 {
+    free(w->edge_heads);
+    free(w->edge_nexts);
     free(w->nodes);
     free(w->edges);
     free(w->slots);

@@ -124,6 +124,8 @@ ol_status graph_write(struct walk *w)
     for (size_t i = 0; i < w->edge_count; i++)
         write_edge(json, &w->edges[i]);
     ol__json_end_array(json);
+    if (!w->is_upstream && status == OL_OK)
+        status = graph_count_rest(w, &counts);
     if (!w->is_upstream)
         graph_write_counts(w, &counts);
     graph_write_caveats(w);

@@ -276,6 +276,8 @@ const char *const store_sql_texts[SQL_COUNT] = {
     [SQL_ASK_ANSWER_LAST_OF_IDS] = "SELECT at FROM answers WHERE run = ?1 AND ids IS ?2 "
                                    "ORDER BY answers.id DESC LIMIT 1",
     [SQL_ASK_ANSWER_COUNT_OF_IDS] = "SELECT count(*) FROM answers WHERE run = ?1 AND ids IS ?2",
+    [SQL_ASK_ANSWER_COUNT_OF_IDS_UNTIL] =
+        "SELECT count(*) FROM answers WHERE run = ?1 AND ids IS ?2 AND at <= ?3",
     [SQL_ASK_MARKS] = "SELECT run FROM marks WHERE kind = ?1 AND run < ?2 ORDER BY run DESC",
     [SQL_ASK_IO_MARKED] = "SELECT io.run FROM io CROSS JOIN marks ON marks.kind = ?3 "
                           "AND marks.run = io.run WHERE io.version = ?2 AND io.dataset = ?1 "

@@ -253,12 +253,13 @@ def served(two):
 def test_who_is_affected(served):
     """The releases, and the answers that they gave."""
     answer = served.ask("impact", "raw.csv")
-    assert answer["affected"] == {"models": 2, "answers": 6, "services": 1, "datasets": 5, "jobs": 6, "runs": 12}
+    assert answer["affected"] == {"models": 2, "answers": 6, "answers_not_told": 6, "services": 1, "datasets": 5,
+                                  "jobs": 6, "runs": 12}
     told = served("lineage", "impact", "clean-v1.csv").stdout
-    assert told.splitlines()[-1] == "2 models, 6 answers of 1 service, 3 datasets and 5 jobs are affected."
+    assert told.splitlines()[-1] == "2 models, 6 answers of 1 service (they do not tell what they used), 3 datasets and 5 jobs are affected."
     # the second preparation reached the second model only
     told = served("lineage", "impact", "clean-v2.csv").stdout
-    assert told.splitlines()[-1] == "1 model, 3 answers of 1 service, 2 datasets and 5 jobs are affected."
+    assert told.splitlines()[-1] == "1 model, 3 answers of 1 service (they do not tell what they used), 2 datasets and 5 jobs are affected."
 
 
 def test_where_an_answer_is_from(served):

@@ -102,9 +102,10 @@ def check(place):
     trains = {node["run_id"][-1]: node for node in document["nodes"] if node.get("job", {}).get("name") == "train"}
     assert [other["run_id"] for other in trains["4"]["attempts"]] == [RUN % 2]
     assert trains["4"]["attempts"][0]["state"] == "FAIL"
-    assert document["affected"] == {"models": 2, "answers": 3, "services": 1, "datasets": 1, "jobs": 3, "runs": 4}
+    assert document["affected"] == {"models": 2, "answers": 3, "answers_not_told": 3, "services": 1,
+                                    "datasets": 1, "jobs": 3, "runs": 4}
     status, out, _ = place.ask("impact", "s3://lake/raw.csv")
-    assert status == 0 and out.splitlines()[-1] == "2 models, 3 answers of 1 service, 1 dataset and 3 jobs are affected."
+    assert status == 0 and out.splitlines()[-1] == "2 models, 3 answers of 1 service (they do not tell what they used), 1 dataset and 3 jobs are affected."
     assert "other attempts: 01941f29-7c00\u2026 FAIL" in out and "\x1b" not in out
 
     # as of a time

@@ -302,7 +302,8 @@ static void test_answers(void **state)
     store_close(store);
     struct store_question question = {.subject = "raw", .content = "1", .uid = STORE_ANY_UID};
     expect(store_impact, &question, AFFECTED,
-           "{\"models\":1,\"answers\":3,\"services\":1,\"datasets\":0,\"jobs\":2,\"runs\":2}");
+           "{\"models\":1,\"answers\":3,\"answers_not_told\":3,\"services\":1,\"datasets\":0,"
+           "\"jobs\":2,\"runs\":2}");
     question.at = SECOND("11Z");
     expect(store_impact, &question, "SELECT json_extract(?1, '$.affected.answers')", "2");
     question = (struct store_question){.subject = "q-1", .is_request = true, .uid = STORE_ANY_UID};
