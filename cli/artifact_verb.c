@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* lineage artifact: the id of a file, directory, list or manifest, as a run would record it. */
-#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -227,12 +226,9 @@ static int print_all(const struct artifact *items, size_t count, const struct op
         ol__json_end_array(&w);
     if (o->is_json)
         ol__buf_add_char(&out, '\n');
-    bool is_written = out.status == OL_OK && fwrite(out.data, 1, out.size, stdout) == out.size;
+    bool is_written = cli_print_buf(&out);
     ol__buf_release(&out);
-    if (is_written && fflush(stdout) == 0)
-        return result;
-    cli_say("standard output could not be written");
-    return CLI_NO;
+    return is_written ? result : CLI_NO;
 }
 
 int verb_artifact(int argc, char **argv)

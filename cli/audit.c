@@ -188,7 +188,7 @@ static int print(const struct audit_options *o, const struct ol__buf *answer)
     else if (status == OL_OK)
         OL_IGNORE(audit_markdown(doc.root, look, &r, &out) != OL_OK, "it sticks in the buffer");
     if (status == OL_OK && out.status == OL_OK)
-        is_written = fwrite(out.data, 1, out.size, stdout) == out.size && fflush(stdout) == 0;
+        is_written = cli_print_buf(&out);
     else
         cli_say("audit: %s", status != OL_OK ? err.message : ol_status_name(out.status));
     if (r.fd >= 0)

@@ -56,10 +56,7 @@ static int print_run(const struct receipt_folder *folder, const struct ol_run *r
     } else {
         puts(folder->run_id);
     }
-    if (fflush(stdout) == 0)
-        return CLI_YES;
-    cli_say("standard output could not be written");
-    return CLI_NO;
+    return cli_print((struct ol__span){0}) ? CLI_YES : CLI_NO;
 }
 
 #define BEGIN_INPUTS_MAX 1000

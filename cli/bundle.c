@@ -91,7 +91,7 @@ static int write_bundle(const struct replay_plan *plan, const char *directory)
     printf("run %s: %zu steps, %lld files (%lld bytes)%s in %s\n", plan->run_id,
            plan->last - plan->first + 1, (long long)figures.files, (long long)figures.bytes,
            plan->code.commit != NULL ? " and its code" : "", directory);
-    return fflush(stdout) == 0 ? CLI_YES : CLI_NO;
+    return cli_print((struct ol__span){0}) ? CLI_YES : CLI_NO;
 }
 
 int verb_bundle(int argc, char **argv)

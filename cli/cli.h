@@ -16,6 +16,13 @@ enum cli_exit {
 void cli_say(const char *format, ...) OL_PRINTF(1, 2);
 /** "lineage VERB: ..." and where help is; returns CLI_USAGE. */
 int cli_usage(const char *verb, const char *format, ...) OL_PRINTF(2, 3);
+/** Write @p text, after what standard output holds already, to where that goes. @return OL_OK,
+ * OL_FULL, OL_IO. */
+OL_NODISCARD ol_status cli_write(struct ol__span text, struct ol_error *err);
+/** The same, saying what went wrong. */
+OL_NODISCARD bool cli_print(struct ol__span text);
+/** cli_print() of all that was put into @p out; a buffer that has failed is said, too. */
+OL_NODISCARD bool cli_print_buf(const struct ol__buf *out);
 
 /* ---- Verbs: argv[0] is the verb ---- */
 int verb_run(int argc, char **argv);

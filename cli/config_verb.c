@@ -9,12 +9,8 @@
 
 static int finish(ol_status status, const struct ol__buf *out, const struct ol_error *err)
 {
-    if (out->data != NULL)
-        fwrite(out->data, 1, out->size, stdout);
-    if (fflush(stdout) != 0) {
-        cli_say("standard output could not be written");
+    if (!cli_print((struct ol__span){out->data, out->size}))
         return CLI_NO;
-    }
     if (status == OL_OK)
         return CLI_YES;
     cli_say("%s", err->message);

@@ -193,7 +193,7 @@ static ol_status print_json(struct ol_error *err)
     ol__buf_add_char(&out, '\n');
     ol_status status = out.status;
     if (status == OL_OK)
-        fwrite(out.data, 1, out.size, stdout);
+        status = cli_write((struct ol__span){out.data, out.size}, err);
     else
         ol__error_set(err, status, "more than %zu bytes, or out of memory", CONTEXT_MAX);
     ol__buf_release(&out);
@@ -233,8 +233,8 @@ static int print(int argc, char **argv)
         if (get(names[i]) != NULL)
             printf("%s=%s\n", names[i], get(names[i]));
     }
-    if (status == OL_OK && fflush(stdout) != 0)
-        status = ol__error_set_errno(&err, errno, "standard output");
+    if (status == OL_OK)
+        status = cli_write((struct ol__span){0}, &err);
     if (status != OL_OK)
         cli_say("%s", err.message);
     return status == OL_OK ? CLI_YES : CLI_NO;

@@ -288,12 +288,10 @@ static int print(const struct convert *c)
     } else if (!c->is_quiet) {
         write_text(c, &p);
     }
-    bool is_written = out.status == OL_OK && pretty_flush(&p);
+    bool is_written = pretty_flush(&p);
     ol__buf_release(&out);
-    if (!is_written) {
-        cli_say("standard output could not be written");
+    if (!is_written)
         return CLI_NO;
-    }
     if (has_any)
         return verdict(c);
     cli_say("'%s' has nothing for %s", c->path, c->facet);

@@ -105,9 +105,7 @@ static int print_list(const struct json_node *letters)
         ol__buf_add_text(&text, "no dead letters\n");
     else
         pretty_table_print(&p, &table, 0);
-    is_whole = is_whole && pretty_flush(&p);
-    if (!is_whole)
-        cli_say("the list could not be written");
+    is_whole = pretty_flush(&p) && is_whole;
     pretty_table_release(&table);
     ol__arena_reset(&arena, 0);
     ol__buf_release(&text);
@@ -128,11 +126,8 @@ static int print_letter(const struct json_node *letter)
     cli_say("parked by route %s, %s, after %s tries: %s%s%s", text_or_empty(letter, "route"),
             parked, text_or_empty(letter, "tries"), text_or_empty(letter, "reason"),
             status != NULL ? ", status " : "", status != NULL ? status : "");
-    size_t size = strlen(event);
-    bool is_written = fwrite(event, 1, size, stdout) == size;
-    if (isatty(STDOUT_FILENO) == 1)
-        is_written = putchar('\n') != EOF && is_written;
-    return fflush(stdout) == 0 && is_written ? CLI_YES : CLI_NO;
+    const char *end = isatty(STDOUT_FILENO) == 1 ? "\n" : "";
+    return cli_print(ol__span_text(event)) && cli_print(ol__span_text(end)) ? CLI_YES : CLI_NO;
 }
 
 static int print_answer(const struct letter_options *o, struct ol__span body)
@@ -140,8 +135,7 @@ static int print_answer(const struct letter_options *o, struct ol__span body)
     struct json_doc doc;
     struct ol_error err = {.message = ""};
     if (o->is_json)
-        return fwrite(body.data, 1, body.size, stdout) == body.size && fflush(stdout) == 0 ? CLI_YES
-                                                                                           : CLI_NO;
+        return cli_print(body) ? CLI_YES : CLI_NO;
     if (json_doc_read(&doc, body, &err) != OL_OK) {
         cli_say("the agent's answer: %s", err.message);
         return CLI_NO;

@@ -175,8 +175,7 @@ int deadletter_change(struct place *place, const struct letter_options *o)
         printf("{\"%s\":%" PRIu64 ",\"left_off\":%" PRIu64 ",\"agent\":%s}\n",
                o->verb == LETTER_DROP ? "dropped" : "retried", totals.count, totals.left_off,
                is_there ? "true" : "false");
-        if (fflush(stdout) != 0)
-            st = ol__error_set(&err, OL_IO, "standard output could not be written");
+        st = cli_write((struct ol__span){0}, &err);
     }
     if (totals.count > 0 || st == OL_OK)
         cli_say("%" PRIu64 " dead letter%s %s", totals.count, totals.count == 1 ? "" : "s",

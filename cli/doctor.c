@@ -128,8 +128,6 @@ static int print(const struct doctor *d, bool is_json)
     ol_status st = is_json ? write_json(d, &text) : write_text(d, &p);
     bool is_written = st == OL_OK && pretty_flush(&p);
     ol__buf_release(&text);
-    if (!is_written)
-        cli_say("standard output could not be written");
     return is_written && (cause == NULL || cause->level != DOCTOR_FAIL) ? CLI_YES : CLI_NO;
 }
 

@@ -334,7 +334,7 @@ static int print_all(const struct gc_options *o, struct ol__buf *text)
         if (!o->is_real)
             ol__buf_add_text(&out, "nothing was removed: lineage gc --yes does it\n");
     }
-    bool is_written = out.status == OL_OK && pretty_flush(&p);
+    bool is_written = pretty_flush(&p);
     json_doc_release(&doc);
     ol__buf_release(&out);
     return is_written && !is_stuck ? CLI_YES : CLI_NO;

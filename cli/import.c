@@ -221,7 +221,8 @@ static int import_all(struct import *im, const struct import_options *o, char **
     }
     ol__json_end_array(&w);
     ol__json_end_object(&w);
-    if (o->is_json && (text.status != OL_OK || puts(text.data) == EOF || fflush(stdout) != 0))
+    ol__buf_add_char(&text, '\n');
+    if (o->is_json && !cli_print_buf(&text))
         result = CLI_NO;
     ol__buf_release(&text);
     return result;

@@ -39,10 +39,7 @@ static int print_line(const char *name, const char *key, size_t size)
         return CLI_NO;
     }
     printf("- { name: %s, sha256: %s }\n", name, text);
-    if (fflush(stdout) == 0)
-        return CLI_YES;
-    cli_say("standard output could not be written");
-    return CLI_NO;
+    return cli_print((struct ol__span){0}) ? CLI_YES : CLI_NO;
 }
 
 static int new_key(const char *name)

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* lineage log: a line for people and log collectors, with the ids of the attempt it is called in.
  */
-#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -49,8 +48,8 @@ static ol_status print_line(const struct event_log_entry *entry, struct ol_error
     if (status != OL_OK)
         ol__error_set(err, status, "a line of more than %zu bytes, or out of memory",
                       EVENT_LOG_LINE_MAX);
-    else if (fwrite(line.data, 1, line.size, stdout) != line.size || fflush(stdout) != 0)
-        status = ol__error_set_errno(err, errno, "standard output");
+    else
+        status = cli_write((struct ol__span){line.data, line.size}, err);
     ol__buf_release(&line);
     return status;
 }

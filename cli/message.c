@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -32,6 +33,32 @@ int cli_usage(const char *verb, const char *format, ...)
     say(before, format, args, after);
     va_end(args);
     return CLI_USAGE;
+}
+
+ol_status cli_write(struct ol__span text, struct ol_error *err)
+{
+    errno = 0; /* of a write that failed before, stdio knows no reason */
+    bool is_written = text.size == 0 || fwrite(text.data, 1, text.size, stdout) == text.size;
+    if (is_written && fflush(stdout) == 0 && !ferror(stdout))
+        return OL_OK;
+    return ol__error_set_errno(err, errno != 0 ? errno : EIO, "standard output");
+}
+
+bool cli_print(struct ol__span text)
+{
+    struct ol_error err = {.message = ""};
+    if (cli_write(text, &err) == OL_OK)
+        return true;
+    cli_say("%s", err.message);
+    return false;
+}
+
+bool cli_print_buf(const struct ol__buf *out)
+{
+    if (out->status == OL_OK)
+        return cli_print((struct ol__span){out->data, out->size});
+    cli_say("the answer: %s", ol_status_name(out->status));
+    return false;
 }
 
 int cli_fail(const struct place *place, ol_status status, const struct ol_error *err)

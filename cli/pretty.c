@@ -6,6 +6,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 #include <wchar.h>
+#include "cli.h"
 #include "pretty.h"
 #include "utf8.h"
 
@@ -29,10 +30,7 @@ void pretty_init(struct pretty *p, struct ol__buf *out)
 
 bool pretty_flush(struct pretty *p)
 {
-    bool is_written =
-        p->out->status == OL_OK &&
-        (p->out->size == 0 || fwrite(p->out->data, 1, p->out->size, stdout) == p->out->size) &&
-        fflush(stdout) == 0;
+    bool is_written = cli_print_buf(p->out);
     ol__buf_reset(p->out);
     return is_written;
 }

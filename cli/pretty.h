@@ -21,8 +21,8 @@ enum pretty_colour { PRETTY_PLAIN, PRETTY_BOLD, PRETTY_DIM, PRETTY_GOOD, PRETTY_
 /** As standard output wants it: UTF-8 by the locale, colour on a terminal without NO_COLOR. Sets
  * the locale's character type from the environment. */
 void pretty_init(struct pretty *p, struct ol__buf *out);
-/** Write what is in the buffer to standard output. @return false: that failed. */
-bool pretty_flush(struct pretty *p);
+/** Write what is in the buffer to standard output: cli_print_buf(). */
+OL_NODISCARD bool pretty_flush(struct pretty *p);
 /** Append @p text; control and direction characters are shown as \n, \t or \u{...}. */
 void pretty_text(struct pretty *p, enum pretty_colour colour, const char *text);
 /** Columns that @p text takes when written by pretty_text(). */

@@ -264,10 +264,8 @@ static int print_rendered(struct ol__span body, question_render *render)
 
 static bool print_plain(struct ol__span body)
 {
-    bool is_written = body.size == 0 || fwrite(body.data, 1, body.size, stdout) == body.size;
-    if (body.size > 0 && body.data[body.size - 1] != '\n')
-        is_written = putchar('\n') != EOF && is_written;
-    return fflush(stdout) == 0 && is_written;
+    bool has_end = body.size == 0 || body.data[body.size - 1] == '\n';
+    return cli_print(body) && (has_end || cli_print(ol__span_text("\n")));
 }
 
 int question_print(const char *verb, int status, struct ol__buf *answer, bool is_json,

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* lineage replay: a run's commands as a script; or done again in another root, and compared. */
-#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -164,9 +163,7 @@ static ol_status end_outcome(struct outcome *o, const struct replay_execution *x
     ol_status status = o->text.status;
     if (status != OL_OK)
         return ol__error_set(err, status, "the outcome: %s", ol_status_name(status));
-    if (fwrite(o->text.data, 1, o->text.size, stdout) != o->text.size || fflush(stdout) != 0)
-        return ol__error_set(err, OL_IO, "standard output could not be written");
-    return OL_OK;
+    return cli_write((struct ol__span){o->text.data, o->text.size}, err);
 }
 
 /* ---- doing it ---- */
@@ -214,11 +211,10 @@ static int print_script(struct replay_plan *plan)
     if (plan->problem_count > 0)
         return refuse(plan);
     ol_status status = replay_write_script(plan, false, &out);
-    bool is_written =
-        status == OL_OK && fwrite(out.data, 1, out.size, stdout) == out.size && fflush(stdout) == 0;
+    if (status != OL_OK)
+        cli_say("the script: %s", ol_status_name(status));
+    bool is_written = status == OL_OK && cli_print_buf(&out);
     ol__buf_release(&out);
-    if (!is_written)
-        cli_say("the script could not be written: %s", ol_status_name(status));
     return is_written ? CLI_YES : CLI_NO;
 }
 

@@ -104,9 +104,8 @@ static ol_status print(const struct repro_case *c, const struct json_node *root,
     ol_status status = text.status;
     if (status != OL_OK)
         status = ol__error_set(err, status, "the answer: %s", ol_status_name(status));
-    else if (text.size > 0 &&
-             (fwrite(text.data, 1, text.size, stdout) != text.size || fflush(stdout) != 0))
-        status = ol__error_set(err, OL_IO, "standard output could not be written");
+    else
+        status = cli_write((struct ol__span){text.data, text.size}, err);
     ol__buf_release(&text);
     return status;
 }

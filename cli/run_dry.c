@@ -98,10 +98,7 @@ int run_dry(struct run_options *o, char *const *command)
     if (o->step != NULL && step.attempt.number > 0)
         add_file(&out, &step, run);
     add_rest(&out, o, command);
-    bool is_shown = out.status == OL_OK && fwrite(out.data, 1, out.size, stdout) == out.size &&
-                    fflush(stdout) == 0;
-    if (!is_shown)
-        cli_say("standard output could not be written");
+    bool is_shown = cli_print_buf(&out);
     ol__buf_release(&out);
     ol_run_free(run);
     step_close(&step, true);

@@ -265,8 +265,6 @@ static int print_people(struct ol__span document)
                        json_get_text(doc.root, "journal_positions"),
                        json_get_text(quarantine, "files"), json_get_text(quarantine, "bytes"));
     is_whole = pretty_flush(&p) && is_whole;
-    if (!is_whole)
-        cli_say("the list could not be written");
     ol__buf_release(&text);
     json_doc_release(&doc);
     return is_whole ? CLI_YES : CLI_NO;
@@ -292,8 +290,7 @@ int spool_ls(struct place *place, const struct spool_words *words)
         result = cli_fail(place, st, &err);
     else if (!words->is_json)
         result = print_people(document);
-    else if (fwrite(document.data, 1, document.size, stdout) != document.size ||
-             fflush(stdout) != 0)
+    else if (!cli_print(document))
         result = CLI_NO;
     positions_release(&l.positions);
     spool_look_close(l.look);

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* lineage start: what a prolog begins and an epilog ends with `lineage finish`. */
-#include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
 #include <stdio.h>
@@ -199,10 +198,7 @@ static int print(const struct start *s, const struct step *step, const struct ol
     } else {
         puts(ol_run_id(run));
     }
-    if (fflush(stdout) == 0)
-        return CLI_YES;
-    cli_say("standard output could not be written");
-    return CLI_NO;
+    return cli_print((struct ol__span){0}) ? CLI_YES : CLI_NO;
 }
 
 static int start(struct start *s)

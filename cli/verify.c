@@ -194,13 +194,13 @@ static int verify_one(const struct verify_options *o, const char *runs, const ch
     if (status == OL_OK && o->is_json) {
         write_figures(&out, o->with_files, &figures);
         status = out.gone.status != OL_OK ? out.gone.status : out.text.status;
-        if (status == OL_OK)
-            fwrite(out.text.data, 1, out.text.size, stdout);
+        if (status != OL_OK)
+            status = ol__error_set(&err, status, "the answer: %s", ol_status_name(status));
     } else if (status == OL_OK) {
         print_figures(&folder, o->with_files, &figures);
     }
-    if (status == OL_OK && fflush(stdout) != 0)
-        status = ol__error_set(&err, OL_IO, "standard output could not be written");
+    if (status == OL_OK)
+        status = cli_write((struct ol__span){out.text.data, out.text.size}, &err);
     ol__buf_release(&out.text);
     ol__buf_release(&out.gone);
     receipt_folder_close(&folder);

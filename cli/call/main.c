@@ -45,7 +45,9 @@ static int show(struct call *c)
     ol__buf_init(&url, 16384);
     provider_show_url(c->url.data, &url);
     ol_status status = call_body(c, "RUN_ID", "N", "run=RUN_ID;step=STEP;attempt=N", &body, &err);
-    if (status == OL_OK && url.status == OL_OK) {
+    if (status == OL_OK)
+        status = url.status;
+    if (status == OL_OK) {
         call_lines(c, c->provider->id_header, "run=RUN_ID;step=STEP;attempt=N", &lines);
         fprintf(stderr, "POST %s\n", url.data);
         for (size_t i = 0; i < lines.count; i++) {
@@ -58,12 +60,13 @@ static int show(struct call *c)
             else if (line[strcspn(line, ":") + 1] != '\0') /* else: that is left out */
                 fprintf(stderr, "%.*s: %s\n", (int)strcspn(line, ":"), line, REDACTED);
         }
-        fwrite(body.data, 1, body.size, stdout);
-    } else
+        status = cli_write((struct ol__span){body.data, body.size}, &err);
+    }
+    if (status != OL_OK)
         cli_say("call: %s", err.message);
     ol__buf_release(&body);
     ol__buf_release(&url);
-    return status == OL_OK && fflush(stdout) == 0 ? CALL_ANSWERED : CALL_USAGE;
+    return status == OL_OK ? CALL_ANSWERED : CALL_USAGE;
 }
 
 /* How long before the next try (promise 3). */
@@ -142,10 +145,7 @@ static int call(struct call *c)
         cli_say("call: %s", r.why);
     if (!o->is_json && r.differences.size > 0)
         replay_say((struct ol__span){.data = r.differences.data, .size = r.differences.size});
-    if (o->is_json && r.summary.size > 0 &&
-        (fwrite(r.summary.data, 1, r.summary.size, stdout) != r.summary.size ||
-         fflush(stdout) != 0) &&
-        result == CALL_ANSWERED)
+    if (o->is_json && r.summary.size > 0 && !cli_print_buf(&r.summary) && result == CALL_ANSWERED)
         result = CALL_NO_OUTPUT;
     ol__buf_release(&r.summary);
     ol__buf_release(&r.differences);

@@ -206,6 +206,13 @@ def test_answers_are_what_their_schemas_say(filled, schema_judge):
     check(filled, schema_judge, [name for name in CASES if name not in WITH_AGENT])
 
 
+def test_an_answer_that_cannot_be_written(filled):
+    """Standard output is full: no verb ends as if its answer had arrived, and each says where it failed."""
+    for name in CASES:
+        done = filled.shell("lineage %s > /dev/full" % CASES[name][0][0])
+        assert done.returncode != 0 and "standard output" in done.stderr, (name, done.returncode, done.stderr)
+
+
 def test_recorded_events_of_others_as_well(filled, schema_judge, reference, wait_until):
     """Whatever came from Airflow, Spark, dbt and their like is shown in the same form."""
     count = 0
