@@ -194,7 +194,7 @@ static bool end(const struct finish *f, const struct started *s, struct step *st
                   strcmp(how, "COMPLETE") == 0 ? OL_COMPLETE
                   : strcmp(how, "ABORT") == 0  ? OL_ABORT
                                                : OL_FAIL,
-                  0, f->is_quiet);
+                  step->finished_ms, f->is_quiet);
     free(outputs);
     run_files_release(&files);
     return is_good;

@@ -1,61 +1,33 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* From what a receipt says to the events that were emitted when it was written: same ids, same
- * facets, so that a store that has them already is not changed by more than their times. What
- * events said and receipts do not (--facet, heartbeats, versions of programs) is not made up. */
+ * facets, same times, so that a store that has them already is not changed. Files of before receipts
+ * had `facets` say less; what they do not say is not made up. */
 #include "import_receipt.h"
 
 #include <stdio.h>
 #include <string.h>
-#include "facet_info.h"
-#include "json_write.h"
+#include "facet_copy.h"
 
 #define PRODUCER_MAX 160
 #define SPEC "https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/RunEvent"
 
 struct writing {
     const struct receipt_event *event;
+    const struct json_node *told; /* `facets` of the file; NULL: it is of before there were any */
     struct ol__json_writer w;
     char producer[PRODUCER_MAX], version[40];
 };
 
-static void write_value(struct ol__json_writer *w, const struct json_node *node)
-{
-    switch (node->type) {
-    case OL_JSON_BOOL:
-        ol__json_bool(w, node->boolean);
-        return;
-    case OL_JSON_NUMBER:
-        ol__json_raw(w, ol__span_text(node->text));
-        return;
-    case OL_JSON_STRING:
-        ol__json_text(w, node->text);
-        return;
-    case OL_JSON_OBJECT:
-        ol__json_begin_object(w);
-        for (const struct json_node *m = node->first; m != NULL; m = m->next) {
-            ol__json_key(w, m->key);
-            write_value(w, m);
-        }
-        ol__json_end_object(w);
-        return;
-    case OL_JSON_ARRAY:
-        ol__json_begin_array(w);
-        for (const struct json_node *m = node->first; m != NULL; m = m->next)
-            write_value(w, m);
-        ol__json_end_array(w);
-        return;
-    default:
-        ol__json_null(w);
-    }
-}
-
 static void begin_facet(struct writing *x, enum ol__entity entity, const char *key)
 {
-    const struct ol__facet_info *info = ol__facet_info(ol__facet_find(entity, ol__span_text(key)));
-    ol__json_key(&x->w, key);
-    ol__json_begin_object(&x->w);
-    ol__json_member_text(&x->w, "_producer", x->producer);
-    ol__json_member_text(&x->w, "_schemaURL", info != NULL ? info->schema_url : SPEC);
+    facet_begin(&x->w, entity, key, x->producer);
+}
+
+/* What the receipt has of the facets of an entity ("run", "job"), where it was written by one that
+ * tells them; else NULL. */
+static const struct json_node *told(const struct writing *x, const char *entity)
+{
+    return json_get(x->told, entity);
 }
 
 static void write_engine(struct writing *x)
@@ -131,22 +103,34 @@ static void write_tag(struct writing *x, const char *key, const char *value, con
     ol__json_end_object(&x->w);
 }
 
-static void write_tags(struct writing *x)
+static void write_known_tags(struct writing *x)
 {
     const struct receipt_event *e = x->event;
-    begin_facet(x, OL_ENTITY_RUN, "tags");
-    ol__json_key(&x->w, "tags");
-    ol__json_begin_array(&x->w);
     for (const struct json_node *m = json_get_items(e->doc, "tags"); m != NULL; m = m->next)
         write_tag(x, m->key, m->text, "USER");
     for (const struct json_node *m = json_get_items(e->doc, "groups"); m != NULL; m = m->next)
         write_tag(x, m->key, m->text, "GROUP");
+    for (size_t i = 0; i < OL_COUNT(id_keys); i++)
+        write_tag(x, id_keys[i], id_of(x, id_keys[i]), "lineaged");
+}
+
+static void write_tags(struct writing *x)
+{
+    const struct receipt_event *e = x->event;
+    const struct json_node *tags = json_get_items(json_get(told(x, "run"), "tags"), "tags");
+    if (x->told != NULL && tags == NULL && e->seal_sha256 == NULL && !e->is_unverified)
+        return;
+    begin_facet(x, OL_ENTITY_RUN, "tags");
+    ol__json_key(&x->w, "tags");
+    ol__json_begin_array(&x->w);
+    for (const struct json_node *m = tags; m != NULL; m = m->next)
+        json_copy(&x->w, m);
+    if (x->told == NULL)
+        write_known_tags(x);
     if (e->seal_sha256 != NULL)
         write_tag(x, "lineaged.seal", e->seal_sha256, NULL);
     if (e->is_unverified)
         write_tag(x, "lineaged.import", "unverified", NULL);
-    for (size_t i = 0; i < OL_COUNT(id_keys); i++)
-        write_tag(x, id_keys[i], id_of(x, id_keys[i]), "lineaged");
     ol__json_end_array(&x->w);
     ol__json_end_object(&x->w);
 }
@@ -189,7 +173,7 @@ static void write_parts(struct writing *x)
         begin_facet(x, OL_ENTITY_RUN, objects[i][1]);
         for (; m != NULL; m = m->next) {
             ol__json_key(&x->w, m->key);
-            write_value(&x->w, m);
+            json_copy(&x->w, m);
         }
         ol__json_end_object(&x->w);
     }
@@ -199,7 +183,7 @@ static void write_parts(struct writing *x)
             continue;
         begin_facet(x, OL_ENTITY_RUN, lists[i][1]);
         ol__json_key(&x->w, lists[i][0]);
-        write_value(&x->w, list);
+        json_copy(&x->w, list);
         ol__json_end_object(&x->w);
     }
 }
@@ -257,44 +241,89 @@ static void write_artifact(struct writing *x, const struct json_node *a)
     ol__json_end_object(&x->w);
 }
 
-static void write_dataset(struct writing *x, const struct json_node *a, bool is_output)
+/* What is told of the dataset beyond the artifact. Few are: receipts name those that have some. */
+static const struct json_node *find_dataset(const struct writing *x, const char *side,
+                                            const struct json_node *a)
 {
-    bool is_named = json_get_text(a, "namespace") != NULL && json_get_text(a, "name") != NULL;
-    if (!is_named)
+    const char *space = json_get_text(a, "namespace"), *name = json_get_text(a, "name");
+    for (const struct json_node *d = json_get_items(x->told, side); d != NULL; d = d->next) {
+        const char *its_space = json_get_text(d, "namespace"), *its = json_get_text(d, "name");
+        if (its_space != NULL && its != NULL && strcmp(its, name) == 0 &&
+            strcmp(its_space, space) == 0)
+            return d;
+    }
+    return NULL;
+}
+
+static void write_facets(struct writing *x, enum ol__entity entity, const struct json_node *facets)
+{
+    for (const struct json_node *f = facets != NULL ? facets->first : NULL; f != NULL; f = f->next)
+        facet_copy(&x->w, entity, f, x->producer);
+}
+
+static void write_side_facets(struct writing *x, const struct json_node *a,
+                              const struct json_node *more, bool is_output)
+{
+    const char *key = is_output ? "outputFacets" : "inputFacets";
+    const char *statistics = is_output ? "outputStatistics" : "inputStatistics";
+    enum ol__entity entity = is_output ? OL_ENTITY_OUTPUT : OL_ENTITY_INPUT;
+    const struct json_node *facets = json_get(more, key);
+    int64_t rows = json_get(facets, statistics) == NULL ? json_get_int(a, "rows", -1) : -1;
+    if (facets == NULL && rows < 0)
         return;
+    ol__json_key(&x->w, key);
     ol__json_begin_object(&x->w);
-    ol__json_member_text(&x->w, "namespace", json_get_text(a, "namespace"));
-    ol__json_member_text(&x->w, "name", json_get_text(a, "name"));
-    ol__json_key(&x->w, "facets");
-    ol__json_begin_object(&x->w);
-    if (strcmp(x->event->type, "START") != 0 || x->event->doc == NULL)
-        write_artifact(x, a);
-    ol__json_end_object(&x->w);
-    if (json_get_int(a, "rows", -1) >= 0) {
-        ol__json_key(&x->w, is_output ? "outputFacets" : "inputFacets");
-        ol__json_begin_object(&x->w);
-        begin_facet(x, is_output ? OL_ENTITY_OUTPUT : OL_ENTITY_INPUT,
-                    is_output ? "outputStatistics" : "inputStatistics");
-        ol__json_member_int(&x->w, "rowCount", json_get_int(a, "rows", 0));
-        ol__json_end_object(&x->w);
+    write_facets(x, entity, facets);
+    if (rows >= 0) {
+        begin_facet(x, entity, statistics);
+        ol__json_member_int(&x->w, "rowCount", rows);
         ol__json_end_object(&x->w);
     }
     ol__json_end_object(&x->w);
 }
 
+/* An artifact of a receipt, or (of a claim) a dataset as START named it. */
+static void write_dataset(struct writing *x, const struct json_node *a, const char *side)
+{
+    if (json_get_text(a, "namespace") == NULL || json_get_text(a, "name") == NULL)
+        return;
+    const struct json_node *more = x->event->is_claim ? a : find_dataset(x, side, a);
+    ol__json_begin_object(&x->w);
+    ol__json_member_text(&x->w, "namespace", json_get_text(a, "namespace"));
+    ol__json_member_text(&x->w, "name", json_get_text(a, "name"));
+    ol__json_key(&x->w, "facets");
+    ol__json_begin_object(&x->w);
+    if (!x->event->is_claim && (strcmp(x->event->type, "START") != 0 || x->event->doc == NULL))
+        write_artifact(x, a);
+    write_facets(x, OL_ENTITY_DATASET, json_get(more, "facets"));
+    ol__json_end_object(&x->w);
+    write_side_facets(x, a, more, strcmp(side, "outputs") == 0);
+    ol__json_end_object(&x->w);
+}
+
 static void write_side(struct writing *x, const char *side)
 {
+    const struct receipt_event *e = x->event;
     ol__json_key(&x->w, side);
     ol__json_begin_array(&x->w);
-    for (const struct json_node *a = json_get_items(x->event->doc, side); a != NULL; a = a->next)
-        write_dataset(x, a, strcmp(side, "outputs") == 0);
-    for (size_t i = 0;
-         x->event->doc == NULL && strcmp(side, "inputs") == 0 && i < x->event->input_count; i++)
-        write_dataset(x, json_get(x->event->inputs[i], "artifact"), false);
+    for (const struct json_node *a = json_get_items(e->is_claim ? x->told : e->doc, side);
+         a != NULL; a = a->next)
+        write_dataset(x, a, side);
+    for (size_t i = 0; e->doc == NULL && strcmp(side, "inputs") == 0 && i < e->input_count; i++)
+        write_dataset(x, json_get(e->inputs[i], "artifact"), side);
     ol__json_end_array(&x->w);
 }
 
 /* ---- Events ---- */
+
+/* What files of before `facets` say of the same. */
+static void write_known(struct writing *x)
+{
+    if (x->event->doc != NULL)
+        write_parent(x);
+    write_ids(x);
+    write_error(x);
+}
 
 static void write_run(struct writing *x, const struct json_node *self)
 {
@@ -304,13 +333,14 @@ static void write_run(struct writing *x, const struct json_node *self)
     ol__json_key(&x->w, "facets");
     ol__json_begin_object(&x->w);
     write_engine(x);
-    if (x->event->doc != NULL)
-        write_parent(x);
-    write_ids(x);
+    if (x->told == NULL)
+        write_known(x);
+    for (const struct json_node *f = json_get_items(x->told, "run"); f != NULL; f = f->next)
+        if (strcmp(f->key, "tags") != 0)
+            facet_copy(&x->w, OL_ENTITY_RUN, f, x->producer);
     write_pairs(x, "parameters", "executionParameters", "parameters", "key");
     write_pairs(x, "environment", "environmentVariables", "environmentVariables", "name");
     write_parts(x);
-    write_error(x);
     write_tags(x);
     ol__json_end_object(&x->w);
     ol__json_end_object(&x->w);
@@ -324,11 +354,14 @@ static void write_job(struct writing *x, const struct json_node *self)
     ol__json_member_text(&x->w, "name", json_get_text(self, "job_name"));
     ol__json_key(&x->w, "facets");
     ol__json_begin_object(&x->w);
-    begin_facet(x, OL_ENTITY_JOB, "jobType");
-    ol__json_member_text(&x->w, "processingType", "BATCH");
-    ol__json_member_text(&x->w, "integration", "LINEAGE");
-    ol__json_member_text(&x->w, "jobType", x->event->doc != NULL ? "COMMAND" : "PIPELINE");
-    ol__json_end_object(&x->w);
+    if (json_get(told(x, "job"), "jobType") == NULL) {
+        begin_facet(x, OL_ENTITY_JOB, "jobType");
+        ol__json_member_text(&x->w, "processingType", "BATCH");
+        ol__json_member_text(&x->w, "integration", "LINEAGE");
+        ol__json_member_text(&x->w, "jobType", x->event->doc != NULL ? "COMMAND" : "PIPELINE");
+        ol__json_end_object(&x->w);
+    }
+    write_facets(x, OL_ENTITY_JOB, told(x, "job"));
     ol__json_end_object(&x->w);
     ol__json_end_object(&x->w);
 }
@@ -338,6 +371,7 @@ ol_status receipt_event_write(const struct receipt_event *event, struct ol__buf 
     struct writing x = {.event = event};
     const struct json_node *doc = event->doc != NULL ? event->doc : event->manifest;
     const struct json_node *self = json_get(doc, "openlineage");
+    x.told = json_get(doc, "facets");
     const char *writer = json_get_text(doc, "writer");
     const char *slash = writer != NULL ? strchr(writer, '/') : NULL;
     snprintf(x.version, sizeof x.version, "%s", slash != NULL ? slash + 1 : OL_VERSION);

@@ -13,6 +13,7 @@ struct receipt_event {
     const struct json_node *const *inputs; /**< of the run as a whole: its inputs/NAME.json */
     size_t input_count;
     const char *seal_sha256; /**< NULL: none */
+    bool is_claim;           /**< doc is claim.json, which says its datasets: START as it was */
     bool is_unverified;      /**< imported though it is not what was sealed */
     const char *type, *time; /**< START, COMPLETE...; RFC 3339 */
 };

@@ -78,7 +78,8 @@ static ol_status list(int dirfd, const char *path, struct names *ret, struct ol_
 /* ---- One run ---- */
 
 struct attempt {
-    struct json_doc doc; /* receipt.json, else claim.json */
+    struct json_doc doc;   /* receipt.json, else claim.json */
+    struct json_doc claim; /* beside a receipt; no root: there is none */
     bool has_receipt;
 };
 struct run {
@@ -126,6 +127,10 @@ static ol_status read_attempt(struct run *r, const char *step, const char *attem
         snprintf(path, sizeof path, "steps/%.160s/%.40s/claim.json", step, attempt);
         st = receipt_get_doc(r->folder.fd, path, RECEIPT_FILE_MAX, &a.doc, &why);
     }
+    snprintf(path, sizeof path, "steps/%.160s/%.40s/claim.json", step, attempt);
+    if (st == OL_OK && a.has_receipt &&
+        receipt_get_doc(r->folder.fd, path, RECEIPT_FILE_MAX, &a.claim, &why) != OL_OK)
+        a.claim = (struct json_doc){.root = NULL}; /* the receipt says nearly as much */
     if (st == OL_OK && json_get_text(json_get(a.doc.root, "openlineage"), "run_id") != NULL &&
         json_get_text(json_get(a.doc.root, "openlineage"), "job_name") != NULL &&
         json_get_text(a.doc.root, "started_at") != NULL) {
@@ -134,6 +139,7 @@ static ol_status read_attempt(struct run *r, const char *step, const char *attem
     }
     if (st == OL_OK) {
         json_doc_release(&a.doc);
+        json_doc_release(&a.claim);
         import_say(r->im,
                    "run '%s': '%s': expected /openlineage/run_id, /openlineage/job_name and "
                    "/started_at",
@@ -212,8 +218,10 @@ static ol_status read_run(struct run *r, struct ol_error *err)
 
 static void run_release(struct run *r)
 {
-    for (size_t i = 0; i < r->attempt_count; i++)
+    for (size_t i = 0; i < r->attempt_count; i++) {
         json_doc_release(&r->attempts[i].doc);
+        json_doc_release(&r->attempts[i].claim);
+    }
     for (size_t i = 0; i < r->input_count; i++)
         json_doc_release(&r->inputs[i]);
     free(r->attempts);
@@ -242,6 +250,11 @@ static ol_status emit(struct run *r, struct receipt_event *e, struct ol_error *e
     return st;
 }
 
+static bool is_end(const char *type)
+{
+    return strcmp(type, "COMPLETE") == 0 || strcmp(type, "FAIL") == 0 || strcmp(type, "ABORT") == 0;
+}
+
 /* `openlineage` of the run with @p id: of the run as a whole, or of one of its attempts. */
 static const struct json_node *find_run(const struct run *r, const char *id)
 {
@@ -256,10 +269,14 @@ static const struct json_node *find_run(const struct run *r, const char *id)
     return NULL;
 }
 
-/* What `lineage run` says of it: a signal is a FAIL there, unless it was told otherwise. */
+/* How its last event said that it ended. Receipts of before say it of those that no signal ended:
+ * that is a FAIL to `lineage run`, unless it was told otherwise. */
 static const char *type_of(const struct json_node *receipt)
 {
     const char *status = json_get_text(receipt, "status");
+    const char *told = json_get_text(json_get(receipt, "openlineage"), "event_type");
+    if (told != NULL && is_end(told))
+        return told;
     if (status == NULL || strcmp(status, "COMPLETE") == 0)
         return "COMPLETE";
     return strcmp(status, "ABORT") == 0 && json_get_text(receipt, "signal") == NULL ? "ABORT"
@@ -280,8 +297,11 @@ static void offer_members(const struct run *r, const struct json_node *artifact)
 static ol_status emit_attempt(struct run *r, const struct attempt *a, struct ol_error *err)
 {
     const struct json_node *root = a->doc.root;
+    const struct json_node *claim = a->has_receipt ? a->claim.root : root;
+    bool is_claim = json_get(claim, "facets") != NULL;
     struct receipt_event e = {
-        .doc = root,
+        .doc = is_claim ? claim : root,
+        .is_claim = is_claim,
         .parent = find_run(r, json_get_text(json_get(root, "openlineage"), "parent_run_id")),
         .type = "START",
         .time = json_get_text(root, "started_at")};
@@ -289,6 +309,8 @@ static ol_status emit_attempt(struct run *r, const struct attempt *a, struct ol_
     ol_status st = emit(r, &e, err);
     if (st != OL_OK || !a->has_receipt)
         return st;
+    e.doc = root;
+    e.is_claim = false;
     e.type = type_of(root);
     e.time = json_get_text(root, "finished_at");
     if (e.time == NULL)
@@ -305,8 +327,7 @@ static ol_status emit_attempt(struct run *r, const struct attempt *a, struct ol_
 static const char *end_of(const struct run *r)
 {
     const char *status = json_get_text(r->seal.root, "status");
-    if (status != NULL && (strcmp(status, "COMPLETE") == 0 || strcmp(status, "FAIL") == 0 ||
-                           strcmp(status, "ABORT") == 0))
+    if (status != NULL && is_end(status))
         return status;
     for (size_t i = 0; i < r->attempt_count; i++) {
         const char *step = json_get_text(r->attempts[i].doc.root, "step");

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "cli.h"
+#include "facet_copy.h"
 #include "origin.h"
 #include "receipt/listing.h"
 #include "receipt/members.h"
@@ -168,15 +169,17 @@ static ol_status put_inputs(const struct pipeline_options *options,
 
 static ol_status put_manifest(const struct pipeline_options *options, const char *name,
                               const struct receipt_folder *folder, const struct ol_run *root,
-                              struct ol_error *err)
+                              int64_t created_ms, struct ol_error *err)
 {
     struct receipt_input_file *inputs = NULL;
     size_t input_count = 0;
     char now[OL_TIME_TEXT + 1], id[OL_ID_SIZE];
     struct ol__origin self = {0};
-    struct ol__buf line;
+    struct ol__buf line, facets;
     const char *told = getenv("OPENLINEAGE_NAMESPACE");
-    ol__time_format(ol__time_now_ms(), now);
+    ol__time_format(created_ms, now);
+    ol__buf_init(&facets, RECEIPT_FILE_MAX);
+    facets_write(root, FACETS_OF_END, &facets);
     ol_status status = ol_id_from_foreign(NULL, folder->run_id, id, err);
     if (status == OL_OK && root != NULL)
         status = ol__origin_make(root->parent_id, root->namespace_size, root->name_size,
@@ -192,6 +195,7 @@ static ol_status put_manifest(const struct pipeline_options *options, const char
         .groups = options->groups,
         .inputs = inputs,
         .input_count = input_count,
+        .facets = {facets.data, facets.size},
         .openlineage = {.run_id = id,
                         .job_namespace = self.job_namespace != NULL        ? self.job_namespace
                                          : options->job_namespace != NULL  ? options->job_namespace
@@ -203,6 +207,7 @@ static ol_status put_manifest(const struct pipeline_options *options, const char
     if (status == OL_OK)
         status = put_json(folder->fd, "manifest.json", &line, NULL, err);
     ol__buf_release(&line);
+    ol__buf_release(&facets);
     free(inputs);
     ol__origin_release(&self);
     return status;
@@ -233,6 +238,7 @@ ol_status pipeline_begin(const struct pipeline_options *options, struct ol_clien
                          struct receipt_folder *ret, struct ol_run **ret_root, struct ol_error *err)
 {
     char run_id[RECEIPT_RUN_ID_SIZE];
+    int64_t created_ms = ol__time_now_ms();
     char *own = options->name == NULL ? folder_name(options->runs) : NULL;
     const char *name = options->name != NULL ? options->name : own;
     *ret_root = NULL;
@@ -249,10 +255,10 @@ ol_status pipeline_begin(const struct pipeline_options *options, struct ol_clien
         cli_say("no event for the run: %s", why.message);
     if (status == OL_OK) {
         describe_inputs(options, *ret_root);
-        pipeline_emit(*ret_root, OL_START, 0, options->is_quiet);
+        pipeline_emit(*ret_root, OL_START, created_ms, options->is_quiet);
     }
     if (status == OL_OK)
-        status = put_manifest(options, name, ret, *ret_root, err);
+        status = put_manifest(options, name, ret, *ret_root, created_ms, err);
     if (status != OL_OK) {
         receipt_folder_close(ret);
         ol_run_free(*ret_root);
@@ -382,13 +388,15 @@ ol_status pipeline_end(const struct receipt_folder *folder, struct ol_run *root,
                        enum ol_event event, bool is_quiet, struct ol_error *err)
 {
     char sha256[OL_SHA256_TEXT + 1];
-    ol_status status = receipt_seal(folder, sha256, err);
+    int64_t now_ms = ol__time_now_ms();
+    const char *how = event == OL_COMPLETE ? "COMPLETE" : event == OL_ABORT ? "ABORT" : "FAIL";
+    ol_status status = receipt_seal(folder, how, now_ms, sha256, err);
     if (root != NULL && status == OL_OK) {
         const struct ol_tag tags[] = {OL_ITEM(ol_tag, .key = "lineaged.seal", .value = sha256)};
         OL_IGNORE(ol_run_set_tags(root, OL_MAKE(ol_tags, .tags = tags, .tag_count = 1)) < 0,
                   "emit reports it");
     }
     if (root != NULL && (status == OL_OK || status != OL_BUSY))
-        pipeline_emit(root, event, 0, is_quiet);
+        pipeline_emit(root, event, now_ms, is_quiet);
     return status;
 }

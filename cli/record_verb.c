@@ -185,7 +185,9 @@ static bool record(struct record *r)
         run_files_hash_inputs(&r->files);
     run_files_hash_outputs(&r->files, r->step.is_quiet);
     run_files_set_versions(&r->files);
-    pipeline_emit(run, OL_START, r->step.started_ms, r->step.is_quiet);
+    pipeline_emit(run, OL_START,
+                  r->step.started_ms != 0 ? r->step.started_ms : step.started_ms,
+                  r->step.is_quiet);
     step_claim(&step, run);
     struct step_result result = {
         .status = r->status, .exit_code = (int)r->code, .finished_ms = r->finished_ms};
@@ -201,7 +203,8 @@ static bool record(struct record *r)
     enum ol_event event = is_success                        ? OL_COMPLETE
                           : strcmp(r->status, "ABORT") == 0 ? OL_ABORT
                                                             : OL_FAIL;
-    pipeline_emit(run, event, r->finished_ms, r->step.is_quiet);
+    pipeline_emit(run, event, r->finished_ms != 0 ? r->finished_ms : step.finished_ms,
+                  r->step.is_quiet);
     ol_run_free(run);
     step_close(&step, is_success);
     free(inputs);

@@ -148,7 +148,7 @@ static void start(struct work *w)
         run_keep_start(&o->keep, w->step.runs, o->is_quiet);
     collect(w);
     run_set_parts(o, &w->step);
-    pipeline_emit(w->run, OL_START, 0, o->is_quiet);
+    pipeline_emit(w->run, OL_START, w->step.started_ms, o->is_quiet);
     step_claim(&w->step, w->run);
     write_log(w, "step_started", NULL);
     step_tell(&w->step, w->run);
@@ -216,21 +216,21 @@ static void finish(struct work *w, const struct run_outcome *outcome)
                                                                   : "FAIL",
                                  .exit_code = outcome->exit_status,
                                  .signal = outcome->signal};
+    enum ol_event event = has_won                                       ? OL_COMPLETE
+                          : outcome->signal != 0 && o->aborts_on_signal ? OL_ABORT
+                                                                        : OL_FAIL;
+    result.event_type = event == OL_FAIL ? "FAIL" : result.status;
     if (o->files.hash_limit > 0 && !outcome->is_not_started && is_recorded(w))
         run_files_hash_outputs(&o->files, o->is_quiet);
+    if (w->run != NULL && !has_won)
+        OL_IGNORE(ol_run_set_error_message(w->run,
+                                           OL_MAKE(ol_error_message, .message = outcome->message,
+                                                   .programming_language = "shell")) < 0,
+                  "emit reports it");
     write_receipt(w, &result);
     if (w->run != NULL) {
         run_files_set_versions(&o->files);
-        if (!has_won)
-            OL_IGNORE(ol_run_set_error_message(
-                          w->run, OL_MAKE(ol_error_message, .message = outcome->message,
-                                          .programming_language = "shell")) < 0,
-                      "emit reports it");
-        pipeline_emit(w->run,
-                      has_won                                       ? OL_COMPLETE
-                      : outcome->signal != 0 && o->aborts_on_signal ? OL_ABORT
-                                                                    : OL_FAIL,
-                      0, o->is_quiet);
+        pipeline_emit(w->run, event, w->step.finished_ms, o->is_quiet);
         ol_run_free(w->run);
     }
     step_close(&w->step, has_won);

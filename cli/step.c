@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 #include "cli.h"
+#include "facet_copy.h"
 #include "pipeline.h"
 #include "receipt/conflict.h"
 #include "receipt/members.h"
@@ -336,6 +337,15 @@ void step_write_claim(const struct step *s, const struct ol_run *run, struct ol_
     text_release(&t);
 }
 
+/* Into the part of that name. */
+static void set_facets(struct step *s, const struct ol_run *run, enum facets_of what)
+{
+    ol__buf_release(&s->facets);
+    ol__buf_init(&s->facets, RECEIPT_FILE_MAX);
+    facets_write(run, what, &s->facets);
+    s->parts[RECEIPT_FACETS] = (struct ol__span){s->facets.data, s->facets.size};
+}
+
 void step_claim(struct step *s, const struct ol_run *run)
 {
     struct ol__buf out;
@@ -343,6 +353,7 @@ void step_claim(struct step *s, const struct ol_run *run)
     if (!s->is_taken)
         return;
     ol__buf_init(&out, RECEIPT_FILE_MAX);
+    set_facets(s, run, FACETS_OF_START);
     step_write_claim(s, run, &out);
     ol_status status = out.status;
     if (status == OL_OK)
@@ -355,7 +366,7 @@ void step_claim(struct step *s, const struct ol_run *run)
 
 static void set_result(struct text *t, const struct step_result *result)
 {
-    int64_t now_ms = result->finished_ms != 0 ? result->finished_ms : ol__time_now_ms();
+    int64_t now_ms = t->s->finished_ms;
     struct receipt *r = &t->receipt;
     ol__time_format(now_ms, t->finished);
     r->finished_at = t->finished;
@@ -363,6 +374,7 @@ static void set_result(struct text *t, const struct step_result *result)
                          ? OL_MAX(0, now_ms - t->s->started_ms)
                          : (ol__time_monotonic_us() - t->s->started_us) / 1000;
     r->status = result->status;
+    r->openlineage.event_type = result->event_type != NULL ? result->event_type : result->status;
     r->exit_code = result->exit_code;
     r->inputs = result->inputs;
     r->input_count = result->input_count;
@@ -396,6 +408,8 @@ void step_end(struct step *s, const struct ol_run *run, const struct step_result
     char sha256[OL_SHA256_TEXT + 1];
     if (!s->is_taken)
         return;
+    s->finished_ms = result->finished_ms != 0 ? result->finished_ms : ol__time_now_ms();
+    set_facets(s, run, FACETS_OF_END);
     text_init(&t, s, run);
     set_result(&t, result);
     ol_status status =
@@ -440,5 +454,6 @@ void step_close(struct step *s, bool is_success)
     free(s->runs);
     free(s->cwd);
     ol__buf_release(&s->claim);
+    ol__buf_release(&s->facets);
     *s = (struct step){.folder = {.fd = -1}};
 }

@@ -13,14 +13,14 @@
  *     step_find(&step, &options);                     // before the client: the run is its parent
  *     client = pipeline_open_client(...);
  *     run = step_begin(&step, client, &err);          // attempt taken; step.is_taken tells
- *     ... describe the run ...; pipeline_emit(run, OL_START, 0, is_quiet);
+ *     ... describe the run ...; pipeline_emit(run, OL_START, step.started_ms, is_quiet);
  *     step.parts[RECEIPT_MACHINE] = ...;              // what the claim is to say, too
  *     step_claim(&step, run);
  *     step_tell(&step, run);                          // the command's environment is ours
  *     ... the work; what it keeps goes into step.attempt.fd, whose path is step_directory() ...
  *     step.parts[RECEIPT_METRICS] = ...;
- *     step_end(&step, run, &result);                  // receipt.json
- *     pipeline_emit(run, OL_COMPLETE, 0, is_quiet); ol_run_free(run);
+ *     step_end(&step, run, &result);                  // receipt.json: the run is as it will be said
+ *     pipeline_emit(run, OL_COMPLETE, step.finished_ms, is_quiet); ol_run_free(run);
  *     step_close(&step, is_success);                  // ends the run if step_begin() made it
  */
 #include <openlineage/openlineage.h>
@@ -51,6 +51,7 @@ struct step_result {
     int exit_code;
     int signal;          /**< that ended it; 0: none */
     int64_t finished_ms; /**< since 1970 UTC; 0: when step_end() is called */
+    const char *event_type; /**< of the event that ends the run; NULL: as `status` */
     const struct receipt_artifact *inputs, *outputs;
     size_t input_count, output_count;
 };
@@ -66,9 +67,11 @@ struct step {
     char root_id[OL_ID_SIZE];
     char task_id[256]; /**< "": none is known */
     char *cwd;         /**< owned */
-    int64_t started_ms, started_us;
+    int64_t started_ms, started_us; /**< the time of START, where there is one */
+    int64_t finished_ms;            /**< of the last event; 0 before step_end() */
     struct ol__span parts[RECEIPT_PARTS]; /**< set by others; borrowed until step_close() */
     struct ol__buf claim;                 /**< of an attempt that was reopened: its parts */
+    struct ol__buf facets;                /**< what the event says that no member does */
 };
 
 /** Before the client is opened: find the run, and make it the parent of what is emitted, unless the

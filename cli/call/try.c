@@ -513,20 +513,20 @@ static void finish(struct try *t, int64_t number, int64_t waited_ms, const struc
                                        .input_count = t->input_count,
                                        .outputs = t->outputs,
                                        .output_count = t->output_count};
+    if (r->exit != CALL_ANSWERED)
+        OL_IGNORE(ol_run_set_error_message(t->run, OL_MAKE(ol_error_message, .message = r->why,
+                                                           .programming_language = "HTTP")) < 0,
+                  "emit reports it");
     step_end(&c->step, t->run, &result);
     c->step.parts[RECEIPT_CALLS] = (struct ol__span){0};
     ol__buf_release(&list);
     if (t->output_path != NULL)
         set_version(ol_run_output(t->run, t->output_path), is_keyed(c) ? NULL : t->output_sha256);
-    if (r->exit != CALL_ANSWERED)
-        OL_IGNORE(ol_run_set_error_message(t->run, OL_MAKE(ol_error_message, .message = r->why,
-                                                           .programming_language = "HTTP")) < 0,
-                  "emit reports it");
     pipeline_emit(t->run,
                   r->signal != 0             ? OL_ABORT
                   : r->exit == CALL_ANSWERED ? OL_COMPLETE
                                              : OL_FAIL,
-                  0, is_quiet);
+                  c->step.finished_ms, is_quiet);
 }
 
 /* What --json prints, and how a replay differs. */
@@ -578,7 +578,7 @@ void try_once(struct call *call, int64_t number, int64_t waited_ms, struct try_r
     begin(&t);
     const struct collect_options around = {.what = call->step.is_taken ? COLLECT_DEFAULT : 0};
     collect_run_begin(&t.collected, &around, t.run, call->step.is_taken ? call->step.parts : NULL);
-    pipeline_emit(t.run, OL_START, 0, call->options->is_quiet);
+    pipeline_emit(t.run, OL_START, call->step.started_ms, call->options->is_quiet);
     step_claim(&call->step, t.run);
     if (exchange(&t, ret))
         received(&t, ret);

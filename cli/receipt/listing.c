@@ -216,7 +216,7 @@ const struct receipt_file *receipt_find(const struct receipt_listing *listing, c
 
 /* ---- the seal ---- */
 
-static ol_status write_seal(const struct receipt_folder *folder,
+static ol_status write_seal(const struct receipt_folder *folder, const char *how, int64_t now_ms,
                             const struct receipt_listing *listing, struct ol__buf *out,
                             struct ol_error *err)
 {
@@ -225,12 +225,13 @@ static ol_status write_seal(const struct receipt_folder *folder,
     struct ol__buf line, text;
     ol__buf_init(&line, RECEIPT_SEAL_MAX);
     ol__buf_init(&text, PATH_SIZE * 2);
-    ol__time_format(ol__time_now_ms(), now);
+    ol__time_format(now_ms, now);
     ol__json_writer_init(&w, &line);
     ol__json_begin_object(&w);
     ol__json_member_text(&w, "schema", RECEIPT_SCHEMA("ReceiptSeal"));
     ol__json_member_text(&w, "run_id", folder->run_id);
     ol__json_member_text(&w, "sealed_at", now);
+    ol__json_member_text(&w, "status", how);
     ol__json_key(&w, "receipts");
     ol__json_begin_array(&w);
     for (size_t i = 0; i < listing->count; i++) {
@@ -286,8 +287,8 @@ static ol_status put_once(const struct receipt_folder *folder, struct ol__span b
                                      folder->run_id);
 }
 
-ol_status receipt_seal(const struct receipt_folder *folder, char ret_sha256[OL_SHA256_TEXT + 1],
-                       struct ol_error *err)
+ol_status receipt_seal(const struct receipt_folder *folder, const char *how, int64_t now_ms,
+                       char ret_sha256[OL_SHA256_TEXT + 1], struct ol_error *err)
 {
     struct receipt_listing listing = {0};
     struct ol__buf text;
@@ -296,7 +297,7 @@ ol_status receipt_seal(const struct receipt_folder *folder, char ret_sha256[OL_S
     ol__buf_init(&text, RECEIPT_SEAL_MAX);
     ol_status status = receipt_list(folder, &listing, err);
     if (status == OL_OK)
-        status = write_seal(folder, &listing, &text, err);
+        status = write_seal(folder, how, now_ms, &listing, &text, err);
     const struct ol__span bytes = {.data = text.data, .size = text.size};
     if (status == OL_OK)
         status = receipt_hash(bytes, ret_sha256, err);

@@ -59,6 +59,7 @@ static void write_origin(struct ol__json_writer *w, const struct receipt_origin 
     ol__json_member_text_opt(w, "parent_run_id", o->parent_run_id);
     ol__json_member_text_opt(w, "job_namespace", o->job_namespace);
     ol__json_member_text_opt(w, "job_name", o->job_name);
+    ol__json_member_text_opt(w, "event_type", o->event_type);
     ol__json_end_object(w);
 }
 
@@ -84,6 +85,10 @@ void receipt_write_manifest(const struct receipt_manifest *m, struct ol__buf *ou
             ol__json_end_object(&w);
         }
         ol__json_end_array(&w);
+    }
+    if (m->facets.size > 0) {
+        ol__json_key(&w, receipt_part_name(RECEIPT_FACETS));
+        ol__json_raw(&w, m->facets);
     }
     write_origin(&w, &m->openlineage);
     ol__json_member_text(&w, "writer", WRITER);
@@ -240,6 +245,7 @@ const char *receipt_part_name(enum receipt_part part)
         [RECEIPT_GATES] = "gates",
         [RECEIPT_CALLS] = "calls",
         [RECEIPT_KEPT] = "kept",
+        [RECEIPT_FACETS] = "facets",
     };
     return keys[part];
 }

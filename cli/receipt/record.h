@@ -42,6 +42,7 @@ struct receipt_conflict {
 };
 struct receipt_origin {
     const char *run_id, *root_run_id, *parent_run_id, *job_namespace, *job_name;
+    const char *event_type; /**< of the last event; NULL: there was none yet */
 };
 
 struct ol__json_writer;
@@ -64,6 +65,7 @@ struct receipt_manifest {
     const struct receipt_input_file *inputs;
     size_t input_count;
     struct receipt_pairs parameters, tags, groups;
+    struct ol__span facets; /**< facets_write()'s; size 0: absent */
     struct receipt_origin openlineage;
 };
 void receipt_write_manifest(const struct receipt_manifest *manifest, struct ol__buf *out);
@@ -83,6 +85,7 @@ enum receipt_part {
     RECEIPT_GATES,           /**< array: command, verdict, exit status... */
     RECEIPT_CALLS,           /**< array: AI calls */
     RECEIPT_KEPT,            /**< array: path, sha256, size of what stands in objects/ (R11) */
+    RECEIPT_FACETS,          /**< object: what events say beyond the other members */
     RECEIPT_PARTS
 };
 /** The member's key; static text. */
