@@ -140,10 +140,9 @@ static bool is_one_of(const char *key, const char *const *keys)
 static bool is_said(const struct writing *x, enum ol__entity entity, const struct json_node *facet)
 {
     static const char *const of_run[] = {
-        "processing_engine", "executionParameters",       "environmentVariables",
-        "lineaged_code",     "lineaged_machine",          "lineaged_container",
-        "lineaged_tools",    "lineaged_dvc",              "lineaged_reproducibility",
-        "lineaged_metrics",  "lineaged_gates",            NULL};
+        "processing_engine",        "executionParameters", "environmentVariables", "lineaged_code",
+        "lineaged_machine",         "lineaged_container",  "lineaged_tools",       "lineaged_dvc",
+        "lineaged_reproducibility", "lineaged_metrics",    "lineaged_gates",       NULL};
     static const char *const of_dataset[] = {"version", "lineaged_artifact", NULL};
     const char *type = json_get_text(facet, "jobType");
     switch (entity) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* From what a receipt says to the events that were emitted when it was written: same ids, same
- * facets, same times, so that a store that has them already is not changed. Files of before receipts
- * had `facets` say less; what they do not say is not made up. */
+ * facets, same times, so that a store that has them already is not changed. Files of before
+ * receipts had `facets` say less; what they do not say is not made up. */
 #include "import_receipt.h"
 
 #include <stdio.h>

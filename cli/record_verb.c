@@ -185,8 +185,7 @@ static bool record(struct record *r)
         run_files_hash_inputs(&r->files);
     run_files_hash_outputs(&r->files, r->step.is_quiet);
     run_files_set_versions(&r->files);
-    pipeline_emit(run, OL_START,
-                  r->step.started_ms != 0 ? r->step.started_ms : step.started_ms,
+    pipeline_emit(run, OL_START, r->step.started_ms != 0 ? r->step.started_ms : step.started_ms,
                   r->step.is_quiet);
     step_claim(&step, run);
     struct step_result result = {

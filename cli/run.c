@@ -223,10 +223,10 @@ static void finish(struct work *w, const struct run_outcome *outcome)
     if (o->files.hash_limit > 0 && !outcome->is_not_started && is_recorded(w))
         run_files_hash_outputs(&o->files, o->is_quiet);
     if (w->run != NULL && !has_won)
-        OL_IGNORE(ol_run_set_error_message(w->run,
-                                           OL_MAKE(ol_error_message, .message = outcome->message,
-                                                   .programming_language = "shell")) < 0,
-                  "emit reports it");
+        OL_IGNORE(
+            ol_run_set_error_message(w->run, OL_MAKE(ol_error_message, .message = outcome->message,
+                                                     .programming_language = "shell")) < 0,
+            "emit reports it");
     write_receipt(w, &result);
     if (w->run != NULL) {
         run_files_set_versions(&o->files);

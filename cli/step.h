@@ -19,8 +19,8 @@
  *     step_tell(&step, run);                          // the command's environment is ours
  *     ... the work; what it keeps goes into step.attempt.fd, whose path is step_directory() ...
  *     step.parts[RECEIPT_METRICS] = ...;
- *     step_end(&step, run, &result);                  // receipt.json: the run is as it will be said
- *     pipeline_emit(run, OL_COMPLETE, step.finished_ms, is_quiet); ol_run_free(run);
+ *     step_end(&step, run, &result);                  // receipt.json: the run is as it will be
+ * said pipeline_emit(run, OL_COMPLETE, step.finished_ms, is_quiet); ol_run_free(run);
  *     step_close(&step, is_success);                  // ends the run if step_begin() made it
  */
 #include <openlineage/openlineage.h>
@@ -49,8 +49,8 @@ struct step_options {
 struct step_result {
     const char *status; /**< COMPLETE, FAIL, ABORT */
     int exit_code;
-    int signal;          /**< that ended it; 0: none */
-    int64_t finished_ms; /**< since 1970 UTC; 0: when step_end() is called */
+    int signal;             /**< that ended it; 0: none */
+    int64_t finished_ms;    /**< since 1970 UTC; 0: when step_end() is called */
     const char *event_type; /**< of the event that ends the run; NULL: as `status` */
     const struct receipt_artifact *inputs, *outputs;
     size_t input_count, output_count;
@@ -65,10 +65,10 @@ struct step {
     bool is_taken;       /**< attempt */
     struct receipt_attempt attempt;
     char root_id[OL_ID_SIZE];
-    char task_id[256]; /**< "": none is known */
-    char *cwd;         /**< owned */
-    int64_t started_ms, started_us; /**< the time of START, where there is one */
-    int64_t finished_ms;            /**< of the last event; 0 before step_end() */
+    char task_id[256];                    /**< "": none is known */
+    char *cwd;                            /**< owned */
+    int64_t started_ms, started_us;       /**< the time of START, where there is one */
+    int64_t finished_ms;                  /**< of the last event; 0 before step_end() */
     struct ol__span parts[RECEIPT_PARTS]; /**< set by others; borrowed until step_close() */
     struct ol__buf claim;                 /**< of an attempt that was reopened: its parts */
     struct ol__buf facets;                /**< what the event says that no member does */

@@ -32,8 +32,9 @@ void receipt_listing_release(struct receipt_listing *listing);
 /** NULL: not there. */
 const struct receipt_file *receipt_find(const struct receipt_listing *listing, const char *path);
 
-/** R14: write seal.json, once. @p how the run ended, at @p now_ms: COMPLETE, FAIL, ABORT. @return OL_OK: ret_sha256 is its hash; OL_BUSY: the run is sealed
- * already; as receipt_list() and receipt_put(). */
+/** R14: write seal.json, once. @p how the run ended, at @p now_ms: COMPLETE, FAIL, ABORT. @return
+ * OL_OK: ret_sha256 is its hash; OL_BUSY: the run is sealed already; as receipt_list() and
+ * receipt_put(). */
 OL_NODISCARD ol_status receipt_seal(const struct receipt_folder *folder, const char *how,
                                     int64_t now_ms, char ret_sha256[OL_SHA256_TEXT + 1],
                                     struct ol_error *err);
