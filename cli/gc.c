@@ -4,6 +4,7 @@
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 #include "cli.h"
 #include "json_doc.h"
 #include "json_write.h"
@@ -16,6 +17,8 @@
 #define LIST_DEFAULT 20
 #define LIST_MAX 10000
 #define EXPIRE_RUNS 200
+#define BUSY_WAIT_MS 15000 /* an agent that starts has the store before it answers */
+#define BUSY_EVERY_MS 50
 
 struct gc_options {
     bool is_real, is_dry, is_json;
@@ -186,12 +189,12 @@ static ol_status do_here(struct place *place, const struct gc_options *o, struct
     return st;
 }
 
-/* Runs and answers that went, as several answers of the agent have it. */
-static ol_status do_store(struct place *place, const struct gc_options *o, struct ol__buf *out,
-                          struct ol_error *err)
+/* Ask the agent; where none runs, do it here. OL_BUSY: none answers, yet somebody has the store. */
+static ol_status try_store(struct place *place, const struct gc_options *o, struct ol__buf *out,
+                           struct ol_error *err)
 {
     bool has_more = true;
-    ol_status st = place_find(place, err);
+    ol_status st = OL_OK;
     while (st == OL_OK && has_more) { /* the wish goes on; each answer tells all of it */
         has_more = false;
         ol__buf_reset(out);
@@ -201,6 +204,20 @@ static ol_status do_store(struct place *place, const struct gc_options *o, struc
         return st;
     ol__buf_reset(out);
     return do_here(place, o, out, err);
+}
+
+static ol_status do_store(struct place *place, const struct gc_options *o, struct ol__buf *out,
+                          struct ol_error *err)
+{
+    int64_t until = ol__time_monotonic_ms() + BUSY_WAIT_MS;
+    ol_status st = place_find(place, err);
+    while (st == OL_OK && (st = try_store(place, o, out, err)) == OL_BUSY &&
+           ol__time_monotonic_ms() < until) {
+        const struct timespec pause = {.tv_nsec = BUSY_EVERY_MS * 1000000L};
+        OL_IGNORE(nanosleep(&pause, NULL), "then it is asked again");
+        st = OL_OK;
+    }
+    return st;
 }
 
 /* ---- Receipts ---- */

@@ -5,7 +5,9 @@
  *  2. What is there is not replaced unless --force says so; a store that is replaced stays beside
  * as NAME.before-restore.
  *  3. Killed at any moment, there is the old store or the new one, whole; again, and it goes on.
- *  4. Where the spool goes on from is the store's own cursor: what the spool still has is taken in
+ *  4. Nobody else reads or writes the store while it is replaced (store_lock.h): an agent that
+ * starts in that moment waits.
+ *  5. Where the spool goes on from is the store's own cursor: what the spool still has is taken in
  * again, and what it has not is a gap on record. */
 #include <errno.h>
 #include <fcntl.h>
@@ -18,8 +20,10 @@
 #include "config.h"
 #include "options.h"
 #include "store/store.h"
+#include "store/store_lock.h"
 
 #define PATH_SIZE 4096
+#define LOCK_WAIT_MS 3000            /* a question that is being answered ends */
 #define BESIDE_SIZE (PATH_SIZE + 32) /* and an ending */
 
 struct restore_options {
@@ -100,13 +104,14 @@ static ol_status find_target(struct place *place, const struct restore_options *
 
 /* ---- The store ---- */
 
-/* Fold its log in, so that the file is all of it; the last to close takes the log away. */
+/* Fold its log in, so that the file is all of it; the last to close takes the log away. The lock is
+ * held: nobody else has the file (promise 4). */
 static ol_status set_aside(const char *target, struct ol_error *err)
 {
     char beside[BESIDE_SIZE], log[BESIDE_SIZE];
     struct store *old = NULL;
     struct ol_error why = {0};
-    if (store_open(target, STORE_WRITE, &old, &why) == OL_OK)
+    if (store_open_held(target, STORE_WRITE, &old, &why) == OL_OK)
         store_close(old);
     snprintf(beside, sizeof beside, "%s.before-restore", target);
     if ((unlink(beside) != 0 && errno != ENOENT) || link(target, beside) != 0)
@@ -128,7 +133,7 @@ static ol_status put_store(int from_fd, const char *name, const char *target, bo
                            struct ol_error *err)
 {
     char fresh[BESIDE_SIZE], folder[PATH_SIZE] = "/";
-    int fd = -1;
+    int fd = -1, lock = -1;
     bool is_there = access(target, F_OK) == 0;
     if (is_there && !is_forced)
         return ol__error_set(err, OL_DENIED,
@@ -140,6 +145,11 @@ static ol_status put_store(int from_fd, const char *name, const char *target, bo
     else if (slash != target)
         snprintf(folder, sizeof folder, "%.*s", (int)(slash - target), target);
     ol_status status = ol__fs_make_directories(folder, 0700, err);
+    if (status == OL_OK)
+        status = store_lock(target, STORE_HOLD_REPLACE, LOCK_WAIT_MS, &lock, err);
+    if (status == OL_OK && !is_forced && access(target, F_OK) == 0) /* made meanwhile */
+        status = ol__error_set(err, OL_DENIED, "'%s' is there already", target);
+    is_there = access(target, F_OK) == 0;
     snprintf(fresh, sizeof fresh, "%s.restoring", target);
     if (status == OL_OK)
         status = backup_copy(from_fd, name, AT_FDCWD, fresh, err);
@@ -156,6 +166,8 @@ static ol_status put_store(int from_fd, const char *name, const char *target, bo
         status = ol__error_set_errno(err, errno, "folder '%s': sync", folder);
     if (fd >= 0)
         close(fd);
+    if (lock >= 0)
+        close(lock);
     return status;
 }
 

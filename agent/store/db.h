@@ -31,9 +31,11 @@ struct store {
     sqlite3 *db;
     char *path;
     enum store_mode mode;
+    int lock_fd; /* -1: none, or it is the caller's */
     bool in_transaction;
-    int64_t schema;     /* of the file; a reader may have an older one before it */
-    uint64_t hash_seed; /* drawn when the file was made: nobody outside can craft equal hashes */
+    int64_t data_version; /* as SQLite counts what other connections commit; 0: not known */
+    int64_t schema;       /* of the file; a reader may have an older one before it */
+    uint64_t hash_seed;   /* drawn when the file was made: nobody outside can craft equal hashes */
     sqlite3_stmt *statements[SQL_COUNT];
     int64_t first[SQL_COUNT]; /* the first value bound to each, if it is a number */
     struct damage damage;

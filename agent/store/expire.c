@@ -6,7 +6,9 @@
  *  3. Answers go with their run, and before it once they are too old themselves; where bytes are to
  * be freed, answers and runs go in the order in which they were seen.
  *  4. Every call is one short transaction of its own; between calls events may be added.
- *  5. A pass goes once over the runs that may be old, from the one seen longest ago; it ends with
+ *  5. How many runs went since the last sweep ended is in the file (`meta`), in the transaction
+ * that removed them: whoever opens it after a crash sweeps.
+ *  6. A pass goes once over the runs that may be old, from the one seen longest ago; it ends with
  * OL_OK, and the next call begins another. */
 #include "answers.h"
 #include "judge.h"
@@ -25,6 +27,7 @@
 struct expiry {
     bool is_under_way;                     /* a pass */
     int64_t day, id;                       /* the last run that was looked at */
+    bool is_known;                         /* `unswept` is what the file says (promise 5) */
     int64_t unswept;                       /* runs removed since the last sweep */
     int64_t removed_in_pass, kept_in_pass; /* kept: pinned or held */
     struct store_kept kept;
@@ -44,7 +47,29 @@ void store_kept(const struct store *store, struct store_kept *ret)
 void store_expire_restart(struct store *store)
 {
     if (store->expiry != NULL)
-        store->expiry->is_under_way = false;
+        store->expiry->is_under_way = store->expiry->is_known = false;
+}
+
+/* ---- Promise 5 ---- */
+
+static ol_status read_unswept(struct store *store, struct ol_error *err)
+{
+    struct expiry *x = store->expiry;
+    if (x->is_known)
+        return OL_OK;
+    sqlite3_stmt *stmt = store_bind(store, SQL_META_GET, err, "t", ol__span_text("unswept"));
+    ol_status status = store_step(store, stmt, err);
+    if (status < 0)
+        return status;
+    x->unswept = status == OL_OK ? sqlite3_column_int64(stmt, 0) : 0;
+    x->is_known = true;
+    sqlite3_reset(stmt);
+    return OL_OK;
+}
+
+static ol_status write_unswept(struct store *store, int64_t count, struct ol_error *err)
+{
+    return store_run(store, SQL_META_SET, err, "ti", ol__span_text("unswept"), count);
 }
 
 /* ---- Removing ---- */
@@ -181,6 +206,8 @@ static ol_status remove_runs(struct store *store, bool is_over, int batch, bool 
         x->kept.removed_runs++;
     }
     free(runs);
+    if (status == OL_OK && x->unswept > 0)
+        status = write_unswept(store, x->unswept, err);
     return status;
 }
 
@@ -231,7 +258,9 @@ static ol_status sweep_further(struct store *store, const struct store_policy *p
     if (status == OL_OK && is_done) {
         sweep_free(store->sweep);
         store->sweep = NULL;
-        status = give_back(store, err);
+        status = write_unswept(store, 0, err);
+        if (status == OL_OK)
+            status = give_back(store, err);
     }
     return status;
 }
@@ -289,6 +318,8 @@ ol_status store_expire(struct store *store, const struct store_policy *policy, i
         return status;
     status = judge_init(&store->expiry->judge, store, policy, err);
     if (status == OL_OK)
+        status = read_unswept(store, err);
+    if (status == OL_OK)
         status = expire_step(store, policy, batch, &is_more, err);
     judge_release(&store->expiry->judge);
     if (status == OL_OK)
@@ -297,7 +328,7 @@ ol_status store_expire(struct store *store, const struct store_policy *policy, i
         store_rollback(store);
         sweep_free(store->sweep);
         store->sweep = NULL;
-        store->expiry->is_under_way = false;
+        store_expire_restart(store);
         return status;
     }
     return is_more ? OL_AGAIN : OL_OK;

@@ -10,6 +10,7 @@ const char *const store_sql_texts[SQL_COUNT] = {
     [SQL_BEGIN] = "BEGIN IMMEDIATE",
     [SQL_COMMIT] = "COMMIT",
     [SQL_ROLLBACK] = "ROLLBACK",
+    [SQL_DATA_VERSION] = "PRAGMA data_version",
     [SQL_CURSOR_GET] = "SELECT seq FROM cursors WHERE spool = ?1",
     [SQL_CURSOR_SET] =
         "INSERT INTO cursors(spool, seq, moved) VALUES(?1, ?2, ?3) ON CONFLICT(spool) "

@@ -9,6 +9,7 @@ enum store_sql {
     SQL_BEGIN,
     SQL_COMMIT,
     SQL_ROLLBACK,
+    SQL_DATA_VERSION,
     SQL_CURSOR_GET,
     SQL_CURSOR_SET,
     SQL_GAP_ADD,

@@ -4,15 +4,21 @@
  *     (synchronous=FULL): after store_commit() the spool may let go of them.
  *  2. After a commit that failed nothing in memory is believed: store_open() folds the log into the
  * file anew (what a failed sync left in the log may be in the page cache only) before the cursor is
- * read. */
+ * read.
+ *  3. One process of ours writes at a time (store_lock.h). Should another program have written all
+ * the same, nothing remembered of the file is believed from the next transaction on. */
 #include "db.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
+#include "retention.h"
+#include "store_lock.h"
 #include "times.h"
 
 #define WAL_MAX_PAGES 4096
+#define LOCK_WAIT_MS 200 /* callers try again */
 
 ol_status store_db_error(struct store *store, int code, const char *what, struct ol_error *err)
 {
@@ -155,19 +161,23 @@ struct ol__span store_column(sqlite3_stmt *stmt, int column)
 
 /* ---- Open and close ---- */
 
-ol_status store_open(const char *path, enum store_mode mode, struct store **ret,
-                     struct ol_error *err)
+static ol_status open_store(const char *path, enum store_mode mode, bool is_held,
+                            struct store **ret, struct ol_error *err)
 {
     struct store *store = calloc(1, sizeof *store);
     if (store == NULL)
         return ol__error_set(err, OL_NOMEM, "store '%s': out of memory", path);
     store->mode = mode;
+    store->lock_fd = -1;
     store->path = strdup(path);
     if (mode == STORE_WRITE)
         store->cache = calloc(CACHE_SLOTS, sizeof *store->cache);
     ol_status status = OL_OK;
     if (store->path == NULL || (mode == STORE_WRITE && store->cache == NULL))
         status = ol__error_set(err, OL_NOMEM, "store '%s': out of memory", path);
+    if (status == OL_OK && !is_held) /* promise 3 */
+        status = store_lock(path, mode == STORE_WRITE ? STORE_HOLD_WRITE : STORE_HOLD_READ,
+                            LOCK_WAIT_MS, &store->lock_fd, err);
     if (status == OL_OK)
         status = schema_open(store, err);
     if (status == OL_OK && mode == STORE_WRITE)
@@ -189,6 +199,18 @@ ol_status store_open(const char *path, enum store_mode mode, struct store **ret,
     return OL_OK;
 }
 
+ol_status store_open(const char *path, enum store_mode mode, struct store **ret,
+                     struct ol_error *err)
+{
+    return open_store(path, mode, false, ret, err);
+}
+
+ol_status store_open_held(const char *path, enum store_mode mode, struct store **ret,
+                          struct ol_error *err)
+{
+    return open_store(path, mode, true, ret, err);
+}
+
 void store_close(struct store *store)
 {
     if (store == NULL)
@@ -199,6 +221,8 @@ void store_close(struct store *store)
         sqlite3_finalize(store->statements[i]);
     if (store->db != NULL)
         OL_IGNORE(sqlite3_close(store->db), "all statements are finalized");
+    if (store->lock_fd >= 0)
+        close(store->lock_fd);
     ol__event_reader_free(store->reader);
     ol__json_reader_free(store->json);
     gather_free(store->gather);
@@ -229,11 +253,36 @@ ol_status store_cursor(struct store *store, const struct ol__uuid *uuid, uint64_
     return OL_OK;
 }
 
+/* Promise 3. */
+static ol_status forget_if_changed(struct store *store, struct ol_error *err)
+{
+    sqlite3_stmt *stmt = store_bind(store, SQL_DATA_VERSION, err, "");
+    ol_status status = store_step(store, stmt, err);
+    if (status != OL_OK)
+        return status == OL_END ? OL_OK : status;
+    int64_t version = sqlite3_column_int64(stmt, 0);
+    sqlite3_reset(stmt);
+    if (store->data_version != 0 && store->data_version != version) {
+        dict_forget(store);
+        pins_free(store->pins);
+        store->pins = NULL;
+        sweep_free(store->sweep);
+        store->sweep = NULL;
+        store_expire_restart(store);
+    }
+    store->data_version = version;
+    return OL_OK;
+}
+
 ol_status store_begin(struct store *store, struct ol_error *err)
 {
     assert(!store->in_transaction);
     ol_status status = store_run(store, SQL_BEGIN, err, "");
     store->in_transaction = status == OL_OK;
+    if (status == OL_OK)
+        status = forget_if_changed(store, err);
+    if (status != OL_OK)
+        store_rollback(store);
     return status;
 }
 

@@ -15,10 +15,13 @@ struct store; /* opaque */
 enum store_mode { STORE_WRITE, STORE_READ };
 
 /** @return OL_OK; OL_NOT_FOUND (READ: no file); OL_VERSION_NEWER: err says which version wrote it;
- * OL_CORRUPT; OL_DENIED; OL_FULL; OL_IO; OL_NOMEM. WRITE makes the file (0600) and migrates older
- * schemas. */
+ * OL_CORRUPT; OL_DENIED; OL_FULL; OL_IO; OL_NOMEM; OL_BUSY: another process writes it (WRITE), or
+ * puts another in its place: try again. WRITE makes the file (0600) and migrates older schemas. */
 OL_NODISCARD ol_status store_open(const char *path, enum store_mode mode, struct store **ret,
                                   struct ol_error *err);
+/** The same for a caller that has the store's lock itself (store_lock.h) for as long. */
+OL_NODISCARD ol_status store_open_held(const char *path, enum store_mode mode, struct store **ret,
+                                       struct ol_error *err);
 void store_close(struct store *store);
 
 /** The cursor: the last sequence of spool @p uuid that is in the store; 0 for a foreign or new one.

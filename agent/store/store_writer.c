@@ -8,8 +8,8 @@
  * counted.
  *  3. A batch is at most BATCH_EVENTS events or BATCH_MS, so that a question sees what came a
  * moment ago.
- *  4. A start on a full disk is one: the thread tries again, and until it has read the store's
- * cursor the spool keeps everything for it.
+ *  4. A start on a full disk, or while `lineage gc` or restore has the store, is one: the thread
+ * tries again, and until it has read the store's cursor the spool keeps everything for it.
  *  5. Nothing expires for a day after the wall clock was set by more than an hour, or after a start
  * at which it may have been: more than a day from the newest record.
  *  6. Lists of members come in between two batches, as long as one more batch takes
@@ -31,6 +31,7 @@
 #define BATCH_MS 200
 #define BACKOFF_FIRST_MS 200
 #define BACKOFF_MAX_MS 30000
+#define BUSY_WAIT_MS 500 /* another process has the store: it will be done */
 #define FAILED_WAIT_MS 60000
 #define MEMBERS_MS 100
 #define EXPIRE_EVERY_MS 60000
@@ -138,6 +139,8 @@ static void failed(struct store_writer *w, ol_status status, const struct ol_err
     w->backoff_ms = is_first ? BACKOFF_FIRST_MS : OL_MIN(w->backoff_ms * 2, BACKOFF_MAX_MS);
     if (is_hopeless(status))
         w->backoff_ms = FAILED_WAIT_MS;
+    else if (status == OL_BUSY)
+        w->backoff_ms = OL_MIN(w->backoff_ms, (int64_t)BUSY_WAIT_MS);
     if (is_first)
         log_write(LOG_LEVEL_ERROR, w->area, "%s", err->message);
     metric_add(&w->metrics->retries, 1);
@@ -454,7 +457,7 @@ ol_status store_writer_open(const struct agent *agent, int route_index, struct s
     w->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     ol_status status = w->wake_fd < 0 ? ol__error_set_errno(err, errno, "store route: eventfd")
                                       : open_store(w, err);
-    if (status == OL_FULL) { /* promise 4 */
+    if (status == OL_FULL || status == OL_BUSY) { /* promise 4 */
         failed(w, status, err);
         w->seq = 0;
         status = OL_OK;

@@ -37,7 +37,7 @@ static inline int fixture_setup(void **state)
 static inline int fixture_teardown(void **state)
 {
     (void)state;
-    static const char *const ends[] = {"", "-wal", "-shm", "-journal"};
+    static const char *const ends[] = {"", "-wal", "-shm", "-journal", "-lock"};
     for (size_t i = 0; i < OL_COUNT(ends); i++) {
         char name[128];
         snprintf(name, sizeof name, "%s%s", fixture_path, ends[i]);
