@@ -95,6 +95,36 @@ def test_help_of_what_is_below_a_verb(built, words):
     assert "Usage: lineage %s" % words[0] in help_of(built, "lineage", *words)
 
 
+def test_help_verb_is_verb_help(built):
+    for verb in verbs(built):
+        done = subprocess.run([built("lineage"), "help", verb], capture_output=True, text=True, timeout=30, check=False)
+        assert (done.returncode, done.stdout, done.stderr) == (0, help_of(built, "lineage", verb), ""), verb
+    done = subprocess.run([built("lineage"), "help", "no-such-verb"], capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 2 and "no verb 'no-such-verb'" in done.stderr
+
+
+# ---- completion ----
+
+def completed(built, *words):
+    """What bash offers in the place of the last word."""
+    script = 'source %s; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _lineage; printf "%%s\\n" "${COMPREPLY[@]}"' % (
+        procs.REPO / "contrib/completion/lineage.bash")
+    done = subprocess.run(["bash", "-c", script, "bash", str(built("lineage")), *words], capture_output=True, text=True, timeout=30, check=True)
+    assert done.stderr == ""
+    return set(done.stdout.split())
+
+
+def test_completion_knows_every_verb_and_option(built):
+    assert completed(built, "") - {"help", "--help", "--version"} == set(verbs(built)) == completed(built, "help", "")
+    assert completed(built, "dead") == {"deadletter"}
+    for verb in verbs(built):
+        long = {word for word in options(help_of(built, "lineage", verb)) if word.startswith("--")}
+        assert completed(built, verb, "--") == long | {"--help"}, verb
+    for verb, below in BELOW.items():
+        assert completed(built, verb, "") == set(below), verb
+    assert completed(built, "run", "--", "--") == set(), "those are the command's"
+
+
 # ---- the examples ----
 
 class Scratch:
