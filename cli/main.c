@@ -62,20 +62,35 @@ static void print_help(FILE *out)
     fputs("Usage: lineage VERB ...\n\n", out);
     for (size_t i = 0; i < OL_COUNT(verbs); i++)
         fprintf(out, "  %-12s %s\n", verbs[i].name, verbs[i].help);
-    fputs("\n'lineage VERB --help' and lineage(1) say more.\n"
+    fputs("\n'lineage help VERB' ('lineage VERB --help') and lineage(1) say more.\n"
           "Exit status: 0 yes, 1 no, 2 usage, 3 not known; 'lineage run' exits as its command "
           "does.\n",
           out);
 }
 
+static int run_verb(int argc, char **argv)
+{
+    for (size_t i = 0; i < OL_COUNT(verbs); i++) {
+        if (strcmp(argv[0], verbs[i].name) == 0)
+            return verbs[i].run(argc, argv);
+    }
+    fprintf(stderr, "lineage: no verb '%.100s'\nTry 'lineage --help'.\n", argv[0]);
+    return CLI_USAGE;
+}
+
 int main(int argc, char **argv)
 {
+    static char help[] = "--help";
     if (argc < 2) {
         print_help(stderr);
         return CLI_USAGE;
     }
-    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
-        strcmp(argv[1], "help") == 0) {
+    bool is_help = strcmp(argv[1], "help") == 0;
+    if (is_help && argc > 2) { /* "help VERB" is "VERB --help" */
+        char *words[] = {argv[2], help, NULL};
+        return run_verb(2, words);
+    }
+    if (is_help || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
         print_help(stdout);
         return CLI_YES;
     }
@@ -83,10 +98,5 @@ int main(int argc, char **argv)
         puts("lineage " OL_VERSION);
         return CLI_YES;
     }
-    for (size_t i = 0; i < OL_COUNT(verbs); i++) {
-        if (strcmp(argv[1], verbs[i].name) == 0)
-            return verbs[i].run(argc - 1, argv + 1);
-    }
-    fprintf(stderr, "lineage: no verb '%.100s'\nTry 'lineage --help'.\n", argv[1]);
-    return CLI_USAGE;
+    return run_verb(argc - 1, argv + 1);
 }
