@@ -60,8 +60,8 @@ ol_status receipt_hashes_read(struct receipt_hashes *hashes, struct ol_error *er
 {
     const struct artifact_hasher hasher = {.limit = UINT64_MAX};
     struct artifact_sum *sums = calloc(hashes->count + 1, sizeof *sums);
-    struct artifact_sum **list = calloc(hashes->count + 1, sizeof *list);
-    struct receipt_hash **items = calloc(hashes->count + 1, sizeof *items);
+    struct artifact_sum **list = calloc(hashes->count + 1, sizeof(struct artifact_sum *));
+    struct receipt_hash **items = calloc(hashes->count + 1, sizeof(struct receipt_hash *));
     size_t count = 0;
     ol_status status = sums != NULL && list != NULL && items != NULL
                            ? OL_OK

@@ -34,11 +34,12 @@ static ol_status make_folders(const char *path, struct ol_error *err)
     return ol__fs_make_directories(folder, 0777, err);
 }
 
-/* What stands at @p path. @return OL_OK: those bytes; OL_NOT_FOUND; OL_INVALID: others. */
-static ol_status look_at(const char *path, const char *sha256, struct ol_error *err)
+/* What stands at @p path. @param flags  O_NOFOLLOW, or 0: a link to those bytes will do.
+ * @return OL_OK: those bytes; OL_NOT_FOUND; OL_INVALID: others. */
+static ol_status look_at(const char *path, int flags, const char *sha256, struct ol_error *err)
 {
     char found[OL_SHA256_TEXT + 1];
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | O_NOFOLLOW);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY | flags);
     if (fd < 0)
         return errno == ENOENT || errno == ENOTDIR
                    ? OL_NOT_FOUND
@@ -96,7 +97,7 @@ ol_status layout_copy(const char *from, const char *to, const char *sha256, int6
     struct stat st;
     uint32_t random;
     *ret_bytes = 0;
-    ol_status status = look_at(to, sha256, err);
+    ol_status status = look_at(to, O_NOFOLLOW, sha256, err);
     if (status != OL_NOT_FOUND)
         return status;
     int in = open(from, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
@@ -124,7 +125,7 @@ ol_status layout_copy(const char *from, const char *to, const char *sha256, int6
     if (status == OL_OK)
         status = check_copy(temporary, from, sha256, err);
     if (status == OL_OK && linkat(AT_FDCWD, temporary, AT_FDCWD, to, 0) != 0) /* promise 1 */
-        status = errno == EEXIST ? look_at(to, sha256, err)
+        status = errno == EEXIST ? look_at(to, O_NOFOLLOW, sha256, err)
                                  : ol__error_set_errno(err, errno, "'%s'", to);
     if (out >= 0)
         OL_IGNORE(unlink(temporary) != 0, "a name like it means nothing");
@@ -271,7 +272,7 @@ static ol_status check_inside(const struct layout *l, const char *to)
         if (real == NULL && errno != ENOENT)
             break;
     }
-    size_t size = strlen(l->root);
+    size_t size = strcmp(l->root, "/") == 0 ? 0 : strlen(l->root);
     bool is_inside = real != NULL && strncmp(real, l->root, size) == 0 &&
                      (real[size] == '\0' || real[size] == '/');
     free(real);
@@ -305,12 +306,14 @@ static ol_status lay_source(struct layout *l, const struct replay_file *f)
     if (!layout_path(l, f->full, to, sizeof to))
         return ol__error_set(l->err, OL_TOO_LARGE, "'%.200s...': too long", f->full);
     if (replay_beneath(l->plan, f->full) == NULL) { /* promise 2 */
-        ol_status status = f->target != NULL ? OL_OK : look_at(to, f->sha256, l->err);
+        ol_status status = f->target != NULL ? OL_OK : look_at(to, 0, f->sha256, l->err);
         return status == OL_NOT_FOUND
                    ? ol__error_set(l->err, OL_NOT_FOUND, "'%s' is outside of '%s', and gone", to,
                                    l->plan->base)
                    : status;
     }
+    if (l->is_in_place && f->target == NULL && look_at(to, 0, f->sha256, NULL) == OL_OK)
+        return OL_OK;
     ol_status status = check_inside(l, to);
     if (status == OL_OK && f->target != NULL)
         status = lay_link(l, to, f->target);
@@ -323,7 +326,7 @@ static ol_status lay_source(struct layout *l, const struct replay_file *f)
 
 ol_status layout_make(struct layout *l)
 {
-    ol_status status = lay_code(l);
+    ol_status status = l->is_in_place ? OL_OK : lay_code(l);
     for (int links = 0; links <= 1; links++) /* links last: no file goes through one */
         for (size_t i = 0; status == OL_OK && i < l->plan->source_count; i++)
             if ((l->plan->sources[i].target != NULL) == (links == 1))

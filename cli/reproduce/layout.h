@@ -13,6 +13,7 @@ struct layout {
     const struct replay_plan *plan;
     const char *root;   /**< absolute; stands for the plan's base */
     const char *bundle; /**< folder with code/COMMIT.tar, or NULL: the repository itself */
+    bool is_in_place;   /**< the root is the base itself: the code is there */
     int64_t files, bytes;
     struct ol_error *err;
 };

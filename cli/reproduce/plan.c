@@ -257,16 +257,21 @@ static void find_code(struct replay_plan *plan, const struct replay_step *s)
     if (commit == NULL || root == NULL || s->is_call)
         return;
     int64_t untracked = json_get_int(code, "untracked_count", 0);
+    if (json_get_bool(code, "dirty") && patch == NULL)
+        replay_problem(plan, "step '%s': files differed from commit %.40s, and how is not known",
+                       s->name, commit);
     if (untracked > 0)
         replay_note(plan, "step '%s': %lld files that git did not know are not in its commit",
                     s->name, (long long)untracked);
     if (plan->code.commit == NULL) {
-        plan->code = (struct replay_code){.root = root, .commit = commit, .patch = patch};
+        plan->code = (struct replay_code){
+            .root = root, .commit = commit, .patch = patch, .is_known = json_get(code, "dirty")};
         return;
     }
     bool is_same = strcmp(plan->code.commit, commit) == 0 && strcmp(plan->code.root, root) == 0 &&
                    (plan->code.patch == NULL) == (patch == NULL) &&
                    (patch == NULL || strcmp(plan->code.patch, patch) == 0);
+    plan->code.is_known = plan->code.is_known || json_get(code, "dirty") != NULL;
     if (!is_same)
         replay_problem(plan,
                        "step '%s' ran with other code than the steps before it (commit %.40s%s): "

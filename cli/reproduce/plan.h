@@ -27,6 +27,7 @@ struct replay_step {
 struct replay_code {
     const char *root, *commit; /**< NULL: no repository, its programs are inputs */
     const char *patch;         /**< hash of the differences, which are in objects/; NULL */
+    bool is_known;             /**< whether there were any was asked */
 };
 struct replay_plan {
     struct ol__arena arena;

@@ -273,7 +273,7 @@ def test_what_comes_out_different_is_named(project, workdir):
     assert outputs(done) == [("clean", "clean.csv", "same"), ("train", "model.json", "different")]
     assert "import time" in (workdir / "new/train.py").read_text()
     done = project.lineage("replay", "--run", "--root", workdir / "again", project.run, check=1)
-    assert "different  train: model.json  " in done.stdout and "\x1b" not in done.stdout
+    assert "different    train: model.json  " in done.stdout and "\x1b" not in done.stdout
     assert "1 outputs the same, 1 different, 0 not known" in done.stdout
     # one step alone reads what the one before it left
     done = project.lineage("replay", "--run", "--root", workdir / "one", "--from", "train", "--json", project.run, check=1)
@@ -330,7 +330,7 @@ def test_what_cannot_be_replayed_is_said(project, workdir):
     project.place.env["LINEAGE_RUN_ID"] = run = project.lineage("begin").stdout.strip()
     project.lineage("run", "--step", "own", "--collect", "none", "--", "./own")
     assert "names './own', which is neither" in project.lineage("bundle", run, "-o", workdir / "b", check=1).stderr
-    for words in (["replay", "--run", run], ["replay", "--root", "x", run], ["replay"], ["bundle", run], ["replay", "nonsense"],
+    for words in (["replay", "--root", "x", run], ["replay"], ["bundle", run], ["replay", "nonsense"],
                   ["bundle", "-o", "x"]):
         project.lineage(*words, check=2)
 

@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: Apache-2.0
+"""`lineage replay RUN --run` where the run was done: new attempts (of a new run, once the first has ended), every output
+compared with what the run wrote, and not a byte of that lost, whatever the commands write and whoever kills us."""
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import time
+
+import procs
+import pytest
+from test_ask import place  # noqa: F401: fixture
+from test_reproduce import TRAIN, Project, git, outputs
+
+
+@pytest.fixture
+def project(place):  # noqa: F811
+    return Project(place)
+
+
+def sha(path):
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def everything(project):
+    """All files outside of the runs folder, and what is in them."""
+    return {str(path.relative_to(project.files)): path.read_bytes() for path in sorted(project.files.rglob("*"))
+            if path.is_file() and not {"runs", ".git"} & set(path.relative_to(project.files).parts)}
+
+
+def test_new_attempts_of_a_run_that_goes_on(project, schema_judge):
+    run = project.train("model.json", end=False, PYTHONHASHSEED="7")
+    before = everything(project)
+    done = project.lineage("replay", run, "--run", "--json")
+    answer = json.loads(done.stdout)
+    assert [(o["step"], o["attempt"], o["path"], o["result"]) for o in answer["outputs"]] == [
+        ("clean", 2, "clean.csv", "same"), ("train", 2, "model.json", "same")]
+    assert (answer["run_id"], answer["new_run_id"], answer["root"]) == (run, run, str(project.files))
+    steps = project.files / "runs" / run / "steps"
+    receipt = json.loads((steps / "020_train/attempt-2/receipt.json").read_text())
+    assert receipt["tags"] == {"replay_of": run} and receipt["not_selected"] == {"reason": "not_first", "winner": 1}
+    assert json.loads((steps / "020_train/receipt.json").read_text())["attempt"] == 1
+    assert everything(project) == before
+    name = json.loads((procs.REPO / "spec/schemas/answers/replay.json").read_text())["$id"]
+    assert schema_judge(procs.REPO / "spec/schemas/answers", [[name, answer]]) == [[]]
+    # a later step alone, without what the earlier one wrote and with what it read
+    (project.files / "model.json").unlink()
+    done = project.lineage("replay", run, "--run", "--from", "train", "--json")
+    assert [(o["step"], o["attempt"], o["result"]) for o in json.loads(done.stdout)["outputs"]] == [("train", 3, "same")]
+    assert everything(project) == before
+    project.lineage("end", run)
+    project.lineage("verify", run)
+
+
+def test_a_run_that_has_ended_gets_a_run_that_names_it(project):
+    run = project.train("model.json", PYTHONHASHSEED="7")
+    before = everything(project)
+    done = project.lineage("replay", run, "--run", "--json")
+    answer = json.loads(done.stdout)
+    assert outputs(done) == [("clean", "clean.csv", "same"), ("train", "model.json", "same")]
+    new = project.files / "runs" / answer["new_run_id"]
+    assert answer["new_run_id"] != run and json.loads((new / "manifest.json").read_text())["tags"] == {"replay_of": run}
+    assert (new / "seal.json").exists() and everything(project) == before
+    project.lineage("verify", "--all")
+    assert "2 steps as run %s in" % answer["new_run_id"] not in project.lineage("replay", run, "--run").stdout
+    said = project.lineage("replay", run, "--run").stdout
+    assert "same         train: model.json\n" in said and "\x1b" not in said, said
+
+
+def test_other_bytes_are_put_beside_what_the_run_wrote(project):
+    (project.files / "train.py").write_text(TRAIN.replace("sample = [", "import time; rows.append((time.time(), 1)); sample = ["))
+    git(project.files, "commit", "-qam", "two")
+    run = project.train("model.json", end=False, PYTHONHASHSEED="7")
+    before = everything(project)
+    done = project.lineage("replay", run, "--run", "--json", check=1)
+    clean, train = json.loads(done.stdout)["outputs"]
+    assert (clean["result"], train["result"], train["was"]) == ("same", "different", sha(project.files / "model.json"))
+    new = project.files / os.path.basename(train["put_beside"])
+    assert sha(new) == train["is"] != train["was"]
+    after = everything(project)
+    assert after.pop(new.name) and after == before
+    said = project.lineage("replay", run, "--run", check=1).stdout  # and once more: the newest is the one that stays
+    assert "different    train: model.json  " in said and "; the new one is %s\n" % new in said
+    # asked for: it is written over
+    new.unlink()
+    done = project.lineage("replay", run, "--run", "--overwrite", "--json", check=1)
+    assert "put_beside" not in done.stdout and not new.exists()
+    assert sha(project.files / "model.json") == json.loads(done.stdout)["outputs"][1]["is"]
+    # now something else than the run's is there
+    done = project.lineage("replay", run, "--run", check=1)
+    assert "'%s' is there, with other bytes than step 'train' wrote" % (project.files / "model.json") in done.stderr
+    assert done.stdout == ""
+
+
+def test_what_does_not_fit_is_said_before_anything_runs(project):
+    run = project.train("model.json", end=False, PYTHONHASHSEED="7")
+    attempts = sorted((project.files / "runs" / run).glob("steps/*/attempt-*"))
+    (project.files / "train.py").write_text(TRAIN + "# more\n")
+    assert "differ from commit" in project.lineage("replay", run, "--run", check=1).stderr
+    git(project.files, "commit", "-qam", "two")
+    assert "is at another commit than" in project.lineage("replay", run, "--run", check=1).stderr
+    git(project.files, "checkout", "-q", "HEAD~1")
+    raw = (project.files / "raw.csv").read_bytes()
+    (project.files / "raw.csv").write_text("other")
+    assert "raw.csv' is there already, with other bytes" in project.lineage("replay", run, "--run", check=1).stderr
+    (project.files / "raw.csv").unlink()
+    assert "raw.csv' is gone, and its bytes" in project.lineage("replay", run, "--run", check=1).stderr
+    (project.files / "raw.csv").write_bytes(raw)
+    assert sorted((project.files / "runs" / run).glob("steps/*/attempt-*")) == attempts
+    assert outputs(project.lineage("replay", run, "--run", "--json")) == [("clean", "clean.csv", "same"), ("train", "model.json", "same")]
+    for words in (["--overwrite"], ["--run", "--root", "x", "--overwrite"], ["--run", "--bundle", "b"]):
+        project.lineage("replay", *words, *([] if "--bundle" in words else [run]), check=2)
+
+
+def test_a_step_that_fails_or_writes_nothing(project):
+    """A switch that no receipt knows of: the world outside is another one."""
+    switch = project.files.parent / "switch"
+    project.place.env["LINEAGE_RUN_ID"] = run = project.lineage("begin").stdout.strip()
+    for step, script in (("a", "echo a > a"), ("b", "if [ -e '%s' ]; then exit $(cat '%s'); fi; echo b > b" % (switch, switch)), ("c", "cat b > c")):
+        project.lineage("run", "--step", step, "-o", step, *(["-i", "b"] if step == "c" else []), "--", "sh", "-c", script)
+    before = everything(project)
+    switch.write_text("3")
+    done = project.lineage("replay", run, "--run", "--json", check=1)
+    answer = json.loads(done.stdout)
+    assert outputs(done) == [("a", "a", "same"), ("b", "b", "not_done"), ("c", "c", "not_done")]
+    assert (answer["failed"], answer["exit_code"], answer["not_done"]) == ("b", 3, 2)
+    assert everything(project) == before
+    receipt = json.loads((project.files / "runs" / run / "steps/b/attempt-2/receipt.json").read_text())
+    assert (receipt["status"], receipt["exit_code"]) == ("FAIL", 3)
+    switch.write_text("0")
+    done = project.lineage("replay", run, "--run", "--to", "b", "--json", check=1)
+    assert outputs(done) == [("a", "a", "same"), ("b", "b", "not_written")] and everything(project) == before
+    assert "not_written  b: b\n" in project.lineage("replay", run, "--run", "--to", "b", check=1).stdout
+
+
+def test_arguments_of_any_bytes_directories_lists_and_links(project, workdir):
+    """Spaces, quotes, newlines; outputs that are directories or lists; a link in the place of an input."""
+    (project.files / "real").write_text("r\n")
+    (project.files / "link").symlink_to("real")
+    odd = "it's \"odd\"\n$HOME `x` \\ \t*"
+    script = 'cat link > "$1"; mkdir -p out/deep; printf %s "$2" > out/deep/x; for i in 1 2; do echo $i > p$i.part; done'
+    project.place.env["LINEAGE_RUN_ID"] = run = project.lineage("begin").stdout.strip()
+    project.lineage("run", "--step", "odd", "-i", "link", "-o", "a file", "-o", "out", "-o", "*.part", "--", "sh", "-c", script,
+                    "sh", "a file", odd)
+    before = everything(project)
+    assert before["out/deep/x"].decode() == odd
+    for words in (["--run", "--json"], ["--run", "--json", "--root", workdir / "root"]):
+        done = project.lineage("replay", run, *words)
+        assert outputs(done) == [("odd", "a file", "same"), ("odd", "out", "same"), ("odd", "*.part", "same")]
+        assert everything(project) == before and (project.files / "link").is_symlink()
+    script = project.lineage("replay", run).stdout
+    for name in ("a file", "p1.part", "p2.part"):
+        (project.files / name).unlink()
+    subprocess.run(["rm", "-r", project.files / "out"], check=True)
+    done = subprocess.run(["sh", "-s"], input=script, capture_output=True, text=True, timeout=60, cwd="/")
+    assert (done.returncode, done.stdout.count("same  ")) == (0, 4), done
+    assert everything(project) == before
+    (project.files / "p3.part").write_text("3")  # one more member than the run wrote
+    assert outputs(project.lineage("replay", run, "--run", "--json", check=1))[2] == ("odd", "*.part", "different")
+    # a folder with the run's inputs in it cannot be put aside
+    project.lineage("run", "--step", "inside", "-i", "out/deep/x", "-o", "out", "--", "sh", "-c", "cp out/deep/x out/y")
+    done = project.lineage("replay", run, "--run", "--from", "inside", check=1)
+    assert "which has what the run reads in it: it cannot be put aside" in done.stderr
+
+
+def test_a_replay_that_is_killed_loses_nothing(project):
+    """SIGTERM: the step ends, the outputs have their names. SIGKILL: the next replay gives them back."""
+    gate = project.files.parent / "gate"
+    project.place.env["LINEAGE_RUN_ID"] = run = project.lineage("begin").stdout.strip()
+    project.lineage("run", "--step", "slow", "-o", "out", "--", "sh", "-c",
+                    "if [ -e '%s' ]; then echo > '%s.seen'; exec sleep 60; fi; echo 1 > out" % (gate, gate))
+    before = everything(project)
+    gate.write_text("")
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGKILL):
+        process = subprocess.Popen([project.place.lineage, "replay", run, "--run", "--json"], env=project.place.env, cwd=project.files,
+                                   stdout=subprocess.PIPE, text=True, start_new_session=True)
+        seen = project.files.parent / "gate.seen"
+        until = time.monotonic() + 30
+        while not seen.exists():
+            assert time.monotonic() < until and process.poll() is None
+            time.sleep(0.01)
+        seen.unlink()
+        assert not (project.files / "out").exists()
+        process.send_signal(number)
+        if number == signal.SIGKILL:
+            process.wait(30)
+            process.stdout.close()
+            os.killpg(process.pid, signal.SIGKILL)  # what it had started
+        else:
+            assert outputs(subprocess.CompletedProcess([], 0, process.communicate(timeout=30)[0])) == [("slow", "out", "not_done")]
+            assert process.returncode == 1 and everything(project) == before
+    (aside,) = [name for name in everything(project) if name.startswith(".out.original-")]
+    gate.unlink()
+    (project.files / "out").write_text("half")
+    done = project.lineage("replay", run, "--run", check=1)
+    assert "was put aside by a replay that did not end" in done.stderr and "mv '%s'" % (project.files / aside) in done.stderr
+    (project.files / "out").unlink()
+    done = project.lineage("replay", run, "--run", "--json")
+    assert outputs(done) == [("slow", "out", "same")] and "it is back" in done.stderr and everything(project) == before
