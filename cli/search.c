@@ -11,7 +11,9 @@ static const char help[] =
     "Usage: lineage search [--limit N] [--json] TEXT\n"
     "Everything that TEXT may be: a run's id (or its first eight digits), a step, task_id, tag,\n"
     "request id, provider's request id, trace id, commit, a version or the first six digits of a\n"
-    "SHA-256, and names of datasets and jobs that are TEXT, begin with it or have it in them.\n"
+    "SHA-256, a member of a recorded directory, list or manifest (a record's id), a document that\n"
+    "answers retrieved, and names of datasets and jobs that are TEXT, begin with it or have it in\n"
+    "them.\n"
     "\n"
     "What is listed first was found by id. Names are searched for 0.4 s at most; where that did\n"
     "not suffice, it is said.\n"
@@ -32,13 +34,15 @@ static ol_status render(struct pretty *p, const struct json_node *root, struct o
         const char *kind = or_empty(json_get_text(n, "kind"));
         const char *key = json_get_text(n, "key");
         char head[64];
-        snprintf(head, sizeof head, "%-8.20s %-10.30s ", kind,
+        snprintf(head, sizeof head, "%-8.20s %-14.30s ", kind,
                  key != NULL ? key : or_empty(json_get_text(n, "by")));
         pretty_text(p, PRETTY_DIM, head);
         if (strcmp(kind, "dataset") == 0)
             rows_dataset(p, n, PRETTY_BOLD);
         else if (strcmp(kind, "answer") == 0)
             rows_answer(p, n);
+        else if (strcmp(kind, "member") == 0)
+            pretty_text(p, PRETTY_BOLD, or_empty(json_get_text(n, "name")));
         else
             rows_run(p, n); /* a job as well */
         ol__buf_add_char(p->out, '\n');

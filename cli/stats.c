@@ -54,6 +54,21 @@ static const char *took(struct ol__arena *arena, const struct json_node *job, co
     return cell(arena, text);
 }
 
+/* Their number by state; of the rate of failures a percentage. */
+static void write_runs(struct pretty *p, const struct json_node *runs)
+{
+    struct ol__arena arena = {0};
+    ol__buf_add_text(p->out, "runs\n");
+    for (const struct json_node *n = runs->first; n != NULL; n = n->next) {
+        bool is_rate = strcmp(n->key, "failure_rate") == 0;
+        ol__buf_add_format(p->out, "  %-12s  ", is_rate ? "failed" : n->key);
+        pretty_text(p, PRETTY_PLAIN,
+                    is_rate ? percent(&arena, runs) : number(&arena, runs, n->key));
+        ol__buf_add_text(p->out, is_rate ? " of those that ended\n" : "\n");
+    }
+    ol__arena_reset(&arena, 0);
+}
+
 static void write_jobs(struct pretty *p, const struct json_node *root)
 {
     struct ol__arena arena = {0};
@@ -115,8 +130,7 @@ static ol_status render(struct pretty *p, const struct json_node *root, struct o
     const struct json_node *runs = json_get(root, "runs"), *counts = json_get(root, "counts");
     if (runs == NULL)
         return ol__error_set(err, OL_INVALID, "the answer has no runs");
-    ol__buf_add_text(p->out, "runs\n");
-    pretty_sections(p, runs, 2);
+    write_runs(p, runs);
     if (counts != NULL) {
         ol__buf_add_text(p->out, "store\n");
         pretty_sections(p, counts, 2);

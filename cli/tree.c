@@ -274,10 +274,14 @@ static void write_affected(struct pretty *p, const struct json_node *root)
 
 static void write_caveats(struct pretty *p, const struct json_node *root)
 {
+    const char *before = "";
     for (const struct json_node *c = json_get_items(root, "caveats"); c != NULL; c = c->next) {
+        const char *text = json_get_text(c, "text");
+        if (text == NULL || strcmp(text, before) == 0)
+            continue; /* the same of another node, whose line has it */
+        before = text;
         ol__buf_add_char(p->out, '(');
-        pretty_text(p, PRETTY_PLAIN,
-                    json_get_text(c, "text") != NULL ? json_get_text(c, "text") : "?");
+        pretty_text(p, PRETTY_PLAIN, text);
         ol__buf_add_text(p->out, ")\n");
     }
 }
@@ -289,8 +293,11 @@ ol_status tree_graph(struct pretty *p, const struct json_node *root, struct ol_e
     ol_status st = load(&g, root, err);
     if (st == OL_OK) {
         write_notes(p, root);
+        const char *kind = json_get_text(json_get(root, "subject"), "kind");
+        bool is_dataset = kind != NULL && strcmp(kind, "dataset") == 0;
         for (size_t id = 0; id < g.node_count; id++) {
-            if (json_get_int(g.nodes[id], "depth", -1) == 0)
+            /* what a run or job that was asked about read or wrote stands below it already */
+            if (json_get_int(g.nodes[id], "depth", -1) == 0 && (is_dataset || !g.is_shown[id]))
                 write_tree(&g, id, NULL);
         }
         if (json_get_bool(root, "truncated")) {

@@ -1,12 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* `diff` for people: for each pair of runs what changed, as a table, and how much did not. */
+#include <stdio.h>
 #include "tree.h"
 
 enum { AREA, WHAT, A, B, COLUMNS };
 
-static const char *or_dash(const char *text)
+/* Values as people tell them apart: of a SHA-256 eight digits, of a commit twelve. --json has them
+ * whole. */
+static const char *shown(struct pretty *p, struct ol__arena *arena, const char *text)
 {
-    return text != NULL ? (text[0] != '\0' ? text : "(none)") : "-";
+    size_t size = strncmp(text, "sha256:", 7) == 0 ? 7 : 0;
+    size_t digits = strspn(text + size, "0123456789abcdef");
+    size_t left = digits == 64 ? 8 : digits == 40 && size == 0 ? 12 : 0;
+    char *copy = left > 0 && text[size + digits] == '\0' ? ol__arena_alloc(arena, 24) : NULL;
+    if (copy == NULL)
+        return text[0] != '\0' ? text : "(none)";
+    snprintf(copy, 24, "%.*s%s", (int)(size + left), text, p->is_utf8 ? "\xe2\x80\xa6" : "...");
+    return copy;
 }
 
 static ol_status write_changes(struct pretty *p, const struct json_node *pair)
@@ -23,8 +33,9 @@ static ol_status write_changes(struct pretty *p, const struct json_node *pair)
         }
         row[AREA] = json_get_text(c, "area");
         row[WHAT] = json_get_text(c, "what");
-        row[A] = or_dash(json_get_text(c, "a"));
-        row[B] = or_dash(json_get_text(c, "b"));
+        const char *a = json_get_text(c, "a"), *b = json_get_text(c, "b");
+        row[A] = a != NULL ? shown(p, &arena, a) : "-";
+        row[B] = b != NULL ? shown(p, &arena, b) : "-";
     }
     if (status == OL_OK && table.count > 0)
         pretty_table_print(p, &table, 2);

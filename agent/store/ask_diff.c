@@ -6,7 +6,10 @@
  * nothing is taken for equal because nobody spoke of it.
  *  2. Where both read the same dataset in different versions, the runs that wrote these are
  * compared as well, and so on upstream; each pair of runs once. So are runs of one job that wrote
- * what only one side read: files that carry the version in their name. */
+ * what only one side read: files that carry the version in their name.
+ *  3. Where each wrote (read) one dataset that the other did not, what was told of the one is
+ * compared with what was told of the other, as facts about "output" ("input"). */
+#include <stdio.h>
 #include <stdlib.h>
 #include "ask_facts.h"
 #include "ask_since.h"
@@ -181,6 +184,62 @@ static ol_status compare_group(struct diff *d, const struct pair *pair, const st
     return status;
 }
 
+static int by_what(const void *a, const void *b)
+{
+    return fact_compare(a, b);
+}
+
+/* The one dataset that @p a has on this side and @p b has not; NULL: none, or several. */
+static const char *only_one(const struct facts *a, const struct facts *b, enum fact_area side)
+{
+    const char *found = NULL;
+    for (size_t i = 0; i < a->count; i++) {
+        const struct fact *fact = &a->items[i];
+        if (fact->area != side || (found != NULL && strcmp(found, fact->what) == 0) ||
+            (b->count > 0 && bsearch(fact, b->items, b->count, sizeof *fact, by_what) != NULL))
+            continue;
+        if (found != NULL)
+            return NULL;
+        found = fact->what;
+    }
+    return found;
+}
+
+static ol_status rename_owner(struct facts *f, const char *owner, enum fact_area side,
+                              struct ol__arena *arena)
+{
+    for (size_t i = 0; i < f->count; i++) {
+        struct fact *fact = &f->items[i];
+        if (fact->owner == NULL || fact->side != side || strcmp(fact->owner, owner) != 0)
+            continue;
+        size_t size = strlen(fact_area_name(side)) + strlen(fact->rest) + 3;
+        char *what = ol__arena_alloc(arena, size);
+        if (what == NULL)
+            return OL_NOMEM;
+        snprintf(what, size, "%s: %s", fact_area_name(side), fact->rest);
+        fact->what = what;
+    }
+    facts_sort(f);
+    return OL_OK;
+}
+
+/* Promise 3. */
+static ol_status match_renamed(struct diff *d, struct facts *a, struct facts *b,
+                               struct ol__arena *arena)
+{
+    static const enum fact_area sides[] = {FACT_INPUT, FACT_OUTPUT};
+    ol_status status = OL_OK;
+    for (size_t i = 0; i < OL_COUNT(sides) && status == OL_OK; i++) {
+        const char *one = only_one(a, b, sides[i]), *other = only_one(b, a, sides[i]);
+        if (one == NULL || other == NULL)
+            continue;
+        status = rename_owner(a, one, sides[i], arena);
+        if (status == OL_OK)
+            status = rename_owner(b, other, sides[i], arena);
+    }
+    return status == OL_OK ? OL_OK : ol__error_set(d->ask->err, status, "diff: out of memory");
+}
+
 static ol_status compare_facts(struct diff *d, const struct pair *pair, const struct facts *a,
                                const struct facts *b, int64_t same[FACT_AREAS])
 {
@@ -229,6 +288,8 @@ static ol_status write_pair(struct diff *d, const struct pair *pair)
         status = facts_read(d->ask, pair->a, &arena, &a);
     if (status == OL_OK)
         status = facts_read(d->ask, pair->b, &arena, &b);
+    if (status == OL_OK)
+        status = match_renamed(d, &a, &b, &arena);
     if (status == OL_OK) {
         ol__json_key(w, "changed");
         ol__json_begin_array(w);

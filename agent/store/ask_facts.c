@@ -71,6 +71,8 @@ static const struct {
     {"lineaged_container", "id"},
     {"lineaged_container", "pod_name"},
     {"lineaged_container", "pod_uid"},
+    {"lineaged_deployment", "record"},
+    {"lineaged_deployment", "record_sha256"},
 };
 
 static bool is_among(const char *text, const char *const *list, size_t count)
@@ -109,6 +111,7 @@ struct gatherer {
     enum fact_area area;
     const char *facet;   /* its key */
     const char *dataset; /* facets of datasets: in front of what; else "" */
+    enum fact_area side; /* of that dataset */
     char path[PATH_MAX_BYTES];
 };
 
@@ -152,6 +155,11 @@ static ol_status add_leaf(struct gatherer *g, const char *value)
     struct fact fact = {.area = g->area,
                         .what = keep(g->arena, what, OL_MIN((size_t)size, sizeof what - 1)),
                         .value = keep(g->arena, value, OL_MIN(strlen(value), (size_t)VALUE_SHOWN))};
+    if (g->dataset[0] != '\0' && fact.what != NULL && (size_t)size < sizeof what) {
+        fact.owner = g->dataset;
+        fact.rest = fact.what + strlen(g->dataset) + 2;
+        fact.side = g->side;
+    }
     return add(g, &fact);
 }
 
@@ -172,6 +180,8 @@ static const char *name_of(const struct json_node *element)
 static bool is_in_name(const struct json_node *member, const char *name)
 {
     static const char *const others[] = {"step", "split", "column", "description", "source"};
+    if (strcmp(member->key, "field") == 0)
+        return true; /* a column of a dataset: flatten_named() */
     return is_among(member->key, others, OL_COUNT(others)) ||
            (member->text != NULL && strcmp(member->text, name) == 0 &&
             is_among(member->key, naming, OL_COUNT(naming)));
@@ -209,7 +219,9 @@ static ol_status flatten_named(struct gatherer *g, // NOLINT(misc-no-recursion)
 {
     char called[PATH_MAX_BYTES];
     const char *step = json_get_text(element, "step"), *split = json_get_text(element, "split");
-    const char *column = json_get_text(element, "column");
+    const char *column = json_get_text(element, "column"), *field = json_get_text(element, "field");
+    if (column == NULL && field != NULL && strcmp(field, name) != 0)
+        column = field;
     snprintf(called, sizeof called, "%s%s%s%s%s%s%s", name, step != NULL ? "@" : "",
              step != NULL ? step : "", split != NULL ? "/" : "", split != NULL ? split : "",
              column != NULL ? " " : "", column != NULL ? column : "");
@@ -445,6 +457,9 @@ static ol_status take_entry(struct gatherer *g, const struct state_entry *entry)
     case STATE_OUTPUT_DATASET_FACET:
     case STATE_INPUT_FACET:
     case STATE_OUTPUT_FACET:
+        g->side = entry->kind == STATE_OUTPUT_DATASET_FACET || entry->kind == STATE_OUTPUT_FACET
+                      ? FACT_OUTPUT
+                      : FACT_INPUT;
         status = dataset_name(g, entry->object, &g->dataset);
         return status == OL_OK ? take_facet(g, entry) : status == OL_NOT_FOUND ? OL_OK : status;
     default:
@@ -464,6 +479,12 @@ static int compare(const void *a, const void *b)
     return order != 0 ? order : strcmp(x->value, y->value);
 }
 
+void facts_sort(struct facts *facts)
+{
+    if (facts->count > 0)
+        qsort(facts->items, facts->count, sizeof *facts->items, compare);
+}
+
 ol_status facts_read(struct ask *ask, int64_t id, struct ol__arena *arena, struct facts *ret)
 {
     struct gatherer g = {.ask = ask, .arena = arena, .facts = ret, .dataset = ""};
@@ -481,6 +502,6 @@ ol_status facts_read(struct ask *ask, int64_t id, struct ol__arena *arena, struc
         status = take_entry(&g, &state.entries[i]);
     state_release(&state);
     if (status == OL_OK)
-        qsort(ret->items, ret->count, sizeof *ret->items, compare);
+        facts_sort(ret);
     return status;
 }

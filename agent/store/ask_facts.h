@@ -29,10 +29,13 @@ const char *fact_area_name(enum fact_area area);
 
 struct fact {
     enum fact_area area;
-    const char *what;  /**< "file /data/raw.csv", "learning_rate", "sourceCodeLocation.version" */
-    const char *value; /**< "" where a dataset has no version */
-    int64_t dataset;   /**< INPUT, OUTPUT: its id, else 0 */
-    int64_t version;   /**< INPUT, OUTPUT: its row, or 0 */
+    const char *what;    /**< "file /data/raw.csv", "learning_rate", "sourceCodeLocation.version" */
+    const char *value;   /**< "" where a dataset has no version */
+    int64_t dataset;     /**< INPUT, OUTPUT: its id, else 0 */
+    int64_t version;     /**< INPUT, OUTPUT: its row, or 0 */
+    const char *owner;   /**< a facet's fact about a dataset: "NAMESPACE NAME", else NULL */
+    const char *rest;    /**< then: what it is about it, the end of `what` */
+    enum fact_area side; /**< then: INPUT or OUTPUT */
 };
 struct facts {
     struct fact *items; /**< in the arena; sorted by area, what, value, once facts_read() is done */
@@ -44,6 +47,8 @@ struct facts {
 /** All of run @p id. @return OL_OK; OL_NOT_FOUND: not to be seen; or a failure. */
 OL_NODISCARD ol_status facts_read(struct ask *ask, int64_t id, struct ol__arena *arena,
                                   struct facts *ret);
+/** Puts them in order again, after `what` was changed. */
+void facts_sort(struct facts *facts);
 /** Order of facts by what they are about; 0: the same thing. */
 int fact_compare(const struct fact *a, const struct fact *b);
 #endif

@@ -5,6 +5,7 @@
  *     of them, or NAMES_MS, are over; the document says if that cut it, and how many it read.
  *  3. A thing is listed once, by the best reason there is. */
 #include "answers.h"
+#include "ask_members.h"
 
 #include <stdlib.h>
 #include "times.h"
@@ -22,7 +23,7 @@ struct found {
     enum ask_kind kind;
     int64_t id, version;
     int64_t key;    /* of an id that was found, as a text; 0 */
-    const char *by; /* "id", "run id", "request", "version", "name", "beginning", "part" */
+    const char *by; /* "id", "run id", "request", "version", "member", "document", "name"... */
 };
 struct search {
     struct ask *ask;
@@ -39,7 +40,7 @@ static ol_status add(struct search *s, const struct found *f)
 {
     for (size_t i = 0; i < s->count; i++)
         if (s->items[i].kind == f->kind && s->items[i].id == f->id &&
-            (s->items[i].version == f->version || f->version == 0))
+            (s->items[i].version == f->version || (f->version == 0 && f->kind != ASK_MEMBER)))
             return OL_OK;
     if (s->count == s->max) {
         s->is_cut_by_limit = true;
@@ -170,6 +171,29 @@ static ol_status find_versions(struct search *s)
     return status;
 }
 
+static ol_status take_document(void *arg, int64_t answer, int64_t run OL_UNUSED)
+{
+    struct found f = {.kind = ASK_ANSWER, .id = answer, .by = "document"};
+    return add(arg, &f);
+}
+
+/* Members of recorded directories, lists and manifests; answers that retrieved or cited it. */
+static ol_status find_members(struct search *s)
+{
+    struct ask *ask = s->ask;
+    ask->raw = ask->name = s->text;
+    ask->kind = ASK_NONE;
+    ol_status status = ask_find_members(ask);
+    bool is_member = ask->kind == ASK_MEMBER && ask->count > 0;
+    if (status == OL_OK && is_member)
+        status = take_matches(s, "member");
+    ask->kind = ASK_NONE;
+    ask->count = 0;
+    if (status == OL_OK && !s->is_cut_by_limit)
+        status = ask_doc_answers(ask, s->text, take_document, s);
+    return status == OL_END ? OL_OK : status;
+}
+
 /* ---- Names ---- */
 
 static bool begins_with(const struct search *s, struct ol__span name)
@@ -271,6 +295,8 @@ static ol_status find_all(struct search *s)
     if (status == OL_OK)
         status = find_versions(s);
     if (status == OL_OK)
+        status = find_members(s);
+    if (status == OL_OK)
         status = ask_find_datasets(ask, s->text);
     if (status == OL_OK)
         status = take_matches(s, "name");
@@ -301,7 +327,7 @@ static ol_status write_key(struct ask *ask, int64_t key)
 
 static ol_status write_found(struct ask *ask, const struct found *f)
 {
-    static const char *const types[] = {"none", "dataset", "job", "run", "answer"};
+    static const char *const types[] = {"none", "dataset", "job", "run", "answer", "member"};
     struct ask_run run;
     ol__json_begin_object(&ask->json);
     ol__json_member_text(&ask->json, "kind", types[f->kind]);
@@ -313,6 +339,8 @@ static ol_status write_found(struct ask *ask, const struct found *f)
             status = ask_write_run(ask, &run);
     } else if (status == OL_OK && f->kind == ASK_ANSWER)
         status = ask_write_answer(ask, f->id);
+    else if (status == OL_OK && f->kind == ASK_MEMBER)
+        status = ask_write_member(ask, f->id, f->version);
     else if (status == OL_OK && f->kind == ASK_DATASET)
         status = ask_write_dataset(ask, f->id, f->version);
     else if (status == OL_OK)

@@ -255,8 +255,9 @@ static void write_durations(struct stats *s, int64_t *ms, size_t count)
     ol__json_key(w, "duration_ms");
     ol__json_begin_object(w);
     ol__json_member_int(w, "min", ms[0]);
-    ol__json_member_int(w, "median", ms[count / 2]);
-    ol__json_member_int(w, "p95", ms[(count - 1) * 95 / 100]);
+    ol__json_member_int(w, "median", ms[(count - 1) / 2]);
+    ol__json_member_int(w, "p95",
+                        ms[(count * 95 + 99) / 100 - 1]); /* the smallest that 95 % keep to */
     ol__json_member_int(w, "max", ms[count - 1]);
     ol__json_end_object(w);
 }

@@ -32,7 +32,7 @@ CASES = {
     "reproducible": [("reproducible --json clean.csv", (0, 1)), ("reproducible --json --require documented train", (0, 1)),
                      ("reproducible --json raw.csv", 3), ("reproducible --json no-such-thing", 3)],
     "replay": [('replay --run --json --root "$(mktemp -d)" --to clean "$RUN"', 0)],
-    "search": [("search --json train", 0), ("search --json " + REQUEST, 0), ("search --json " + SERVING[:8], 0),
+    "search": [("search --json train", 0), ("search --json " + REQUEST, 0), ("search --json " + SERVING[:8], 0), ("search --json ./more/2.png", 0), ("search --json handbook/7", 0),
                ("search --json no-such-thing-at-all", 3)],
     "depends": [("depends --json model.bin raw.csv", 0), ("depends --json model.bin b.txt", (1, 3)), ("depends --json model.bin no-such-thing", 3)],
     "check": [("check --json", (0, 1)), ("check --json --all --strict", (0, 1)), ("check --json model.bin", (0, 1)), ("check --json no-such-thing", 3)],
