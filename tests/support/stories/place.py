@@ -2,6 +2,7 @@
 """Where a story is played: a working copy, an agent with a store, `lineage` in PATH; and the names by which the story
 calls what the answers call by ids. An id without a name is an error: no answer holds a run or bytes that the story
 does not know."""
+import contextlib
 import hashlib
 import json
 import os
@@ -92,6 +93,15 @@ class Place:
         procs.wait_until(lambda: not [path for path in self.agent.journal.rglob("*") if path.is_file() and path.name[0] != "."] and
                          all(route["waiting"] == 0 for route in self.agent.status()["routes"]), 30,
                          lambda: str(self.agent.status()))
+
+    @contextlib.contextmanager
+    def at(self, agent, runs=None):
+        """Asks (and tells) another agent; other receipts."""
+        was = self.agent, self.env, self.runs
+        self.agent, self.runs = agent, runs or self.runs
+        self.env = {**self.env, **{k: v for k, v in agent.environment().items() if v}, "LINEAGE_RUNS": str(self.runs)}
+        yield
+        self.agent, self.env, self.runs = was
 
     # what the answers say, by the story's names
 
