@@ -186,6 +186,16 @@ static ol_status put(struct question *q, const struct ask_options *o, struct pla
     return st == OL_OK ? question_ask(place, q, ret_status, answer, err) : st;
 }
 
+/* The last line of damaged events, which was said, is none. */
+static void drop_note(struct ol__buf *answer)
+{
+    static const char note[] = "{\"events\":{\"complete\":false}";
+    const char *last = answer->size > 1 ? memrchr(answer->data, '\n', answer->size - 1) : NULL;
+    size_t at = last != NULL ? (size_t)(last + 1 - answer->data) : 0;
+    if (answer->size - at > sizeof note && memcmp(answer->data + at, note, sizeof note - 1) == 0)
+        ol__buf_truncate(answer, at);
+}
+
 int verb_ask(int argc, char **argv)
 {
     struct ask_options o = {.ask = asks};
@@ -205,9 +215,12 @@ int verb_ask(int argc, char **argv)
     question_init(&q, o.ask->name);
     snprintf(nothing, sizeof nothing, "nothing is recorded under '%.200s'", o.subject);
     ol_status st = put(&q, &o, &place, &status, &answer, &err);
+    bool is_any = st == OL_OK && answer.size > 0;
+    if (is_any && status == 200 && o.ask->render == NULL)
+        drop_note(&answer);
     if (st != OL_OK)
         result = cli_fail(&place, st, &err);
-    else if (status == 200 && o.ask->render == NULL && answer.size == 0) {
+    else if (status == 200 && o.ask->render == NULL && !is_any) {
         cli_say(
             "no event of '%.200s' is kept: the store route has no raw_events (lineaged.yaml(5))",
             o.subject);

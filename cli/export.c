@@ -3,10 +3,9 @@
  * own. */
 #include "export.h"
 
-#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
-#include <stdlib.h>
+#include "options.h"
 #include "store.h"
 
 #define GRAPH_LIMIT "100000" /* nodes, unless --limit says otherwise */
@@ -33,7 +32,8 @@ static void print_help(void)
         "in-toto and ro-crate also read the folder of a run (receipts): then X is that folder, "
         "and\n"
         "neither agent nor store is needed.\n"
-        "Exit status: 0; 1 failed, or cut by a limit; 2 usage; 3 not known.");
+        "Exit status: 0; 1 failed, cut by a limit, or damaged rows of the store were left out\n"
+        "(they are named); 2 usage; 3 not known.");
 }
 
 ol_status export_write(struct export *ex, struct ol__buf *text, struct ol_error *err)
@@ -92,77 +92,59 @@ static const struct format {
 
 struct export_options {
     const struct format *format;
-    const char *output;
+    const char *output, *x;
+    const char *depth, *limit; /* as given: checked, then passed on */
+    const char *direction;
 };
 
-static const struct format *find_format(const char *name)
+static const char *set_format(void *into, char *text)
 {
-    for (size_t i = 0; i < OL_COUNT(formats); i++)
-        if (strcmp(formats[i].name, name) == 0)
-            return &formats[i];
-    return NULL;
+    for (size_t i = 0; i < OL_COUNT(formats); i++) {
+        if (strcmp(formats[i].name, text) == 0) {
+            ((struct export_options *)into)->format = &formats[i];
+            return NULL;
+        }
+    }
+    return "expected openlineage, in-toto, dot, mermaid or ro-crate";
 }
 
-static int take(int c, struct export *ex, struct export_options *o)
+static int check_number(const char *name, const char *text)
 {
     struct store_question checked = {.uid = 0};
     struct ol_error err = {.message = ""};
-    const char *number = c == 'D' ? "depth" : c == 'L' ? "limit" : NULL;
-    if (number != NULL && store_question_set(&checked, number, optarg, &err) != OL_OK)
-        return cli_usage("export", "--%s", err.message);
-    switch (c) {
-    case 'F':
-        o->format = find_format(optarg);
-        return o->format != NULL
-                   ? 0
-                   : cli_usage("export",
-                               "--format: '%.60s': expected openlineage, in-toto, dot, "
-                               "mermaid or ro-crate",
-                               optarg);
-    case 'I':
-        ex->direction = "impact";
-        return 0;
-    case 'D':
-        ex->depth = optarg;
-        return 0;
-    case 'L':
-        ex->limit = optarg;
-        return 0;
-    case 'o':
-        o->output = optarg;
-        return 0;
-    default:
-        return cli_usage("export", "see the message above");
-    }
+    return text == NULL || store_question_set(&checked, name, text, &err) == OL_OK
+               ? 0
+               : cli_usage("export", "--%s", err.message);
 }
 
-static int parse(int argc, char **argv, struct export *ex, struct export_options *o)
+static int parse(int argc, char **argv, struct export_options *o)
 {
-    static const struct option options[] = {{"format", required_argument, NULL, 'F'},
-                                            {"impact", no_argument, NULL, 'I'},
-                                            {"depth", required_argument, NULL, 'D'},
-                                            {"limit", required_argument, NULL, 'L'},
-                                            {"output", required_argument, NULL, 'o'},
-                                            {"help", no_argument, NULL, 'h'},
-                                            {NULL, 0, NULL, 0}};
-    int result = 0;
-    for (int c; result == 0 && (c = getopt_long(argc, argv, "o:h", options, NULL)) != -1;) {
-        if (c == 'h') {
-            print_help();
-            return -1;
-        }
-        result = take(c, ex, o);
-    }
+#define AT(member) offsetof(struct export_options, member)
+    static const struct cli_option table[] = {
+        {"format", 0, OPTION_CALL, .call = set_format},
+        {"impact", 0, OPTION_WORD, .offset = AT(direction), .word = "impact"},
+        {"depth", 0, OPTION_ANY_TEXT, .offset = AT(depth)},
+        {"limit", 0, OPTION_ANY_TEXT, .offset = AT(limit)},
+        {"output", 'o', OPTION_ANY_TEXT, .offset = AT(output)},
+        OPTION_END};
+#undef AT
+    static const struct cli_options options = {
+        .verb = "export", .table = table, .help = print_help};
+    int result = cli_options_read(&options, argc, argv, o);
+    if (result == 0)
+        result = check_number("depth", o->depth);
+    if (result == 0)
+        result = check_number("limit", o->limit);
     if (result != 0)
         return result;
     if (optind < argc)
-        ex->x = argv[optind++];
+        o->x = argv[optind++];
     if (optind < argc)
         return cli_usage("export", "'%.60s': one X is expected", argv[optind]);
-    if (ex->x == NULL && o->format->needs_x)
+    if (o->x == NULL && o->format->needs_x)
         return cli_usage("export", "--format %s: of what? expected X", o->format->name);
-    if (ex->limit == NULL)
-        ex->limit = o->format->limit;
+    if (o->limit == NULL)
+        o->limit = o->format->limit;
     return 0;
 }
 
@@ -170,11 +152,12 @@ int verb_export(int argc, char **argv)
 {
     struct place place;
     struct ol_error err = {.message = ""};
-    struct export ex = {.place = &place, .direction = "why"};
-    struct export_options o = {.format = &formats[0], .output = "-"};
-    int result = parse(argc, argv, &ex, &o);
+    struct export_options o = {.format = &formats[0], .output = "-", .direction = "why"};
+    int result = parse(argc, argv, &o);
     if (result != 0)
         return result < 0 ? CLI_YES : result;
+    struct export ex = {
+        .place = &place, .x = o.x, .depth = o.depth, .limit = o.limit, .direction = o.direction};
     ol_status st = place_find(&place, &err);
     if (st == OL_OK)
         st = out_file_open(o.output, &ex.out, &err);
@@ -185,7 +168,7 @@ int verb_export(int argc, char **argv)
         cli_say("%s", err.message);
     if (st == OL_OK || is_cut)
         st = out_file_commit(ex.out, &err);
-    result = st != OL_OK ? cli_fail(&place, st, &err) : is_cut ? CLI_NO : CLI_YES;
+    result = st != OL_OK ? cli_fail(&place, st, &err) : is_cut || ex.is_damaged ? CLI_NO : CLI_YES;
     out_file_close(ex.out);
     place_release(&place);
     return result;

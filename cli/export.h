@@ -13,6 +13,7 @@ struct export
     const char *x;             /**< NULL: the whole store */
     const char *depth, *limit; /**< as given */
     const char *direction;     /**< "why", "impact" */
+    bool is_damaged;           /**< something was left out for that; said */
 };
 
 /** Ask, and read the answer. @return OL_OK: json_doc_release(); OL_NOT_FOUND; OL_INVALID... */

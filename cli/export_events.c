@@ -23,8 +23,8 @@ struct events {
 
 /* The last line of a page, which is no event: its place is *ret_size, `next` is owned (NULL: done).
  */
-static ol_status read_end(const struct ol__buf *page, size_t *ret_size, char **ret_next,
-                          struct ol_error *err)
+static ol_status read_end(struct export *ex, const struct ol__buf *page, size_t *ret_size,
+                          char **ret_next, struct ol_error *err)
 {
     struct json_doc doc;
     const char *begin = page->size > 1 ? memrchr(page->data, '\n', page->size - 1) : NULL;
@@ -41,6 +41,7 @@ static ol_status read_end(const struct ol__buf *page, size_t *ret_size, char **r
         const char *next = json_get_text(end, "next");
         *ret_next = next != NULL ? strdup(next) : NULL;
         *ret_size = (size_t)(begin - page->data);
+        ex->is_damaged = ex->is_damaged || json_get(doc.root, "damaged") != NULL;
         if (next != NULL && *ret_next == NULL)
             st = ol__error_set(err, OL_NOMEM, "export: out of memory");
     }
@@ -77,7 +78,7 @@ static ol_status write_pages(struct export *ex, const char *subject, struct ol_e
             st = ol__error_set(err, OL_IO, "export: %s", message != NULL ? message : "");
             free(message);
         } else if (st == OL_OK) {
-            st = read_end(&page, &size, &next, err);
+            st = read_end(ex, &page, &size, &next, err);
         }
         if (st == OL_OK)
             st = out_file_write(ex->out, page.data, size, err);

@@ -16,6 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "json_write.h"
+#include "options.h"
 
 #define BAD_SHOWN 20u
 
@@ -164,35 +165,19 @@ struct import_options {
 
 static int parse(int argc, char **argv, struct import_options *o)
 {
-    enum { FORCE = 256, JSON };
-    static const struct option options[] = {
-        {"force", no_argument, NULL, FORCE}, {"dry-run", no_argument, NULL, 'n'},
-        {"json", no_argument, NULL, JSON},   {"quiet", no_argument, NULL, 'q'},
-        {"help", no_argument, NULL, 'h'},    {NULL, 0, NULL, 0}};
-    for (int c; (c = getopt_long(argc, argv, "nqh", options, NULL)) != -1;) {
-        switch (c) {
-        case FORCE:
-            o->is_forced = true;
-            break;
-        case JSON:
-            o->is_json = true;
-            break;
-        case 'n':
-            o->is_dry = true;
-            break;
-        case 'q':
-            o->is_quiet = true;
-            break;
-        case 'h':
-            print_help();
-            return -1;
-        default:
-            return cli_usage("import", "see the message above");
-        }
-    }
-    if (optind == argc)
+#define AT(member) offsetof(struct import_options, member)
+    static const struct cli_option table[] = {{"force", 0, OPTION_FLAG, .offset = AT(is_forced)},
+                                              {"dry-run", 'n', OPTION_FLAG, .offset = AT(is_dry)},
+                                              {"json", 0, OPTION_FLAG, .offset = AT(is_json)},
+                                              {"quiet", 'q', OPTION_FLAG, .offset = AT(is_quiet)},
+                                              OPTION_END};
+#undef AT
+    static const struct cli_options options = {
+        .verb = "import", .table = table, .help = print_help};
+    int result = cli_options_read(&options, argc, argv, o);
+    if (result == 0 && optind == argc)
         return cli_usage("import", "what? expected a folder of runs, or a file of events");
-    return 0;
+    return result;
 }
 
 static int import_all(struct import *im, const struct import_options *o, char **paths)

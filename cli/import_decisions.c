@@ -9,10 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
-#include "facet_info.h"
+#include "facet_copy.h"
 #include "import.h"
-#include "json_doc.h"
-#include "json_write.h"
 #include "receipt/decision.h"
 
 #define SPEC "https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/RunEvent"
@@ -24,48 +22,6 @@ struct writing {
     const char *path, *sha256; /* of the record */
 };
 
-static void write_value(struct ol__json_writer *w, const struct json_node *node);
-
-static void write_members(struct ol__json_writer *w, // NOLINT(misc-no-recursion)
-                          const struct json_node *node)
-{
-    for (const struct json_node *m = node != NULL ? node->first : NULL; m != NULL; m = m->next) {
-        ol__json_key(w, m->key);
-        write_value(w, m);
-    }
-}
-
-/* The reader of documents bounds the depth. */
-static void write_value(struct ol__json_writer *w, // NOLINT(misc-no-recursion)
-                        const struct json_node *node)
-{
-    if (node->type == OL_JSON_OBJECT) {
-        ol__json_begin_object(w);
-        write_members(w, node);
-        ol__json_end_object(w);
-    } else if (node->type == OL_JSON_ARRAY) {
-        ol__json_begin_array(w);
-        for (const struct json_node *m = node->first; m != NULL; m = m->next)
-            write_value(w, m);
-        ol__json_end_array(w);
-    } else if (node->type == OL_JSON_BOOL) {
-        ol__json_bool(w, node->boolean);
-    } else if (node->type == OL_JSON_NUMBER) {
-        ol__json_raw(w, ol__span_text(node->text));
-    } else {
-        ol__json_text(w, node->text);
-    }
-}
-
-static void begin_facet(struct writing *x, enum ol__entity entity, const char *key)
-{
-    const struct ol__facet_info *info = ol__facet_info(ol__facet_find(entity, ol__span_text(key)));
-    ol__json_key(&x->w, key);
-    ol__json_begin_object(&x->w);
-    ol__json_member_text(&x->w, "_producer", x->producer);
-    ol__json_member_text(&x->w, "_schemaURL", info != NULL ? info->schema_url : SPEC);
-}
-
 static void write_record(struct writing *x)
 {
     ol__json_member_text(&x->w, "record", x->path);
@@ -76,19 +32,19 @@ static void write_record(struct writing *x)
 static void write_facet(struct writing *x, const struct json_node *facet)
 {
     const struct json_node *approvals = json_get(facet, "approvals");
-    begin_facet(x, OL_ENTITY_RUN, facet->key);
+    facet_begin(&x->w, OL_ENTITY_RUN, facet->key, x->producer);
     if (approvals != NULL && strcmp(facet->key, "lineaged_approval") == 0) {
         ol__json_key(&x->w, "approvals");
         ol__json_begin_array(&x->w);
         for (const struct json_node *a = approvals->first; a != NULL; a = a->next) {
             ol__json_begin_object(&x->w);
-            write_members(&x->w, a);
+            json_copy_members(&x->w, a);
             write_record(x);
             ol__json_end_object(&x->w);
         }
         ol__json_end_array(&x->w);
     } else {
-        write_members(&x->w, facet);
+        json_copy_members(&x->w, facet);
         if (strcmp(facet->key, "lineaged_deployment") == 0)
             write_record(x);
     }
@@ -99,7 +55,7 @@ static void write_tags(struct writing *x, const struct json_node *ids)
 {
     if (ids == NULL || ids->first == NULL)
         return;
-    begin_facet(x, OL_ENTITY_RUN, "tags");
+    facet_begin(&x->w, OL_ENTITY_RUN, "tags", x->producer);
     ol__json_key(&x->w, "tags");
     ol__json_begin_array(&x->w);
     for (const struct json_node *id = ids->first; id != NULL; id = id->next) {
@@ -127,12 +83,12 @@ static void write_side(struct writing *x, const struct json_node *record, const 
         ol__json_key(&x->w, "facets");
         ol__json_begin_object(&x->w);
         if (version != NULL) {
-            begin_facet(x, OL_ENTITY_DATASET, "version");
+            facet_begin(&x->w, OL_ENTITY_DATASET, "version", x->producer);
             ol__json_member_text(&x->w, "datasetVersion", version);
             ol__json_end_object(&x->w);
         }
         if (type != NULL) {
-            begin_facet(x, OL_ENTITY_DATASET, "datasetType");
+            facet_begin(&x->w, OL_ENTITY_DATASET, "datasetType", x->producer);
             ol__json_member_text(&x->w, "datasetType", type);
             ol__json_end_object(&x->w);
         }
@@ -152,7 +108,7 @@ static void write_run_and_job(struct writing *x, const struct json_node *record,
     ol__json_member_text(&x->w, "runId", json_get_text(self, "run_id"));
     ol__json_key(&x->w, "facets");
     ol__json_begin_object(&x->w);
-    begin_facet(x, OL_ENTITY_RUN, "processing_engine");
+    facet_begin(&x->w, OL_ENTITY_RUN, "processing_engine", x->producer);
     ol__json_member_text(&x->w, "version", version);
     ol__json_member_text(&x->w, "name", "lineage");
     ol__json_member_text(&x->w, "openlineageAdapterVersion", version);
@@ -169,7 +125,7 @@ static void write_run_and_job(struct writing *x, const struct json_node *record,
     ol__json_member_text(&x->w, "name", json_get_text(self, "job_name"));
     ol__json_key(&x->w, "facets");
     ol__json_begin_object(&x->w);
-    begin_facet(x, OL_ENTITY_JOB, "jobType");
+    facet_begin(&x->w, OL_ENTITY_JOB, "jobType", x->producer);
     ol__json_member_text(&x->w, "processingType", "BATCH");
     ol__json_member_text(&x->w, "integration", "LINEAGE");
     ol__json_member_text(&x->w, "jobType",

@@ -341,6 +341,11 @@ ol_status store_events(struct store *store, const struct store_question *questio
         sqlite3_reset(stmt);
         status = status == OL_END ? OL_OK : status;
     }
+    if ((status == OL_OK || status == OL_NOT_FOUND) && store->damage.count > 0) { /* a last line */
+        ol__buf_add_text(out, "{\"events\":{\"complete\":false}");
+        damage_tell(store, out);
+        ol__buf_add_text(out, "}\n");
+    }
     status = ask_end(&ask, status);
     return status == OL_NOT_FOUND ? ask_not_found(&ask) : status;
 }

@@ -68,6 +68,7 @@ ol_status damage_open(struct store *store, struct ol_error *err)
 void damage_begin(struct store *store)
 {
     store->damage.count = 0;
+    store->damage.is_told = false;
     store->damage.is_noted = true;
 }
 
@@ -108,24 +109,13 @@ bool store_damage(const struct store *store, char *out, size_t size)
     return true;
 }
 
-static ol_status refuse(const struct store *store, struct ol_error *err)
-{
-    char text[200];
-    store_damage(store, text, sizeof text);
-    return ol__error_set(err, OL_CORRUPT, "store: %s", text);
-}
-
-ol_status damage_end(struct store *store, struct ol__buf *out, size_t from, ol_status status,
-                     struct ol_error *err)
+void damage_tell(struct store *store, struct ol__buf *out)
 {
     struct damage *d = &store->damage;
     struct ol__json_writer w;
     struct ol__buf list;
-    d->is_noted = false;
-    if (d->count == 0 || (status != OL_OK && status != OL_NOT_FOUND))
-        return status;
-    if (out->size <= from + 2 || out->data[from] != '{' || out->data[out->size - 1] != '}')
-        return refuse(store, err);
+    if (d->count == 0)
+        return;
     ol__buf_init(&list, 8192);
     ol__json_writer_init(&w, &list);
     ol__json_begin_array(&w);
@@ -136,12 +126,29 @@ ol_status damage_end(struct store *store, struct ol__buf *out, size_t from, ol_s
         ol__json_end_object(&w);
     }
     ol__json_end_array(&w);
-    ol__buf_truncate(out, out->size - 1);
     ol__buf_add_text(out, ",\"damaged\":");
-    ol__buf_add(out, list.data, list.size);
-    ol__buf_add_char(out, '}');
-    if (list.status != OL_OK)
-        status = ol__error_set(err, list.status, "the answer: %s", ol__status_name(list.status));
+    if (list.status == OL_OK)
+        ol__buf_add(out, list.data, list.size);
+    else if (out->status == OL_OK)
+        out->status = list.status;
     ol__buf_release(&list);
+    d->is_told = true;
+}
+
+ol_status damage_end(struct store *store, struct ol__buf *out, size_t from, ol_status status,
+                     struct ol_error *err)
+{
+    struct damage *d = &store->damage;
+    char text[200];
+    d->is_noted = false;
+    if (d->count == 0 || d->is_told || (status != OL_OK && status != OL_NOT_FOUND))
+        return status;
+    if (out->size <= from + 2 || out->data[from] != '{' || out->data[out->size - 1] != '}') {
+        store_damage(store, text, sizeof text); /* an answer that was not begun */
+        return ol__error_set(err, OL_CORRUPT, "store: %s", text);
+    }
+    ol__buf_truncate(out, out->size - 1);
+    damage_tell(store, out);
+    ol__buf_add_char(out, '}');
     return status;
 }

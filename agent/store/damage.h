@@ -19,6 +19,7 @@ struct damage {
     } items[DAMAGE_MAX];
     size_t count;
     bool is_noted; /* a question is under way */
+    bool is_told;  /* in the answer */
 };
 
 /** Make is_text(), is_facet() and is_event() for the statements of @p store. */
@@ -30,8 +31,11 @@ void damage_begin(struct store *store);
 void damage_note(struct store *store, const char *table, int64_t id);
 /** A statement found nothing: note it if it looked for one row by its id. */
 void damage_note_missing(struct store *store, const sqlite3_stmt *stmt);
-/** The question ends. What was found becomes the last member `damaged` of the document that @p out
- *  has since @p from; lines of events have no place for it. @return @p status, or OL_CORRUPT. */
+/** For an answer of lines: `,"damaged":[...]` into its last line, which is no event. Nothing where
+ * nothing was found. */
+void damage_tell(struct store *store, struct ol__buf *out);
+/** The question ends. What was found, and not told yet, becomes the last member `damaged` of the
+ * document that @p out has since @p from. @return @p status. */
 ol_status damage_end(struct store *store, struct ol__buf *out, size_t from, ol_status status,
                      struct ol_error *err);
 #endif

@@ -8,7 +8,9 @@
  *     answers, as they came. Two exports of the same store are the same bytes.
  *  3. An asker with a uid gets what the other questions show: runs of that uid, and what only that
  *     uid said of jobs and datasets.
- *  4. Where all events of a run were kept as they came, these are given; else what the store knows
+ *  4. What is damaged is left out, in as small a piece as an event can do without; the last line of
+ *     the page names it.
+ *  5. Where all events of a run were kept as they came, these are given; else what the store knows
  *     (export_plan.c). */
 #include "export.h"
 
@@ -43,7 +45,9 @@ static void write_place(struct export *ex, const struct place_in *at)
                            at->part, at->row, at->item, at->answer, at->is_inside);
     else
         ol__buf_add_text(ex->out, "\"done\":true");
-    ol__buf_add_text(ex->out, "}}\n");
+    ol__buf_add_char(ex->out, '}');
+    damage_tell(ex->store, ex->out);
+    ol__buf_add_text(ex->out, "}\n");
 }
 
 /* A number and the character behind it, past which *at goes. */
@@ -92,8 +96,17 @@ static ol_status write_items(struct export *ex, struct place_in *at)
 {
     size_t i = (size_t)at->item;
     ol_status status = OL_OK;
-    while (status == OL_OK && i < ex->plan.count && !is_page_full(ex))
-        status = export_event_write(ex, i, &i);
+    while (status == OL_OK && i < ex->plan.count && !is_page_full(ex)) {
+        size_t begin = ex->out->size, from = i;
+        status = export_event_write(ex, from, &i);
+        if (status == OL_NOT_FOUND) { /* promise 4 */
+            ol__buf_truncate(ex->out, begin);
+            for (i = from + 1; i < ex->plan.count &&
+                               export_same_event(&ex->plan.items[from], &ex->plan.items[i]);)
+                i++;
+            status = OL_OK;
+        }
+    }
     at->item = (int64_t)i;
     at->is_inside = status == OL_OK && i < ex->plan.count;
     return status;
@@ -130,7 +143,8 @@ static ol_status next_static(struct export *ex, enum ask_kind kind, struct place
             at->item = 0;
         at->row = row;
         *ret_seen = sqlite3_column_int64(stmt, 2);
-        status = state_read(&ex->ask.state, store_column(stmt, 3), ex->err);
+        status = ask_read_state(&ex->ask, &ex->ask.state, store_column(stmt, 3),
+                                kind == ASK_JOB ? "jobs" : "datasets", row);
         break;
     }
     sqlite3_reset(stmt);
@@ -200,8 +214,13 @@ static ol_status export_answers_of(struct export *ex, struct place_in *at, int64
         sqlite3_reset(stmt);
         status = status < 0 ? status : OL_OK;
         for (int i = 0; i < count && status == OL_OK && !is_page_full(ex); i++) {
+            size_t begin = ex->out->size;
             status = export_answer_write(ex, found[i]);
             at->answer = after = found[i];
+            if (status == OL_NOT_FOUND) {
+                ol__buf_truncate(ex->out, begin);
+                status = OL_OK;
+            }
         }
     }
     return status;
@@ -289,7 +308,9 @@ static ol_status take_run(struct export *ex, sqlite3_stmt *stmt)
     if (text.size == 0)
         text = ol__span_text(id);
     ol_status status = ol__buf_add(&ex->subject.run_id, text.data, text.size);
-    return status == OL_OK ? state_read(&ex->ask.state, column, ex->err) : status;
+    return status == OL_OK
+               ? ask_read_state(&ex->ask, &ex->ask.state, column, "runs", ex->subject.row.id)
+               : status;
 }
 
 static ol_status export_run(struct export *ex, struct place_in *at)

@@ -65,14 +65,15 @@ void export_plan_release(struct export_plan *plan);
 bool export_same_event(const struct export_item *a, const struct export_item *b);
 
 /** Write the event that begins at item @p from. @return OL_OK, *ret_next is the item that the next
- * one begins at; or a failure. */
+ * one begins at; OL_NOT_FOUND: it is damaged, and maybe half written; or a failure. */
 OL_NODISCARD ol_status export_event_write(struct export *ex, size_t from, size_t *ret_next);
-/** Write the event of answer @p id. */
+/** Write the event of answer @p id. @return as above. */
 OL_NODISCARD ol_status export_answer_write(struct export *ex, int64_t id);
-/** Text @p id into @p out, which is emptied. */
+/** Text @p id into @p out, which is emptied. @return OL_NOT_FOUND: it is damaged. */
 OL_NODISCARD ol_status export_text(struct export *ex, int64_t id, struct ol__buf *out);
-/** The version that the facet with id @p facet says, into ex->text, empty if it says none. */
+/** The version that the facet with id @p facet says, into ex->text, empty if it says none. @return
+ * as above. */
 OL_NODISCARD ol_status export_facet_version(struct export *ex, int64_t facet);
-/** The text of version @p id, into @p out. */
+/** The text of version @p id, into @p out. @return as above. */
 OL_NODISCARD ol_status export_version(struct export *ex, int64_t id, struct ol__buf *out);
 #endif

@@ -2,7 +2,9 @@
 /* Promises:
  *  1. Every event is valid OpenLineage 2-0-2, on one line.
  *  2. A facet has the bytes that came, but for newlines between its tokens.
- *  3. What the store does not keep (the version facet of all but the last version of a dataset that
+ *  3. A facet, a version or a producer that is damaged is left out, a dataset without its name as
+ *     well; without its job there is no event (OL_NOT_FOUND).
+ *  4. What the store does not keep (the version facet of all but the last version of a dataset that
  * a run read several of, the producer of a static event) is made anew; nothing else is. */
 #include "export.h"
 
@@ -28,7 +30,7 @@ ol_status export_text(struct export *ex, int64_t id, struct ol__buf *out)
         struct ol__span text = store_column(stmt, 0);
         status = ol__buf_add(out, text.data, text.size);
     } else if (status == OL_END) {
-        status = ol__error_set(ex->err, OL_CORRUPT, "store: text %lld is gone", (long long)id);
+        status = OL_NOT_FOUND;
     }
     sqlite3_reset(stmt);
     return status;
@@ -42,7 +44,7 @@ ol_status export_version(struct export *ex, int64_t id, struct ol__buf *out)
     if (status == OL_OK)
         status = version_unpack(stmt, 1, out);
     else if (status == OL_END)
-        status = ol__error_set(ex->err, OL_CORRUPT, "store: version %lld is gone", (long long)id);
+        status = OL_NOT_FOUND;
     sqlite3_reset(stmt);
     return status;
 }
@@ -76,7 +78,7 @@ static ol_status load_facet(struct export *ex, int64_t id)
         if (status == OL_OK)
             status = add_line(ex, span(&whole), &ex->facet);
     } else if (status == OL_END) {
-        status = ol__error_set(ex->err, OL_CORRUPT, "store: facet %lld is gone", (long long)id);
+        status = OL_NOT_FOUND;
     }
     sqlite3_reset(stmt);
     ol__buf_release(&whole);
@@ -122,7 +124,7 @@ static ol_status write_facet(struct export *ex, struct ol__json_writer *w,
     if (status == OL_OK)
         status = export_text(ex, item->key, &ex->text);
     if (status != OL_OK)
-        return status;
+        return status == OL_NOT_FOUND ? OL_OK : status;
     ol__json_key_span(w, span(&ex->text));
     if (item->value == 0) {
         write_made(w, item->kind == STATE_JOB_FACET ? SPEC "JobFacet" : SPEC "DatasetFacet");
@@ -186,7 +188,7 @@ static ol_status write_version(struct export *ex, struct ol__json_writer *w, int
 {
     ol_status status = export_version(ex, version, &ex->text);
     if (status != OL_OK)
-        return status;
+        return status == OL_NOT_FOUND ? OL_OK : status;
     const struct ol__facet_info *info =
         ol__facet_info(ol__facet_find(OL_ENTITY_DATASET, OL_SPAN_LIT("version")));
     assert(info != NULL);
@@ -197,30 +199,49 @@ static ol_status write_version(struct export *ex, struct ol__json_writer *w, int
     return OL_OK;
 }
 
-static ol_status write_dataset_name(struct export *ex, struct ol__json_writer *w, int64_t dataset)
+/* @return OL_OK: the members were written behind @p key (NULL: none) in a new object; OL_NOT_FOUND:
+ * the name is damaged, nothing was written. */
+static ol_status begin_dataset(struct export *ex, struct ol__json_writer *w, const char *key,
+                               int64_t dataset)
 {
     sqlite3_stmt *stmt = store_bind(ex->store, SQL_ASK_DATASET, ex->err, "ii", dataset, (int64_t)0);
     ol_status status = store_step(ex->store, stmt, ex->err);
     if (status != OL_OK)
-        return status == OL_END ? ol__error_set(ex->err, OL_CORRUPT, "store: dataset %lld is gone",
-                                                (long long)dataset)
-                                : status;
+        return status == OL_END ? OL_NOT_FOUND : status;
     status = export_text(ex, sqlite3_column_int64(stmt, 0), &ex->text);
-    ol__json_member_span(w, "namespace", span(&ex->text));
-    ol__json_member_span(w, "name", store_column(stmt, 1));
+    if (status == OL_OK) {
+        if (key != NULL)
+            ol__json_key(w, key);
+        ol__json_begin_object(w);
+        ol__json_member_span(w, "namespace", span(&ex->text));
+        ol__json_member_span(w, "name", store_column(stmt, 1));
+    }
     sqlite3_reset(stmt);
     return status;
 }
 
-/* One dataset from item *i on, as far as there is room. */
-static ol_status write_dataset(struct export *ex, struct ol__json_writer *w, size_t begin,
-                               size_t *i)
+/* All items of the dataset that *i is one of. */
+static void skip_dataset(const struct export *ex, size_t *i)
+{
+    const struct export_item *first = &ex->plan.items[*i];
+    while (*i < ex->plan.count && export_same_event(first, &ex->plan.items[*i]) &&
+           ex->plan.items[*i].place == first->place && ex->plan.items[*i].object == first->object)
+        (*i)++;
+}
+
+/* One dataset from item *i on, as far as there is room. @return OL_NOT_FOUND: as begin_dataset(),
+ * it was passed over. */
+static ol_status write_dataset(struct export *ex, struct ol__json_writer *w, const char *key,
+                               size_t begin, size_t *i)
 {
     const struct export_item *first = &ex->plan.items[*i];
     bool is_output = first->place == EXPORT_OUTPUT;
     int64_t version = missing_version(ex, *i);
-    ol__json_begin_object(w);
-    ol_status status = write_dataset_name(ex, w, first->object);
+    ol_status status = begin_dataset(ex, w, key, first->object);
+    if (status == OL_NOT_FOUND)
+        skip_dataset(ex, i);
+    if (status != OL_OK)
+        return status;
     ol__json_key(w, "facets");
     ol__json_begin_object(w);
     if (status == OL_OK && version != 0)
@@ -266,7 +287,8 @@ static ol_status write_datasets(struct export *ex, struct ol__json_writer *w, si
             ol__json_begin_array(w);
             has_any = true;
         }
-        status = write_dataset(ex, w, begin, i);
+        status = write_dataset(ex, w, NULL, begin, i);
+        status = status == OL_NOT_FOUND ? OL_OK : status;
     }
     if (has_any)
         ol__json_end_array(w);
@@ -281,12 +303,14 @@ static ol_status write_job(struct export *ex, struct ol__json_writer *w, size_t 
     sqlite3_stmt *stmt = store_bind(ex->store, SQL_ASK_JOB, ex->err, "i", ex->subject.job);
     ol_status status = store_step(ex->store, stmt, ex->err);
     if (status != OL_OK)
-        return status == OL_END ? ol__error_set(ex->err, OL_CORRUPT, "store: job %lld is gone",
-                                                (long long)ex->subject.job)
-                                : status;
+        return status == OL_END ? OL_NOT_FOUND : status;
+    status = export_text(ex, sqlite3_column_int64(stmt, 0), &ex->text);
+    if (status != OL_OK) {
+        sqlite3_reset(stmt);
+        return status;
+    }
     ol__json_key(w, "job");
     ol__json_begin_object(w);
-    status = export_text(ex, sqlite3_column_int64(stmt, 0), &ex->text);
     ol__json_member_span(w, "namespace", span(&ex->text));
     ol__json_member_span(w, "name", store_column(stmt, 1));
     sqlite3_reset(stmt);
@@ -322,6 +346,18 @@ static enum ol__event_type type_of(const struct export *ex, const struct export_
         return OL_TYPE_START;
     return item->at > row->started && (!has_end || item->at < row->ended) ? OL_TYPE_RUNNING
                                                                           : OL_TYPE_OTHER;
+}
+
+/* Into ex->text; empty: nobody told it, or it is damaged. */
+static ol_status take_producer(struct export *ex, struct ol__span *ret)
+{
+    *ret = (struct ol__span){0};
+    if (ex->subject.row.producer == 0)
+        return OL_OK;
+    ol_status status = export_text(ex, ex->subject.row.producer, &ex->text);
+    if (status == OL_OK)
+        *ret = span(&ex->text);
+    return status == OL_NOT_FOUND ? OL_OK : status;
 }
 
 static void write_head(struct ol__json_writer *w, int64_t at, struct ol__span producer,
@@ -363,11 +399,7 @@ static ol_status write_run_event(struct export *ex, struct ol__json_writer *w, s
     bool is_begin = from == 0 || !export_same_event(first, first - 1);
     enum ol__event_type type = type_of(ex, first, is_begin);
     struct ol__span producer = {0};
-    ol_status status = OL_OK;
-    if (row->producer != 0)
-        status = export_text(ex, row->producer, &ex->text);
-    if (row->producer != 0 && status == OL_OK)
-        producer = span(&ex->text);
+    ol_status status = take_producer(ex, &producer);
     ol__json_member_text(w, "eventType", ol__event_type_name(type));
     write_head(w, first->at, producer, SPEC "RunEvent");
     ol__json_key(w, "run");
@@ -406,21 +438,20 @@ ol_status export_event_write(struct export *ex, size_t from, size_t *ret_next)
         status = write_job(ex, &w, begin, from, &i);
     } else {
         write_head(&w, first->at, none, SPEC "DatasetEvent");
-        ol__json_key(&w, "dataset");
         if (i < ex->plan.count && export_same_event(first, &ex->plan.items[i])) {
-            status = write_dataset(ex, &w, begin, &i);
+            status = write_dataset(ex, &w, "dataset", begin, &i);
         } else {
-            ol__json_begin_object(&w);
-            status = write_dataset_name(ex, &w, ex->subject.dataset);
-            ol__json_end_object(&w);
+            status = begin_dataset(ex, &w, "dataset", ex->subject.dataset);
+            if (status == OL_OK)
+                ol__json_end_object(&w);
         }
     }
     if (status == OL_OK && ex->subject.kind != ASK_DATASET && i < ex->plan.count &&
         ex->plan.items[i].place == EXPORT_SUBJECT &&
         export_same_event(first,
                           &ex->plan.items[i])) { /* some producers tell of one beside a run */
-        ol__json_key(&w, "dataset");
-        status = write_dataset(ex, &w, begin, &i);
+        status = write_dataset(ex, &w, "dataset", begin, &i);
+        status = status == OL_NOT_FOUND ? OL_OK : status;
     }
     if (status == OL_OK)
         status = write_datasets(ex, &w, begin, from, EXPORT_INPUT, &i);
@@ -455,16 +486,19 @@ static void write_ids(struct export *ex, struct ol__json_writer *w, struct ol__s
     }
 }
 
+static ol_status pass_over(void *arg OL_UNUSED, const struct ol__json_value *value OL_UNUSED,
+                           struct ol_error *err OL_UNUSED)
+{
+    return OL_OK;
+}
+
 ol_status export_answer_write(struct export *ex, int64_t id)
 {
+    size_t begin = ex->out->size;
     struct ol__json_writer w;
     struct ol__span producer = {0};
     struct ol__buf whole;
-    ol_status status = OL_OK;
-    if (ex->subject.row.producer != 0)
-        status = export_text(ex, ex->subject.row.producer, &ex->text);
-    if (ex->subject.row.producer != 0 && status == OL_OK)
-        producer = span(&ex->text);
+    ol_status status = take_producer(ex, &producer);
     if (status != OL_OK)
         return status;
     sqlite3_stmt *stmt = store_bind(ex->store, SQL_ANSWER_GET, ex->err, "i", id);
@@ -502,6 +536,13 @@ ol_status export_answer_write(struct export *ex, int64_t id)
     if (status != OL_OK)
         return status;
     ol__json_end_object(&w);
+    /* Answers have no hash: what is no JSON any more is left out. */
+    struct ol__span line = {ex->out->data + begin, ex->out->size - begin};
+    if (ex->out->status == OL_OK &&
+        ol__json_read(ex->store->json, line, NULL, pass_over, NULL, NULL) != OL_OK) {
+        damage_note(ex->store, "answers", id);
+        return OL_NOT_FOUND;
+    }
     ol__buf_add_char(ex->out, '\n');
     return ex->out->status;
 }

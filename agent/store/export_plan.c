@@ -82,7 +82,7 @@ static ol_status says(struct export *ex, const struct state_entry *facet, int64_
     *ret = status == OL_OK && ol__span_equal((struct ol__span){text.data, text.size},
                                              (struct ol__span){ex->text.data, ex->text.size});
     ol__buf_release(&text);
-    return status;
+    return status == OL_NOT_FOUND ? OL_OK : status; /* damaged: it says nothing */
 }
 
 /* Promise 3. Edges of one dataset stand side by side in a state. */

@@ -5,6 +5,7 @@ import gzip
 import json
 import os
 import re
+import sqlite3
 import subprocess
 
 import pytest
@@ -250,6 +251,35 @@ def test_what_leads_to_one_thing(places):
     for x in ("model", "clean"):
         a, b = (json.loads(places.lineage(each, "why", "--json", x).stdout) for each in (agent, other))
         assert same_answers.canonical(a) == same_answers.canonical(b)
+
+
+def test_what_is_damaged(places):
+    """A facet, an event and a name that are not what was stored: named, and everything else goes out."""
+    agent = places.agent(raw_events=True)
+    post_all(agent, events())
+    places.settle(agent)
+    path, lines = places.workdir / "whole.jsonl", places.workdir / "rest.jsonl"
+    places.lineage(agent, "export", "-o", path)
+    assert agent.stop() == 0
+    db = sqlite3.connect(agent.store)
+    gone, = db.execute("SELECT id FROM facets WHERE body LIKE '%the-run%'").fetchone()
+    db.execute("UPDATE facets SET body = replace(body, 'the-run', 'not-it!') WHERE id = ?", (gone,))
+    event, = db.execute("SELECT min(id) FROM events WHERE data LIKE '%it failed%'").fetchone()
+    db.execute("UPDATE events SET data = replace(data, 'it failed', 'it passed') WHERE id = ?", (event,))
+    db.execute("DELETE FROM events WHERE data LIKE '%the-run%'")  # so that this run is put together
+    db.commit()
+    db.close()
+    agent.start()
+    done = places.lineage(agent, "export", "-o", lines, status=1)
+    assert b"the store is damaged: row %d of facets, and others" % gone in done.stderr
+    text = lines.read_text()
+    assert "not-it!" not in text and "it passed" not in text
+    made, whole = ([json.loads(line) for line in each.read_text().splitlines()] for each in (lines, path))
+    assert len(made) >= len(whole) - 2 and any("lineaged_run" not in each.get("run", {}).get("facets", {}) and
+                                               each["eventType"] == "COMPLETE" for each in made if each.get("job", {}).get("name") == "train")
+    done = places.lineage(agent, "events", run_id(3))
+    assert b"row %d of events" % event in done.stderr
+    assert [json.loads(line)["eventType"] for line in done.stdout.splitlines()] == ["START", "RUNNING"]
 
 
 def test_what_cannot_be_read(places, workdir):
