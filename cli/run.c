@@ -29,6 +29,7 @@
 #include "pipeline.h"
 #include "run_child.h"
 #include "run_describe.h"
+#include "run_streams.h"
 #include "times.h"
 
 /* One run of `lineage run`. */
@@ -39,6 +40,7 @@ struct work {
     struct ol_client *client; /* owned; NULL: none */
     struct ol_run *run;       /* owned; NULL: nothing is emitted */
     struct run_child child;
+    struct run_streams streams;
     char **command;
     bool is_troubled; /* something that was asked for cannot be recorded */
     int64_t started_us;
@@ -145,6 +147,8 @@ static void start(struct work *w)
     w->is_troubled = !run_describe(o, w->run) || w->is_troubled;
     run_files_open_inputs(&o->files); /* before the command can change them */
     if (w->step.is_taken)
+        run_streams_look(&w->streams);
+    if (w->step.is_taken)
         run_keep_start(&o->keep, w->step.runs, o->is_quiet);
     collect(w);
     run_set_parts(o, &w->step);
@@ -189,6 +193,8 @@ static void write_receipt(struct work *w, struct step_result *result)
                     w->step.is_taken ? w->step.runs : NULL, &o->keep);
     run_set_parts(o, &w->step);
     w->step.parts[RECEIPT_GATES] = (struct ol__span){.data = gates.data, .size = gates.size};
+    run_streams_hash(&w->streams, &o->files);
+    w->step.parts[RECEIPT_STREAMS] = run_streams_value(&w->streams);
     run_part_describe(w->run, "lineaged_gates", RUN_FACET_SCHEMA("LineagedGatesRunFacet"), "gates",
                       w->step.parts[RECEIPT_GATES]);
     if (run_files_list(&o->files, RUN_INPUT, &inputs, &result->input_count) == OL_OK &&
@@ -201,6 +207,7 @@ static void write_receipt(struct work *w, struct step_result *result)
     }
     write_log(w, "step_finished", result);
     w->step.parts[RECEIPT_GATES] = (struct ol__span){.data = NULL};
+    w->step.parts[RECEIPT_STREAMS] = (struct ol__span){.data = NULL};
     result->inputs = result->outputs = NULL;
     ol__buf_release(&gates);
     free(inputs);
@@ -235,6 +242,7 @@ static void finish(struct work *w, const struct run_outcome *outcome)
     }
     step_close(&w->step, has_won);
     collect_run_release(&w->collected);
+    run_streams_release(&w->streams);
 }
 
 static void beat(void *run)

@@ -131,6 +131,9 @@ static ol_status each_artifact(struct look *l, size_t file, artifact_handler *ea
     const struct json_node *artifact = json_get(doc.root, "artifact");
     if (artifact != NULL)
         status = each(l, file, NULL, "input", artifact);
+    artifact = json_get(json_get(doc.root, "streams"), "stdin");
+    if (artifact != NULL && status == OL_OK)
+        status = each(l, file, cwd, "input", artifact);
     artifact = json_get_items(doc.root, "inputs");
     for (; status == OL_OK && artifact != NULL; artifact = artifact->next)
         status = each(l, file, cwd, "input", artifact);

@@ -242,6 +242,7 @@ const char *receipt_part_name(enum receipt_part part)
         [RECEIPT_TOOLS] = "tools",
         [RECEIPT_DVC] = "dvc",
         [RECEIPT_REPRODUCIBILITY] = "reproducibility",
+        [RECEIPT_STREAMS] = "streams",
         [RECEIPT_GATES] = "gates",
         [RECEIPT_CALLS] = "calls",
         [RECEIPT_KEPT] = "kept",

@@ -82,6 +82,7 @@ enum receipt_part {
     RECEIPT_TOOLS,           /**< object: what MLflow, Feast, lakeFS, DVC call the run */
     RECEIPT_DVC,             /**< object: data by DVC's hashes */
     RECEIPT_REPRODUCIBILITY, /**< object: seeds, flags, versions */
+    RECEIPT_STREAMS,         /**< object: stdin, stdout, stderr that are files */
     RECEIPT_GATES,           /**< array: command, verdict, exit status... */
     RECEIPT_CALLS,           /**< array: AI calls */
     RECEIPT_KEPT,            /**< array: path, sha256, size of what stands in objects/ (R11) */

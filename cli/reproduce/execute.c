@@ -201,8 +201,32 @@ static void hold_signals(bool is_held, struct sigaction old[3])
     }
 }
 
+/* Where a step runs, and what it reads and writes by its standard streams; "": as usual. */
+struct streams {
+    char directory[RECEIPT_FULL_SIZE], in[RECEIPT_FULL_SIZE], out[RECEIPT_FULL_SIZE];
+};
+
+static bool find_stream(const struct layout *l, const struct replay_step *s,
+                        const struct json_node *stream, char out[RECEIPT_FULL_SIZE])
+{
+    char full[RECEIPT_FULL_SIZE];
+    out[0] = '\0';
+    return stream == NULL || !receipt_find_artifact(s->cwd, stream, full) ||
+           layout_path(l, full, out, RECEIPT_FULL_SIZE);
+}
+
+static bool find_streams(const struct replay_execution *x, const struct layout *l, size_t place,
+                         struct streams *ret)
+{
+    const struct replay_step *s = &x->plan->steps[place];
+    return layout_path(l, s->cwd, ret->directory, sizeof ret->directory) &&
+           find_stream(l, s, replay_stdin(s), ret->in) &&
+           find_stream(l, s, replay_stdout(x->plan, place, x->in_place == NULL), ret->out);
+}
+
 /* @return its exit status, 128 + a signal's number, -1: it could not be started. */
-static int start(const struct words *argv, const struct words *environment, const char *directory)
+static int start(const struct words *argv, const struct words *environment,
+                 const struct streams *streams)
 {
     union {
         const char **given;
@@ -213,10 +237,15 @@ static int start(const struct words *argv, const struct words *environment, cons
     if (pid < 0)
         return -1;
     if (pid == 0) {
-        int in = open("/dev/null", O_RDONLY);
-        if (in < 0 || dup2(in, STDIN_FILENO) < 0 || dup2(STDERR_FILENO, STDOUT_FILENO) < 0 ||
-            chdir(directory) != 0)
+        const char *input = streams->in[0] != '\0' ? streams->in : "/dev/null";
+        int in = open(input, O_RDONLY);
+        int out = streams->out[0] != '\0' ? open(streams->out, O_WRONLY | O_CREAT | O_TRUNC, 0666)
+                                          : dup(STDERR_FILENO);
+        if (in < 0 || out < 0 || dup2(in, STDIN_FILENO) < 0 || dup2(out, STDOUT_FILENO) < 0 ||
+            chdir(streams->directory) != 0)
             _exit(126);
+        close(in);
+        close(out);
         execve(words.wanted[0], words.wanted, variables.wanted);
         _exit(127);
     }
@@ -242,6 +271,16 @@ static bool find_self(char *out, size_t size)
     return n > 0;
 }
 
+static ol_status make_parent(const char *path, struct ol_error *err)
+{
+    char folder[RECEIPT_FULL_SIZE];
+    const char *slash = strrchr(path, '/');
+    if (slash == NULL || slash == path)
+        return OL_OK;
+    snprintf(folder, sizeof folder, "%.*s", (int)(slash - path), path);
+    return ol__fs_make_directories(folder, 0777, err);
+}
+
 /* Folders that stood around what it writes. */
 static ol_status make_parents(const struct layout *l, const struct replay_step *s,
                               struct ol_error *err)
@@ -253,11 +292,7 @@ static ol_status make_parents(const struct layout *l, const struct replay_step *
         if (!receipt_find_artifact(s->cwd, o, full) || strpbrk(full, "*?[") != NULL ||
             replay_beneath(l->plan, full) == NULL || !layout_path(l, full, to, sizeof to))
             continue;
-        char *slash = strrchr(to, '/');
-        if (slash != NULL && slash != to) {
-            *slash = '\0';
-            status = ol__fs_make_directories(to, 0777, err);
-        }
+        status = make_parent(to, err);
     }
     return status;
 }
@@ -283,14 +318,17 @@ static ol_status choose_attempt(const struct replay_execution *x, const struct r
 static ol_status run_step(struct replay_execution *x, size_t place, struct ol_error *err)
 {
     const struct replay_step *s = &x->plan->steps[place];
-    char self[4096], directory[RECEIPT_WHERE_SIZE * 16];
+    char self[4096];
+    struct streams streams;
     const struct layout l = {.plan = x->plan, .root = x->root};
     struct words argv = {.items = NULL}, environment = {.items = NULL};
-    if (!find_self(self, sizeof self) || !layout_path(&l, s->cwd, directory, sizeof directory))
+    if (!find_self(self, sizeof self) || !find_streams(x, &l, place, &streams))
         return ol__error_set(err, OL_IO, "step '%s': where it runs is not to be found", s->name);
-    ol_status status = ol__fs_make_directories(directory, 0777, err);
+    ol_status status = ol__fs_make_directories(streams.directory, 0777, err);
     if (status == OL_OK)
         status = make_parents(&l, s, err);
+    if (status == OL_OK && streams.out[0] != '\0')
+        status = make_parent(streams.out, err);
     if (status == OL_OK)
         status = choose_attempt(x, s, &x->attempts[place], err);
     make_words(&argv, self, x, s, x->attempts[place]);
@@ -299,7 +337,7 @@ static ol_status run_step(struct replay_execution *x, size_t place, struct ol_er
         status = ol__error_set(err, OL_NOMEM, "step '%s': out of memory", s->name);
     if (status == OL_OK) {
         int64_t then = json_get_int(s->doc.root, "exit_code", 0);
-        x->status = start(&argv, &environment, directory);
+        x->status = start(&argv, &environment, &streams);
         x->failed = x->status == (int)then ? NULL : s->name;
         x->done++;
     }

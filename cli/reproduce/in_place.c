@@ -271,12 +271,25 @@ static void look_at_unknown(struct finder *f, const struct json_node *output)
                        path, f->step->name);
 }
 
+/* What the shell redirected into a file. */
+static ol_status each_stream(struct finder *f, size_t place, replay_file_handler *each)
+{
+    char full[RECEIPT_FULL_SIZE];
+    const struct json_node *stream = replay_stdout(f->p->plan, place, false);
+    f->artifact = NULL;
+    return stream == NULL || !receipt_find_artifact(f->step->cwd, stream, full)
+               ? OL_OK
+               : each(f, full, json_get_text(stream, "sha256"), NULL);
+}
+
 static ol_status each_output(struct finder *f, replay_file_handler *each, bool is_last)
 {
     struct replay_plan *plan = f->p->plan;
     ol_status status = OL_OK;
     for (size_t i = plan->first; i <= plan->last && status == OL_OK; i++) {
         f->step = &plan->steps[i];
+        if (!f->step->is_call)
+            status = each_stream(f, i, each);
         const struct json_node *o =
             f->step->is_call ? NULL : json_get_items(f->step->doc.root, "outputs");
         for (; o != NULL && status == OL_OK; o = o->next) {

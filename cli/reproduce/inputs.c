@@ -122,6 +122,51 @@ static ol_status judge_bytes(struct repro_case *c, struct repro_run *run, struct
     return OL_OK;
 }
 
+static bool is_input(const struct repro_run *run, const char *sha256)
+{
+    const struct json_node *a = json_get_items(run->receipt.root, "inputs");
+    for (; a != NULL; a = a->next) {
+        const char *other = json_get_text(a, "sha256");
+        if (other != NULL && strcmp(other, sha256) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* A file that was its standard input is in no event. */
+static ol_status judge_stdin(struct repro_case *c, struct repro_run *run, struct repro_answer *a,
+                             unsigned char *looked)
+{
+    static const char *const words[] = {[FOUND_GONE] = "is gone",
+                                        [FOUND_CHANGED] = "is not what it was",
+                                        [FOUND_UNREAD] = "cannot be read",
+                                        [FOUND_UNKNOWN] = "is not to be found"};
+    const struct json_node *stream =
+        run->has_receipt ? json_get(json_get(run->receipt.root, "streams"), "stdin") : NULL;
+    const char *path = json_get_text(stream, "path"), *sha256 = json_get_text(stream, "sha256");
+    enum found found = (enum found) * looked;
+    ol_status status = OL_OK;
+    if (stream == NULL || (sha256 != NULL && is_input(run, sha256)))
+        return OL_OK;
+    path = path != NULL ? path : "a file without a name";
+    if (sha256 == NULL) {
+        repro_say(c, a, "standard input was %.500s; what of it was read is not known", path);
+        return OL_OK;
+    }
+    if (found == NOT_LOOKED) {
+        status = look(c, run, stream, stream, &found);
+        if (status == OL_OK && found != FOUND_THERE &&
+            evidence_is_kept(c->runs_folder, stream) == OL_OK)
+            found = FOUND_KEPT;
+        *looked = (unsigned char)found;
+    }
+    if (status == OL_OK && found != FOUND_THERE && found != FOUND_KEPT) {
+        repro_say(c, a, "standard input: %.500s %s, and is not kept", path, words[found]);
+        a->state = OL_MIN(a->state, REPRO_DOCUMENTED);
+    }
+    return status;
+}
+
 ol_status repro_judge_inputs(struct repro_case *c, struct repro_run *run)
 {
     struct repro_answer *a = &run->answers[REPRO_INPUTS];
@@ -150,5 +195,5 @@ ol_status repro_judge_inputs(struct repro_case *c, struct repro_run *run)
             a->state = OL_MIN(a->state, REPRO_DOCUMENTED);
         }
     }
-    return status;
+    return status == OL_OK ? judge_stdin(c, run, a, &run->looked[count]) : status;
 }

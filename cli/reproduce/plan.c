@@ -63,6 +63,51 @@ const struct json_node *replay_argv(const struct replay_step *step)
     return json_get_items(json_get(step->doc.root, "command"), "argv");
 }
 
+/* ---- streams ---- */
+
+static const struct json_node *stream_of(const struct replay_step *s, const char *name)
+{
+    const struct json_node *stream = json_get(json_get(s->doc.root, "streams"), name);
+    return json_get(stream, "sha256") != NULL ? stream : NULL;
+}
+
+const struct json_node *replay_stdin(const struct replay_step *step)
+{
+    return stream_of(step, "stdin");
+}
+
+static bool is_at(const struct replay_step *s, const struct json_node *artifact, const char *full)
+{
+    char other[RECEIPT_FULL_SIZE];
+    return receipt_find_artifact(s->cwd, artifact, other) && strcmp(other, full) == 0;
+}
+
+static bool names_file(const struct replay_step *s, const char *side, const char *full)
+{
+    const struct json_node *a = json_get_items(s->doc.root, side);
+    for (; a != NULL; a = a->next)
+        if (is_at(s, a, full))
+            return true;
+    return false;
+}
+
+const struct json_node *replay_stdout(const struct replay_plan *plan, size_t place,
+                                      bool is_elsewhere)
+{
+    char full[RECEIPT_FULL_SIZE];
+    const struct replay_step *s = &plan->steps[place];
+    const struct json_node *stream = stream_of(s, "stdout");
+    if (stream == NULL || !receipt_find_artifact(s->cwd, stream, full))
+        return NULL;
+    if ((is_elsewhere && replay_beneath(plan, full) != NULL) || names_file(s, "outputs", full))
+        return stream;
+    for (size_t i = place + 1; i <= plan->last; i++)
+        if (names_file(&plan->steps[i], "inputs", full) ||
+            is_at(&plan->steps[i], replay_stdin(&plan->steps[i]), full))
+            return stream;
+    return NULL;
+}
+
 /* ---- files of an artifact ---- */
 
 static void add_path(struct ol__buf *out, const char *folder, struct ol__span name)

@@ -63,6 +63,13 @@ const char *replay_keep(struct replay_plan *plan, const char *text);
 const char *replay_beneath(const struct replay_plan *plan, const char *full);
 /** argv of a step; its first word, or NULL. */
 const struct json_node *replay_argv(const struct replay_step *step);
+/** What was its standard input, if that was a file whose bytes are known; NULL. */
+const struct json_node *replay_stdin(const struct replay_step *step);
+/** Where standard output of step @p place of the plan has to go: a file that it wrote alone, and
+ * that is one of its outputs or is read by a later step of the plan, or, @p is_elsewhere, lies
+ * beneath the base; NULL. */
+const struct json_node *replay_stdout(const struct replay_plan *plan, size_t place,
+                                      bool is_elsewhere);
 /** Calls @p each with every file and link of an artifact of a step's receipt, members included.
  * @return OL_OK; OL_NOT_FOUND: its members are not kept; OL_INVALID; OL_NOMEM; that of @p each. */
 typedef ol_status replay_file_handler(void *arg, const char *full, const char *sha256,

@@ -96,6 +96,7 @@ void replay_each_variable(const struct replay_step *step, replay_variable *each,
 struct writer {
     const struct replay_plan *plan;
     struct ol__buf *out;
+    bool has_bundle;
 };
 
 static void need_variable(void *arg, const char *name, const char *value, bool is_redacted)
@@ -215,6 +216,16 @@ static ol_status add_output(void *arg, const char *full, const char *sha256, con
     return line->w->out->status;
 }
 
+static void add_redirection(struct writer *w, const char *mark, const struct replay_step *s,
+                            const struct json_node *stream)
+{
+    char full[RECEIPT_FULL_SIZE];
+    if (stream == NULL || !receipt_find_artifact(s->cwd, stream, full))
+        return;
+    ol__buf_add_text(w->out, mark);
+    add_path(w->out, w->plan, full);
+}
+
 /* An output must not be there, unless it is read or was made by a step before. */
 static void add_free(struct writer *w, const struct replay_step *s, size_t step)
 {
@@ -282,6 +293,10 @@ static ol_status add_step(struct writer *w, const struct replay_step *s, size_t 
     ol__buf_add_char(w->out, '\n');
     add_needs(w, step);
     add_free(w, s, step);
+    if (!w->has_bundle) /* it may be no output */
+        add_redirection(w, "free ", s, replay_stdout(w->plan, step, false));
+    if (!w->has_bundle && replay_stdout(w->plan, step, false) != NULL)
+        ol__buf_add_char(w->out, '\n');
     ol__buf_add_text(w->out, "env -i PATH=\"$PATH\" HOME=\"${HOME:-/}\" "
                              "LINEAGE_ATTEMPT_DIR=\"$attempt\" LINEAGE_STEP=");
     add_word(w->out, s->name);
@@ -290,6 +305,8 @@ static ol_status add_step(struct writer *w, const struct replay_step *s, size_t 
         ol__buf_add_char(w->out, ' ');
         add_word(w->out, word->text);
     }
+    add_redirection(w, " < ", s, replay_stdin(s));
+    add_redirection(w, " > ", s, replay_stdout(w->plan, step, w->has_bundle));
     int64_t exit_code = json_get_int(s->doc.root, "exit_code", 0);
     if (exit_code != 0) /* a success as well, for that run */
         ol__buf_add_format(w->out, " || [ $? -eq %d ]", (int)exit_code);
@@ -299,7 +316,7 @@ static ol_status add_step(struct writer *w, const struct replay_step *s, size_t 
 
 ol_status replay_write_script(const struct replay_plan *plan, bool has_bundle, struct ol__buf *out)
 {
-    struct writer w = {.plan = plan, .out = out};
+    struct writer w = {.plan = plan, .out = out, .has_bundle = has_bundle};
     ol_status status = OL_OK;
     ol__buf_add_text(out, "#!/bin/sh\n");
     ol__buf_add_format(out,

@@ -135,6 +135,24 @@ static ol_status take_artifacts(struct finder *f, const char *side)
     return status;
 }
 
+/* What the shell around a step redirected. */
+static ol_status take_stream(struct finder *f, const char *name)
+{
+    const struct replay_step *s = &f->plan->steps[f->step];
+    const struct json_node *stream = json_get(json_get(s->doc.root, "streams"), name);
+    const char *path = json_get_text(stream, "path"), *why = json_get_text(stream, "reason");
+    bool is_written = strcmp(name, "stdout") == 0;
+    if (stream == NULL || json_get(stream, "sha256") != NULL)
+        return stream == NULL
+                   ? OL_OK
+                   : replay_each_file(f->plan, s->cwd, stream, take_file, f, f->plan->err);
+    replay_note(f->plan, "step '%s' %s '%.500s', of which no hash is known (%s): %s", s->name,
+                is_written ? "wrote to" : "had for standard input", path != NULL ? path : "a file",
+                why != NULL ? why : "",
+                is_written ? "that is not repeated" : "it gets an empty one");
+    return OL_OK;
+}
+
 /* Files that were kept as they were before a step: configuration, lock files. */
 static ol_status take_kept(struct finder *f)
 {
@@ -174,10 +192,14 @@ ol_status replay_find_sources(struct replay_plan *plan)
         if (!is_call)
             status = take_artifacts(&f, "inputs");
         if (status == OL_OK && !is_call)
+            status = take_stream(&f, "stdin");
+        if (status == OL_OK && !is_call)
             status = take_kept(&f);
         f.is_output = !is_call; /* what a model answered is taken from before */
         if (status == OL_OK)
             status = take_artifacts(&f, "outputs");
+        if (status == OL_OK && !is_call)
+            status = take_stream(&f, "stdout");
     }
     free(f.items);
     return status;

@@ -198,3 +198,68 @@ def test_a_replay_that_is_killed_loses_nothing(project):
     (project.files / "out").unlink()
     done = project.lineage("replay", run, "--run", "--json")
     assert outputs(done) == [("slow", "out", "same")] and "it is back" in done.stderr and everything(project) == before
+
+
+def test_what_the_shell_redirected_is_known(project, workdir, schema_judge):
+    """`< raw > sorted` around lineage run: told in the receipt, checked, judged, and done again by replay, script and bundle."""
+    (project.files / "raw").write_text("b\na\n")
+
+    def shell(line):
+        done = subprocess.run(["bash", "-c", line], env={**project.place.env, "L": str(project.place.lineage)}, cwd=project.files,
+                              capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stderr
+
+    project.place.env["LINEAGE_RUN_ID"] = run = project.lineage("begin").stdout.strip()
+    shell('"$L" run --step sort -- sort < raw > sorted')                       # told of by no -i and no -o
+    shell('"$L" run --step count -o counted -- wc -l < sorted > counted 2>&1')
+    shell('"$L" run --step log -- echo one >> all.log; "$L" run --step log2 -- sh -c "echo two" >> all.log 2>> all.log')
+    shell('"$L" run --step here -- true <<< words')
+    folder = project.files / "runs" / run / "steps"
+    streams = {path.parent.name: json.loads(path.read_text()) for path in folder.glob("*/receipt.json")}
+    assert schema_judge(procs.REPO / "spec/schemas", [[each["schema"], each] for each in streams.values()]) == [[]] * 5
+    streams = {name: each.get("streams") for name, each in streams.items()}
+    told = {"path": str(project.files / "raw"), "sha256": sha(project.files / "raw"), "size": 4, "kind": "file", "basis": "computed"}
+    made = {"path": str(project.files / "sorted"), "sha256": sha(project.files / "sorted"), "size": 4, "kind": "file", "basis": "computed"}
+    counted = dict(made, path=str(project.files / "counted"), sha256=sha(project.files / "counted"), size=2)
+    assert streams["sort"] == {"stdin": told, "stdout": made}
+    assert streams["count"] == {"stdin": made, "stdout": counted, "stderr": {
+        "path": counted["path"], "kind": "file", "basis": "unknown", "reason": "the same as stdout"}}
+    assert streams["log2"]["stdout"] == {"path": str(project.files / "all.log"), "kind": "file", "basis": "unknown", "offset": 4,
+                                         "append": True, "reason": "not written from its first byte"}
+    assert streams["here"] is None or list(streams["here"]) == ["stdin"]  # a pipe, or a file that has no name any more
+    before = everything(project)
+    words = ["replay", run, "--to", "count", "--run", "--json"]
+    assert outputs(project.lineage(*words)) == [("count", "counted", "same")] and everything(project) == before
+    assert outputs(project.lineage(*words, "--root", workdir / "root")) == [("count", "counted", "same")]
+    assert (workdir / "root/sorted").read_text() == "a\nb\n"
+    project.lineage("bundle", run, "--to", "count", "-o", workdir / "bundle")
+    shell = {"PATH": "/usr/bin:/bin"}
+    done = subprocess.run(["sh", workdir / "bundle/replay.sh", workdir / "hand"], capture_output=True, text=True, timeout=60, env=shell)
+    assert (done.returncode, done.stdout) == (0, "same       %s/hand/counted\n" % workdir), done
+    script = project.lineage("replay", run, "--to", "count").stdout
+    done = subprocess.run(["sh", "-s"], input=script, capture_output=True, text=True, timeout=60, env=shell, cwd=workdir)
+    assert done.returncode == 1 and "sorted is there already" in done.stderr
+    said = project.lineage("replay", run, "--from", "log2", "--run").stderr
+    assert "step 'log2' wrote to '%s', of which no hash is known" % (project.files / "all.log") in said
+    assert everything(project) == before
+    # who read it asks for it
+    assert project.verdict("counted", check=None)["runs"][0]["fields"]["inputs"]["state"] == "rebuild"
+    (project.files / "sorted").write_text("other")
+    fields = project.verdict("counted", check=1)["runs"][0]["fields"]
+    assert fields["inputs"]["what"] == ["standard input: %s is not what it was, and is not kept" % (project.files / "sorted")]
+    assert "input '%s' was changed" % (project.files / "sorted") in project.lineage("verify", run, check=1).stdout
+
+
+def test_a_stream_of_another_kind_is_not_told(project):
+    project.place.env["LINEAGE_RUN_ID"] = run = project.lineage("begin").stdout.strip()
+    subprocess.run([project.place.lineage, "run", "--step", "s", "--", "cat"], input=b"x", env=project.place.env, cwd=project.files,
+                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=True, timeout=60)
+    with open(project.files / "closed", "w+") as file:
+        subprocess.run(["sh", "-c", '"$0" run --step t -- true <&- >&-', project.place.lineage], env=project.place.env, cwd=project.files,
+                       stderr=file, check=True, timeout=60)
+        os.unlink(project.files / "closed")
+        subprocess.run([project.place.lineage, "run", "--step", "u", "--", "true"], env=project.place.env, cwd=project.files,
+                       stderr=file, stdin=file, stdout=subprocess.DEVNULL, check=True, timeout=60)
+    told = {step: json.loads((project.files / "runs" / run / "steps" / step / "receipt.json").read_text()).get("streams") for step in "stu"}
+    assert told["s"] is None and list(told["t"]) == ["stderr"]
+    assert told["u"] == {"stdin": {"kind": "file", "basis": "unknown", "reason": "it has no name any more, or none in UTF-8"}}
