@@ -208,18 +208,30 @@ static ol_status hash_file(struct bundle *b, const char *path, const char *name)
     return status;
 }
 
-static ol_status add_code(struct bundle *b)
+static ol_status add_commit(struct bundle *b, const char *folder, const char *commit)
 {
     char to[RECEIPT_FULL_SIZE];
+    if (strspn(commit, "0123456789abcdef") != strlen(commit) ||
+        !path_in(b->directory, to, "code/%s.tar", commit))
+        return ol__error_set(b->err, OL_INVALID, "'%.80s' is no commit", commit);
+    if (access(to, F_OK) == 0) /* two submodules of one repository */
+        return OL_OK;
+    ol_status status = layout_archive(folder, commit, to, b->err);
+    return status == OL_OK ? hash_file(b, to, to + strlen(b->directory) + 1) : status;
+}
+
+static ol_status add_code(struct bundle *b)
+{
+    char folder[RECEIPT_FULL_SIZE];
     const struct replay_code *code = &b->plan->code;
     if (code->commit == NULL)
         return OL_OK;
-    if (strspn(code->commit, "0123456789abcdef") != strlen(code->commit) ||
-        !path_in(b->directory, to, "code/%s.tar", code->commit))
-        return ol__error_set(b->err, OL_INVALID, "'%.80s' is no commit", code->commit);
-    ol_status status = layout_archive(b->plan, to, b->err);
-    if (status == OL_OK)
-        status = hash_file(b, to, to + strlen(b->directory) + 1);
+    ol_status status = add_commit(b, code->root, code->commit);
+    const struct json_node *item = code->submodules;
+    for (const char *path, *commit; item != NULL && status == OL_OK; item = item->next)
+        if (replay_submodule(item, &path, &commit))
+            status = path_in(code->root, folder, "%s", path) ? add_commit(b, folder, commit)
+                                                             : too_long(b);
     return status == OL_OK && code->patch != NULL ? add_object(b, code->patch, NULL) : status;
 }
 

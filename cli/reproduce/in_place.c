@@ -41,6 +41,29 @@ static ol_status hash_output(const char *const *argv, char out[OL_SHA256_TEXT + 
     return status;
 }
 
+/* Git compares the trees: 0 the same, 1 not, else it cannot tell. */
+static int is_at_commit(const char *folder, const char *commit)
+{
+    const char *const argv[] = {"git", "-C", folder, "diff", "--quiet", commit, "HEAD", "--", NULL};
+    return layout_program(argv, NULL, NULL, NULL);
+}
+
+static void look_at_submodules(struct in_place *p)
+{
+    const struct json_node *item = p->plan->code.submodules;
+    for (const char *path, *commit; item != NULL; item = item->next) {
+        char folder[RECEIPT_FULL_SIZE];
+        if (!replay_submodule(item, &path, &commit))
+            continue;
+        int size = snprintf(folder, sizeof folder, "%s/%s", p->plan->code.root, path);
+        if (size < 0 || (size_t)size >= sizeof folder || is_at_commit(folder, commit) != 0)
+            replay_problem(p->plan,
+                           "submodule '%.500s' is not at commit %.12s..., with which the run was "
+                           "done: check that one out, or use --root DIR",
+                           path, commit);
+    }
+}
+
 /* Whether the working copy is at the commit, with the differences, that the steps ran with. */
 static void look_at_code(struct in_place *p)
 {
@@ -49,8 +72,6 @@ static void look_at_code(struct in_place *p)
     int64_t size = 0;
     if (code->commit == NULL)
         return;
-    const char *const is_commit[] = {"git",        "-C",   code->root, "diff", "--quiet",
-                                     code->commit, "HEAD", "--",       NULL};
     const char *const patch[] = {"git",
                                  "--no-optional-locks",
                                  "-c",
@@ -67,7 +88,7 @@ static void look_at_code(struct in_place *p)
                                  "HEAD",
                                  "--",
                                  NULL};
-    int status = layout_program(is_commit, NULL, NULL, NULL);
+    int status = is_at_commit(code->root, code->commit);
     if (status == 1)
         replay_problem(p->plan,
                        "the working copy '%s' is at another commit than %.12s..., with which the "
@@ -89,6 +110,7 @@ static void look_at_code(struct in_place *p)
                        "files of '%s' differ from commit %.12s... otherwise than when the run was "
                        "done: use --root DIR",
                        code->root, code->commit);
+    look_at_submodules(p);
 }
 
 /* ---- names ---- */

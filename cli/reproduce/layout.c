@@ -184,10 +184,10 @@ int layout_program(const char *const *argv, const char *directory, const char *i
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
-ol_status layout_archive(const struct replay_plan *plan, const char *to, struct ol_error *err)
+ol_status layout_archive(const char *folder, const char *commit, const char *to,
+                         struct ol_error *err)
 {
-    const char *const argv[] = {
-        "git", "-C", plan->code.root, "archive", "--format=tar", plan->code.commit, NULL};
+    const char *const argv[] = {"git", "-C", folder, "archive", "--format=tar", commit, NULL};
     ol_status status = make_folders(to, err);
     if (status != OL_OK)
         return status;
@@ -195,8 +195,7 @@ ol_status layout_archive(const struct replay_plan *plan, const char *to, struct 
         return OL_OK;
     OL_IGNORE(unlink(to) != 0, "it is no archive, if it is there");
     return ol__error_set(err, OL_NOT_FOUND,
-                         "commit %.40s is not to be had from '%s' (git says why)",
-                         plan->code.commit, plan->code.root);
+                         "commit %.40s is not to be had from '%s' (git says why)", commit, folder);
 }
 
 /* ---- code ---- */
@@ -207,10 +206,48 @@ static bool is_object_name(const char *text)
     return size >= 7 && size <= 64 && strspn(text, "0123456789abcdef") == size;
 }
 
+/* The patch tells of a submodule's commit, too, which is none of its business: that one is there.
+ */
+static ol_status run_apply(const struct layout *l, const char *folder, const char *patch)
+{
+    const char **argv = calloc(LAYOUT_SUBMODULES_MAX + 8, sizeof(char *));
+    struct ol__arena arena = {.first = NULL};
+    size_t count = 0;
+    int result = -1;
+    if (argv == NULL)
+        return ol__error_set(l->err, OL_NOMEM, "git apply: out of memory");
+    argv[count++] = "git";
+    argv[count++] = "apply";
+    argv[count++] = "--whitespace=nowarn";
+    if (l->plan->code.submodules != NULL) /* of which alone it may tell; git has it since 2.35 */
+        argv[count++] = "--allow-empty";
+    const struct json_node *item = l->plan->code.submodules;
+    for (const char *path, *commit; item != NULL && count < LAYOUT_SUBMODULES_MAX;
+         item = item->next) {
+        if (!replay_submodule(item, &path, &commit))
+            continue;
+        size_t size = strlen(path) + sizeof "--exclude=";
+        char *word = ol__arena_alloc(&arena, size);
+        if (word == NULL)
+            break;
+        snprintf(word, size, "--exclude=%s", path);
+        argv[count++] = word;
+    }
+    argv[count++] = "-";
+    /* Beneath a repository git would look for its top there. */
+    if (setenv("GIT_CEILING_DIRECTORIES", l->root, 1) == 0)
+        result = layout_program(argv, folder, patch, NULL);
+    ol__arena_reset(&arena, 0);
+    free(argv);
+    return result == 0
+               ? OL_OK
+               : ol__error_set(l->err, OL_INVALID, "the differences from commit %.40s do not apply",
+                               l->plan->code.commit);
+}
+
 static ol_status apply_patch(const struct layout *l, const char *folder)
 {
     char object[RECEIPT_OBJECT_PATH], path[RECEIPT_FULL_SIZE];
-    const char *const argv[] = {"git", "apply", "--whitespace=nowarn", "-", NULL};
     if (l->plan->code.patch == NULL)
         return OL_OK;
     if (strlen(l->plan->code.patch) != OL_SHA256_TEXT)
@@ -221,37 +258,49 @@ static ol_status apply_patch(const struct layout *l, const char *folder)
         return ol__error_set(l->err, OL_NOT_FOUND,
                              "files differed from commit %.40s, and how is not kept as it was",
                              l->plan->code.commit);
-    /* Beneath a repository git would look for its top there. */
-    if (setenv("GIT_CEILING_DIRECTORIES", l->root, 1) != 0 ||
-        layout_program(argv, folder, path, NULL) != 0)
-        return ol__error_set(l->err, OL_INVALID, "the differences from commit %.40s do not apply",
-                             l->plan->code.commit);
-    return OL_OK;
+    return run_apply(l, folder, path);
 }
 
-static ol_status lay_code(struct layout *l)
+/* A commit of the repository that stood at @p from, into @p folder. */
+static ol_status lay_commit(struct layout *l, const char *from, const char *commit,
+                            const char *folder)
 {
-    char folder[RECEIPT_FULL_SIZE], tar[RECEIPT_FULL_SIZE];
-    const struct replay_code *code = &l->plan->code;
-    if (code->commit == NULL)
-        return OL_OK;
-    if (!is_object_name(code->commit) || !layout_path(l, code->root, folder, sizeof folder))
-        return ol__error_set(l->err, OL_INVALID, "commit '%.80s' of '%.200s' is none", code->commit,
-                             code->root);
+    char tar[RECEIPT_FULL_SIZE];
     ol_status status = ol__fs_make_directories(folder, 0777, l->err);
-    int size = l->bundle != NULL
-                   ? snprintf(tar, sizeof tar, "%s/code/%s.tar", l->bundle, code->commit)
-                   : snprintf(tar, sizeof tar, "%s/.code.%s.tar", l->root, code->commit);
+    int size = l->bundle != NULL ? snprintf(tar, sizeof tar, "%s/code/%s.tar", l->bundle, commit)
+                                 : snprintf(tar, sizeof tar, "%s/.code.%s.tar", l->root, commit);
     if (size < 0 || (size_t)size >= sizeof tar)
         return ol__error_set(l->err, OL_TOO_LARGE, "'%.200s...': too long", tar);
     if (status == OL_OK && l->bundle == NULL)
-        status = layout_archive(l->plan, tar, l->err);
+        status = layout_archive(from, commit, tar, l->err);
     const char *const argv[] = {"tar", "-x", "-k", "-f", tar, NULL};
     if (status == OL_OK && layout_program(argv, folder, NULL, NULL) != 0)
         status = ol__error_set(l->err, OL_INVALID, "'%s' does not unpack in '%s' (tar says why)",
                                tar, folder);
     if (l->bundle == NULL)
         OL_IGNORE(unlink(tar) != 0, "it was ours, and is not needed");
+    return status;
+}
+
+static ol_status lay_code(struct layout *l)
+{
+    char folder[RECEIPT_FULL_SIZE], from[RECEIPT_FULL_SIZE], to[RECEIPT_FULL_SIZE];
+    const struct replay_code *code = &l->plan->code;
+    if (code->commit == NULL)
+        return OL_OK;
+    if (!is_object_name(code->commit) || !layout_path(l, code->root, folder, sizeof folder))
+        return ol__error_set(l->err, OL_INVALID, "commit '%.80s' of '%.200s' is none", code->commit,
+                             code->root);
+    ol_status status = lay_commit(l, code->root, code->commit, folder);
+    const struct json_node *item = code->submodules;
+    for (const char *path, *commit; item != NULL && status == OL_OK; item = item->next) {
+        if (!replay_submodule(item, &path, &commit))
+            continue;
+        int size = snprintf(from, sizeof from, "%s/%s", code->root, path);
+        if (size < 0 || (size_t)size >= sizeof from || !layout_path(l, from, to, sizeof to))
+            return ol__error_set(l->err, OL_TOO_LARGE, "'%.200s...': too long", from);
+        status = lay_commit(l, from, commit, to);
+    }
     return status == OL_OK ? apply_patch(l, folder) : status;
 }
 

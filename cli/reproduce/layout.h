@@ -8,6 +8,7 @@
  */
 #include "plan.h"
 
+#define LAYOUT_SUBMODULES_MAX 1000
 /** Where the bytes of a plan's sources come from. */
 struct layout {
     const struct replay_plan *plan;
@@ -35,9 +36,9 @@ OL_NODISCARD ol_status layout_copy(const char *from, const char *to, const char 
 /** The same from objects/, else from where it was. */
 OL_NODISCARD ol_status layout_fetch(const char *runs, const struct replay_file *file,
                                     const char *to, int64_t *ret_bytes, struct ol_error *err);
-/** `git archive` of the plan's commit into the file @p to. @return OL_OK; OL_NOT_FOUND: the
- * repository or the commit is not there; OL_IO, OL_NOMEM. */
-OL_NODISCARD ol_status layout_archive(const struct replay_plan *plan, const char *to,
+/** `git archive` of @p commit of the repository at @p folder into the file @p to. @return OL_OK;
+ * OL_NOT_FOUND: the repository or the commit is not there; OL_IO, OL_NOMEM. */
+OL_NODISCARD ol_status layout_archive(const char *folder, const char *commit, const char *to,
                                       struct ol_error *err);
 /** Run a program with /dev/null for input. @param output  a file to be made for its output; NULL:
  * ours. @return its exit status, 128 + a signal's number, or -1: it could not be started. */

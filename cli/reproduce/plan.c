@@ -294,6 +294,58 @@ static void cut_base(char *base, const char *path)
     base[OL_MAX(same, 1u)] = '\0';
 }
 
+static bool is_object_name(const char *text)
+{
+    size_t size = text != NULL ? strlen(text) : 0;
+    return size >= 7 && size <= 64 && strspn(text, "0123456789abcdef") == size;
+}
+
+bool replay_submodule(const struct json_node *item, const char **ret_path, const char **ret_commit)
+{
+    *ret_path = json_get_text(item, "path");
+    *ret_commit = json_get_text(item, "commit");
+    return *ret_path != NULL && (*ret_path)[0] != '\0' && (*ret_path)[0] != '/' &&
+           strstr(*ret_path, "..") == NULL && is_object_name(*ret_commit);
+}
+
+static bool has_same_submodules(const struct json_node *a, const struct json_node *b)
+{
+    for (; a != NULL && b != NULL; a = a->next, b = b->next) {
+        const char *path, *commit, *other_path, *other_commit;
+        bool is_out = replay_submodule(a, &path, &commit);
+        if (is_out != replay_submodule(b, &other_path, &other_commit) ||
+            (is_out && (strcmp(path, other_path) != 0 || strcmp(commit, other_commit) != 0)))
+            return false;
+    }
+    return a == b; /* both at their end */
+}
+
+/* What differs inside of a submodule is not in the difference that git writes. */
+static void check_submodules(struct replay_plan *plan, const struct replay_step *s)
+{
+    static const char mark[] = "\n+Subproject commit ", dirty[] = "-dirty\n";
+    struct ol__buf text;
+    if (plan->code.submodules == NULL || plan->code.patch == NULL)
+        return;
+    ol__buf_init(&text, RECEIPT_FILE_MAX);
+    if (receipt_members_read(plan->runs, plan->code.patch, &text, NULL) == OL_OK) {
+        struct ol__span rest = {text.data, text.size};
+        for (const char *at; (at = memmem(rest.data, rest.size, mark, sizeof mark - 1)) != NULL;) {
+            at += sizeof mark - 1;
+            rest = (struct ol__span){at, (size_t)(text.data + text.size - at)};
+            const char *end = memchr(at, '\n', rest.size);
+            size_t size = sizeof dirty - 1;
+            if (end != NULL && (size_t)(end + 1 - at) > size &&
+                memcmp(end + 1 - size, dirty, size) == 0)
+                replay_problem(plan,
+                               "step '%s': files of a submodule differed from its commit %.12s..., "
+                               "and how is not kept",
+                               s->name, at);
+        }
+    }
+    ol__buf_release(&text);
+}
+
 static void find_code(struct replay_plan *plan, const struct replay_step *s)
 {
     const struct json_node *code = json_get(s->doc.root, "code");
@@ -309,13 +361,18 @@ static void find_code(struct replay_plan *plan, const struct replay_step *s)
         replay_note(plan, "step '%s': %lld files that git did not know are not in its commit",
                     s->name, (long long)untracked);
     if (plan->code.commit == NULL) {
-        plan->code = (struct replay_code){
-            .root = root, .commit = commit, .patch = patch, .is_known = json_get(code, "dirty")};
+        plan->code = (struct replay_code){.root = root,
+                                          .commit = commit,
+                                          .patch = patch,
+                                          .is_known = json_get(code, "dirty"),
+                                          .submodules = json_get_items(code, "submodules")};
+        check_submodules(plan, s);
         return;
     }
     bool is_same = strcmp(plan->code.commit, commit) == 0 && strcmp(plan->code.root, root) == 0 &&
                    (plan->code.patch == NULL) == (patch == NULL) &&
-                   (patch == NULL || strcmp(plan->code.patch, patch) == 0);
+                   (patch == NULL || strcmp(plan->code.patch, patch) == 0) &&
+                   has_same_submodules(plan->code.submodules, json_get_items(code, "submodules"));
     plan->code.is_known = plan->code.is_known || json_get(code, "dirty") != NULL;
     if (!is_same)
         replay_problem(plan,

@@ -25,10 +25,14 @@ struct replay_step {
 };
 /** The working copy of a commit, maybe with differences, or none. */
 struct replay_code {
-    const char *root, *commit; /**< NULL: no repository, its programs are inputs */
-    const char *patch;         /**< hash of the differences, which are in objects/; NULL */
-    bool is_known;             /**< whether there were any was asked */
+    const char *root, *commit;          /**< NULL: no repository, its programs are inputs */
+    const char *patch;                  /**< hash of the differences, which are in objects/; NULL */
+    bool is_known;                      /**< whether there were any was asked */
+    const struct json_node *submodules; /**< the first of them (replay_submodule()); NULL */
 };
+/** Where a repository inside stands, beneath the code's root, and its commit. @return false: it was
+ * not checked out, or the receipt tells no such thing. */
+bool replay_submodule(const struct json_node *item, const char **ret_path, const char **ret_commit);
 struct replay_plan {
     struct ol__arena arena;
     const char *runs; /**< the runs folder; borrowed */

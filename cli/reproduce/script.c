@@ -143,28 +143,48 @@ static const char bundle_head[] =
     "    chmod u+w \"$2\"; }\n"
     "link() { mkdir -p \"$(dirname \"$2\")\" && [ -L \"$2\" ] || ln -s \"$1\" \"$2\"; }\n";
 
+/* @param beneath  the root of the code; NULL: that itself. */
+static void add_commit(struct writer *w, const char *beneath, const char *commit)
+{
+    static const char *const verbs[] = {"mkdir -p ", "\ntar -x -k -C "};
+    for (size_t i = 0; i < OL_COUNT(verbs); i++) {
+        ol__buf_add_text(w->out, verbs[i]);
+        add_path(w->out, w->plan, w->plan->code.root);
+        ol__buf_add_text(w->out, beneath != NULL ? "/" : "");
+        add_word(w->out, beneath != NULL ? beneath : "/.");
+    }
+    ol__buf_add_text(w->out, " -f \"$bundle\"/code/");
+    add_word(w->out, commit);
+    ol__buf_add_text(w->out, ".tar\n");
+}
+
 static void add_code(struct writer *w)
 {
     const struct replay_code *code = &w->plan->code;
     char object[RECEIPT_OBJECT_PATH];
     if (code->commit == NULL)
         return;
-    ol__buf_add_text(w->out, "mkdir -p ");
-    add_path(w->out, w->plan, code->root);
-    ol__buf_add_text(w->out, "\ntar -x -k -C ");
-    add_path(w->out, w->plan, code->root);
-    ol__buf_add_text(w->out, " -f \"$bundle\"/code/");
-    add_word(w->out, code->commit);
-    ol__buf_add_text(w->out, ".tar\n");
+    add_commit(w, NULL, code->commit);
+    const struct json_node *item = code->submodules;
+    for (const char *path, *commit; item != NULL; item = item->next)
+        if (replay_submodule(item, &path, &commit))
+            add_commit(w, path, commit);
     if (code->patch == NULL)
         return;
     receipt_object_path(code->patch, object);
     ol__buf_add_text(w->out, "(cd ");
     add_path(w->out, w->plan, code->root);
-    ol__buf_add_format(w->out,
-                       " && GIT_CEILING_DIRECTORIES=$root git apply --whitespace=nowarn "
-                       "\"$bundle/runs/%s\")\n",
-                       object);
+    ol__buf_add_text(w->out, " && GIT_CEILING_DIRECTORIES=$root git apply "
+                             "--whitespace=nowarn");
+    ol__buf_add_text(w->out, code->submodules != NULL ? " --allow-empty" : "");
+    item = code->submodules;
+    for (const char *path, *commit; item != NULL; item = item->next) {
+        if (!replay_submodule(item, &path, &commit))
+            continue;
+        ol__buf_add_text(w->out, " --exclude=");
+        add_word(w->out, path);
+    }
+    ol__buf_add_format(w->out, " \"$bundle/runs/%s\")\n", object);
 }
 
 static void add_layout(struct writer *w)

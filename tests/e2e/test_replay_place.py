@@ -263,3 +263,52 @@ def test_a_stream_of_another_kind_is_not_told(project):
     told = {step: json.loads((project.files / "runs" / run / "steps" / step / "receipt.json").read_text()).get("streams") for step in "stu"}
     assert told["s"] is None and list(told["t"]) == ["stderr"]
     assert told["u"] == {"stdin": {"kind": "file", "basis": "unknown", "reason": "it has no name any more, or none in UTF-8"}}
+
+
+def test_submodules_come_at_their_commits(project, workdir):
+    lib = workdir / "lib"
+    lib.mkdir()
+    (lib / "double.awk").write_text("{ print $1 * 2 }\n")
+    git(lib, "init", "-q")
+    git(lib, "add", ".")
+    git(lib, "commit", "-qm", "one")
+    git(project.files, "-c", "protocol.file.allow=always", "submodule", "--quiet", "add", lib, "vendor/li b")
+    git(project.files, "commit", "-qam", "with a submodule")
+    (project.files / "numbers.csv").write_text("1\n2\n")
+
+    def run(end=True):
+        project.place.env["LINEAGE_RUN_ID"] = run = project.lineage("begin").stdout.strip()
+        project.lineage("run", "--git", "--step", "double", "-i", "numbers.csv", "-o", "doubled.csv", "--", "sh", "-c",
+                        "awk -f 'vendor/li b/double.awk' numbers.csv > doubled.csv")
+        if end:
+            project.lineage("end")
+        del project.place.env["LINEAGE_RUN_ID"]
+        return run
+
+    first = run()
+    same = [("double", "doubled.csv", "same")]
+    project.lineage("bundle", first, "-o", workdir / "bundle")
+    assert outputs(project.lineage("replay", first, "--run", "--json")) == same
+    # another commit is checked out there: the first run is not done with it, the second is done with both
+    inner = project.files / "vendor/li b"
+    (inner / "double.awk").write_text("{ print $1 + $1 + 1 }\n")
+    said = project.lineage("replay", first, "--run", check=1).stderr
+    assert "differ from commit" in said, said
+    dirty = run()
+    assert "files of a submodule differed from its commit" in project.lineage("bundle", dirty, "-o", workdir / "b", check=1).stderr
+    git(inner, "commit", "-qam", "two")
+    assert "submodule 'vendor/li b' is not at commit" in project.lineage("replay", first, "--run", check=1).stderr
+    second = run()
+    receipt = json.loads((project.files / "runs" / second / "steps/double/receipt.json").read_text())
+    assert receipt["code"]["dirty"] is True and len(receipt["code"]["submodules"]) == 1
+    assert outputs(project.lineage("replay", second, "--run", "--json")) == same
+    assert outputs(project.lineage("replay", second, "--run", "--json", "--root", workdir / "root2")) == same
+    project.lineage("bundle", second, "-o", workdir / "bundle2")
+    # nothing of the repositories is left
+    subprocess.run(["rm", "-r", project.files / ".git", inner, lib], check=True)
+    for bundle, number in (("bundle", "2\n4\n"), ("bundle2", "3\n5\n")):
+        assert outputs(project.lineage("replay", "--bundle", workdir / bundle, "--run", "--json", "--root", workdir / (bundle + ".r"))) == same
+        assert (workdir / (bundle + ".r") / "doubled.csv").read_text() == number
+        done = subprocess.run(["sh", workdir / bundle / "replay.sh", workdir / (bundle + ".s")], capture_output=True, text=True,
+                              timeout=60, env={"PATH": "/usr/bin:/bin"})
+        assert (done.returncode, done.stdout) == (0, "same       %s/%s.s/doubled.csv\n" % (workdir, bundle)), done
