@@ -13,7 +13,8 @@
     "--at TIME: as it stood then: 2026-11-21T09:00:00Z, or a date, which is the end of that day\n" \
     "(UTC). --column NAME: of that column alone, as far as runs told columnLineage; where one "    \
     "did\n"                                                                                        \
-    "not, it says so and goes no further. --request: X is the id of a request, nothing else.\n"
+    "not, it says so and goes no further. --request: X is the id of a request, nothing else.\n"    \
+    "--all: every run and dataset on a line of its own, however many.\n"
 
 static const struct ask {
     const char *name;
@@ -23,13 +24,14 @@ static const struct ask {
     bool is_walk; /* --at, --column, and more things that X may be */
 } asks[] = {
     {"why",
-     "Usage: lineage why [--at TIME] [--column NAME] [--depth N] [--limit N] [--json] X\n"
+     "Usage: lineage why [--at TIME] [--column NAME] [--depth N] [--limit N] [--all] [--json] X\n"
      "       lineage why --request [--at TIME] [--depth N] [--limit N] [--json] ID\n"
      "Everything upstream of X: jobs and datasets, with the runs that made each step.\n" WALK_HELP,
      tree_graph, .needs_subject = true, .has_depth = true, .has_limit = true, .has_json = true,
      .has_request = true, .is_walk = true},
     {"impact",
-     "Usage: lineage impact [--at TIME] [--column NAME] [--depth N] [--limit N] [--json] X\n"
+     "Usage: lineage impact [--at TIME] [--column NAME] [--depth N] [--limit N] [--all] [--json] "
+     "X\n"
      "       lineage impact --request [--at TIME] [--depth N] [--limit N] [--json] ID\n"
      "Everything downstream of X, and how many models, answers, datasets and jobs that "
      "are.\n" WALK_HELP,
@@ -61,7 +63,7 @@ struct ask_options {
     const struct ask *ask;
     const char *subject, *other;
     const char *depth, *limit, *at, *column; /* as given: checked, then passed on */
-    bool is_json, is_request, is_since_deploy;
+    bool is_json, is_request, is_since_deploy, is_all;
 };
 
 static void print_help(const struct ask *ask)
@@ -90,16 +92,13 @@ static bool is_number(const char *text, long max)
 /** @return 0: go on; -1: done; CLI_USAGE. */
 static int parse(int argc, char **argv, struct ask_options *o)
 {
-    enum { DEPTH = 256, LIMIT, JSON, REQUEST, TIME, COLUMN, SINCE };
-    static const struct option options[] = {{"depth", required_argument, NULL, DEPTH},
-                                            {"limit", required_argument, NULL, LIMIT},
-                                            {"json", no_argument, NULL, JSON},
-                                            {"request", no_argument, NULL, REQUEST},
-                                            {"at", required_argument, NULL, TIME},
-                                            {"column", required_argument, NULL, COLUMN},
-                                            {"since-deploy", no_argument, NULL, SINCE},
-                                            {"help", no_argument, NULL, 'h'},
-                                            {NULL, 0, NULL, 0}};
+    enum { DEPTH = 256, LIMIT, JSON, REQUEST, TIME, COLUMN, SINCE, ALL };
+    static const struct option options[] = {
+        {"depth", required_argument, NULL, DEPTH},  {"limit", required_argument, NULL, LIMIT},
+        {"json", no_argument, NULL, JSON},          {"request", no_argument, NULL, REQUEST},
+        {"at", required_argument, NULL, TIME},      {"column", required_argument, NULL, COLUMN},
+        {"since-deploy", no_argument, NULL, SINCE}, {"all", no_argument, NULL, ALL},
+        {"help", no_argument, NULL, 'h'},           {NULL, 0, NULL, 0}};
     const struct ask *ask = o->ask;
     int c;
     while ((c = getopt_long(argc, argv, "h", options, NULL)) != -1) {
@@ -132,6 +131,10 @@ static int parse(int argc, char **argv, struct ask_options *o)
         case SINCE:
             o->is_since_deploy = true;
             is_known = ask->needs_other;
+            break;
+        case ALL:
+            o->is_all = true;
+            is_known = ask->is_walk;
             break;
         case 'h':
             print_help(ask);
@@ -226,7 +229,8 @@ int verb_ask(int argc, char **argv)
             o.subject);
         result = CLI_NOT_KNOWN;
     } else
-        result = question_print(o.ask->name, status, &answer, o.is_json, o.ask->render, nothing);
+        result = question_print(o.ask->name, status, &answer, o.is_json,
+                                o.is_all ? tree_graph_all : o.ask->render, nothing);
     place_release(&place);
     question_release(&q);
     ol__buf_release(&answer);

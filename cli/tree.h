@@ -9,6 +9,9 @@
  *  @return OL_OK; OL_INVALID: no such document; OL_NOMEM, OL_TOO_LARGE: also of p->out. */
 OL_NODISCARD ol_status tree_graph(struct pretty *p, const struct json_node *root,
                                   struct ol_error *err);
+/** The same with every run and dataset on a line of its own. */
+OL_NODISCARD ol_status tree_graph_all(struct pretty *p, const struct json_node *root,
+                                      struct ol_error *err);
 /** `runs`: a table. @return as tree_graph(). */
 OL_NODISCARD ol_status tree_runs(struct pretty *p, const struct json_node *root,
                                  struct ol_error *err);

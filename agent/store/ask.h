@@ -146,7 +146,8 @@ OL_NODISCARD ol_status ask_find_runs(struct ask *ask, struct ol__span text);
 
 /* ---- Edges (ask_edges.c) ---- */
 #define ASK_ANY_VERSION ((int64_t)-1)
-#define ASK_JOB_ROWS 64 /* of one job no more are looked at, from the newest */
+#define ASK_JOB_ROWS 64       /* of one job no more are looked at, from the newest */
+#define ASK_HIDDEN_ROWS 20000 /* nor of others' runs, which do not count */
 struct ask_window {
     int64_t dataset, side; /* side 1: writers */
     int64_t version;       /* or 0: without one; or ASK_ANY_VERSION */
@@ -158,11 +159,16 @@ struct ask_window {
 typedef ol_status ask_edge_handler(void *arg, const struct ask_edge *edge);
 OL_NODISCARD ol_status ask_edges(struct ask *ask, const struct ask_window *window,
                                  ask_edge_handler *each, void *arg);
-/** Runs of @p job in the window, each once, the newest first, at most @p max, of the newest
- *  ASK_JOB_ROWS rows. */
-OL_NODISCARD ol_status ask_runs_between(struct ask *ask, const struct ask_window *window,
-                                        int64_t job, struct ask_edge *ret, size_t max,
-                                        size_t *ret_count);
+/** Rows gathered, owned. */
+struct ask_edge_list {
+    struct ask_edge *items;
+    size_t count, cap;
+    bool is_cut; /* there are more than were wanted */
+};
+/** All runs of @p job in the window, each once a window, the newest first, added to @p list as long
+ * as that has fewer than @p max; free() its items. */
+OL_NODISCARD ol_status ask_all_runs(struct ask *ask, const struct ask_window *window, int64_t job,
+                                    size_t max, struct ask_edge_list *list);
 /** Whether @p dataset has any edge of that side and version. */
 OL_NODISCARD ol_status ask_has_edges(struct ask *ask, int64_t dataset, int64_t side,
                                      int64_t version, bool *ret);

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Promises:
  *  1. A dataset's runs are never all looked at: a seek or two a job, then at most ASK_JOB_ROWS runs
- * of it from the newest.
+ * of it that may be seen, from the newest (and no more than ASK_HIDDEN_ROWS that may not), unless
+ * all are asked for.
  *  2. Of several runs that wrote the same thing, a complete one is preferred to any other, then the
  * later one. */
 #include "ask.h"
+
+#include <stdlib.h>
 
 /* The next job behind @p after that wrote @p dataset; 0: none. */
 static ol_status next_writer(struct ask *ask, int64_t dataset, int64_t after, int64_t *ret)
@@ -85,7 +88,7 @@ static ol_status pick(struct ask *ask, const struct ask_window *w, int64_t job,
     sqlite3_stmt *stmt = bind_job(ask, w, job);
     ol_status status = OL_OK;
     *ret = (struct ask_edge){0};
-    for (int rows = 0; rows < ASK_JOB_ROWS; rows++) {
+    for (int rows = 0, hidden = 0; rows < ASK_JOB_ROWS && hidden < ASK_HIDDEN_ROWS;) {
         status = store_step(ask->store, stmt, ask->err);
         if (status != OL_OK)
             break;
@@ -99,6 +102,8 @@ static ol_status pick(struct ask *ask, const struct ask_window *w, int64_t job,
         status = look(ask, w, &edge, &is_visible);
         if (status != OL_OK)
             break;
+        rows += is_visible;
+        hidden += !is_visible;
         if (!is_visible || (edge.run == 0 && ret->job != 0))
             continue;
         if (ret->job == 0 || edge.status == RUN_COMPLETE)
@@ -128,29 +133,44 @@ static bool is_plain(const struct ask *ask, const struct ask_window *w, const st
            ask_may_see(ask, uid);
 }
 
-ol_status ask_runs_between(struct ask *ask, const struct ask_window *w, int64_t job,
-                           struct ask_edge *ret, size_t max, size_t *ret_count)
+static ol_status keep_edge(struct ask *ask, struct ask_edge_list *list, const struct ask_edge *edge)
+{
+    if (list->count == list->cap) {
+        size_t cap = list->cap == 0 ? 64 : list->cap * 2;
+        struct ask_edge *items = realloc(list->items, cap * sizeof *items);
+        if (items == NULL)
+            return ol__error_set(ask->err, OL_NOMEM, "store: out of memory");
+        list->items = items;
+        list->cap = cap;
+    }
+    list->items[list->count++] = *edge;
+    return OL_OK;
+}
+
+ol_status ask_all_runs(struct ask *ask, const struct ask_window *w, int64_t job, size_t max,
+                       struct ask_edge_list *list)
 {
     sqlite3_stmt *stmt = bind_job(ask, w, job);
-    ol_status status = OL_OK;
-    *ret_count = 0;
-    for (int rows = 0; rows < ASK_JOB_ROWS && *ret_count < max; rows++) {
-        status = store_step(ask->store, stmt, ask->err);
-        if (status != OL_OK)
-            break;
+    int64_t last = 0;
+    ol_status status;
+    while ((status = store_step(ask->store, stmt, ask->err)) == OL_OK) {
         struct ask_edge edge = {.job = job,
                                 .at = sqlite3_column_int64(stmt, 0),
                                 .run = sqlite3_column_int64(stmt, 1),
                                 .version = sqlite3_column_int64(stmt, 2)};
         bool is_visible = false;
-        if (edge.run == 0 || edge.run == w->except_run ||
-            (*ret_count > 0 && ret[*ret_count - 1].run == edge.run))
+        if (edge.run == 0 || edge.run == w->except_run || edge.run == last)
             continue;
+        if (list->count >= max) {
+            list->is_cut = true;
+            break;
+        }
         status = look(ask, w, &edge, &is_visible);
+        if (status == OL_OK && is_visible)
+            status = keep_edge(ask, list, &edge);
         if (status != OL_OK)
             break;
-        if (is_visible)
-            ret[(*ret_count)++] = edge;
+        last = edge.run;
     }
     sqlite3_reset(stmt);
     return status < 0 ? status : OL_OK;

@@ -5,8 +5,9 @@
  * so cycles end.
  *  2. Backward, an input leads to the run that wrote that very version; without a version, to the
  * run that wrote it last before the reader started; what other jobs wrote there before, if nothing
- * says that it was replaced, is an edge marked `maybe`. Forward, of each job the latest run that
- * read what is meant, and those attempts whose outputs were used (graph_attempts.c).
+ * says that it was replaced, is an edge marked `maybe`. Forward, every run that read what is meant,
+ * but for attempts whose outputs nobody used (graph_attempts.c): of a dataset without a version
+ * whatever was read of it, of a job all its runs.
  *  3. No more than `limit` nodes and `depth` steps (dataset to dataset); the document says which of
  * them cut it. */
 #include "graph_columns.h"
@@ -14,7 +15,7 @@
 #include <stdlib.h>
 
 #define DEPTH_DEFAULT 20
-#define LIMIT_DEFAULT 1000
+#define LIMIT_DEFAULT 10000
 #define LIMIT_MAX 100000
 #define EARLIER_MAX 16 /* jobs that wrote a dataset without versions before its last writer */
 
@@ -116,12 +117,18 @@ static ol_status find_in_time(struct walk *w, const struct graph_node *node)
     return status == OL_OK ? ask_edges(w->ask, &window, keep_found, w) : status;
 }
 
+int64_t graph_version_read(const struct walk *w, size_t index, const struct ask_edge *reader)
+{
+    return w->nodes[index].version == 0 ? reader->version : 0;
+}
+
 ol_status graph_put_reader(struct walk *w, size_t index, const struct ask_edge *reader,
                            size_t *ret_maker)
 {
     struct graph_node next = graph_maker(reader, w->nodes[index].depth + 1);
+    const struct graph_edge edge = {.version = graph_version_read(w, index, reader)};
     return w->columns != NULL ? graph_put_column_reader(w, index, reader, ret_maker)
-                              : graph_put_edge(w, index, &next, NULL, ret_maker);
+                              : graph_put_edge(w, index, &next, &edge, ret_maker);
 }
 
 static ol_status forward(struct walk *w, size_t index)
@@ -140,6 +147,7 @@ static ol_status forward(struct walk *w, size_t index)
         status = find_in_time(w, &node);
     if (status == OL_OK && node.depth >= w->depth) {
         w->is_cut_by_depth = w->is_cut_by_depth || w->found_count > 0;
+        w->nodes[index].beyond += (int64_t)w->found_count;
         return OL_OK;
     }
     for (size_t i = 0; i < w->found_count && status == OL_OK; i++) {
@@ -214,6 +222,7 @@ static ol_status earlier_writers(struct walk *w, size_t index)
     if (status == OL_OK && w->found_count > EARLIER_MAX && !is_new) {
         qsort(w->found, w->found_count, sizeof *w->found, newest_first);
         w->is_cut_by_limit = true;
+        w->nodes[index].beyond += (int64_t)(w->found_count - EARLIER_MAX);
         w->found_count = EARLIER_MAX;
     }
     for (size_t i = 0; i < w->found_count && status == OL_OK && !is_new; i++) {
@@ -231,6 +240,7 @@ static ol_status backward(struct walk *w, size_t index)
         return OL_OK;
     if (node.depth >= w->depth) {
         w->is_cut_by_depth = true;
+        w->nodes[index].beyond++;
         return OL_OK;
     }
     struct ask_edge writer = {.run = node.run > 0 ? node.run : 0, .job = -node.run};
@@ -245,6 +255,7 @@ static ol_status put_root(struct walk *w, const struct graph_node *node)
 {
     size_t index;
     ol_status status = graph_put_node(w, node, &index);
+    w->roots_beyond += status == OL_END;
     return status == OL_END ? OL_OK : status;
 }
 
@@ -257,6 +268,45 @@ static ol_status job_root(struct walk *w, int64_t job)
     return status < 0 ? status : put_root(w, &node);
 }
 
+/* Forward, whatever any of its runs made: all of them, the newest first. */
+static ol_status job_roots(struct walk *w, int64_t job)
+{
+    int64_t *runs = NULL;
+    size_t count = 0, cap = 0;
+    ol_status status;
+    sqlite3_stmt *stmt =
+        store_bind(w->ask->store, SQL_ASK_RUNS_JOB_UNTIL, w->ask->err, "ii", job, w->ask->at);
+    while ((status = store_step(w->ask->store, stmt, w->ask->err)) == OL_OK) {
+        if (sqlite3_column_int64(stmt, 2) == RUN_NEW ||
+            !ask_may_see(w->ask, sqlite3_column_int64(stmt, 1)))
+            continue;
+        if ((int64_t)count > w->limit) /* one more, so that it shows */
+            break;
+        if (count == cap) {
+            int64_t *more = graph_grow(runs, &cap, sizeof *more);
+            if (more == NULL) {
+                status = graph_nomem(w);
+                break;
+            }
+            runs = more;
+        }
+        runs[count++] = sqlite3_column_int64(stmt, 0);
+    }
+    sqlite3_reset(stmt);
+    status = status < 0 ? status : OL_OK;
+    for (size_t i = 0; i < count && status == OL_OK; i++) {
+        const struct ask_edge edge = {.job = job, .run = runs[i]};
+        struct graph_node node = graph_maker(&edge, 0);
+        struct ask_run run;
+        status = ask_run(w->ask, runs[i], false, &run);
+        if (status == OL_OK)
+            status = put_root(w, &node);
+        status = status == OL_NOT_FOUND ? OL_OK : status;
+    }
+    free(runs);
+    return status == OL_OK && count == 0 ? job_root(w, job) : status;
+}
+
 static ol_status put_roots(struct walk *w)
 {
     struct ask *ask = w->ask;
@@ -266,7 +316,7 @@ static ol_status put_roots(struct walk *w)
         struct ask_edge writer = {0};
         struct ask_run run;
         if (ask->kind == ASK_JOB) {
-            status = job_root(w, ask->ids[i]);
+            status = w->is_upstream ? job_root(w, ask->ids[i]) : job_roots(w, ask->ids[i]);
             continue;
         }
         if (ask->kind == ASK_DATASET) {

@@ -27,6 +27,7 @@ struct graph_node {
     int64_t holder;         /* member: the version that it is a member of; 0: several */
     bool is_part, was_part; /* dataset: only one member of it is meant; so it was followed */
     bool has_holders;       /* dataset: what holds its bytes was found before it */
+    int64_t beyond;         /* ways on from here that are not in the answer */
 };
 struct graph_edge {
     size_t from, to;
@@ -42,7 +43,8 @@ struct walk {
     struct ask *ask;
     struct graph_columns *columns; /* owned; NULL: no column is asked about */
     int64_t column;                /* of what was asked about */
-    bool is_upstream, is_cut_by_depth, is_cut_by_limit, is_cut_by_members;
+    bool is_upstream, is_cut_by_depth, is_cut_by_limit, is_cut_by_members, is_cut_by_runs;
+    int64_t roots_beyond; /* of what was asked about, those without a node */
     int64_t depth, limit;
     struct graph_node *nodes; /* owned; also the queue */
     size_t count, cap;
@@ -84,6 +86,8 @@ OL_NODISCARD ol_status graph_put_edge(struct walk *w, size_t other, const struct
  * made of that). @p ret_maker: its (first) node; GRAPH_NONE: none. */
 OL_NODISCARD ol_status graph_put_reader(struct walk *w, size_t index, const struct ask_edge *reader,
                                         size_t *ret_maker);
+/** The version that @p reader read of dataset @p index, where its node has none. */
+int64_t graph_version_read(const struct walk *w, size_t index, const struct ask_edge *reader);
 /** The run of an edge, or the job of a static one. */
 struct graph_node graph_maker(const struct ask_edge *edge, int64_t depth);
 /** A dataset in @p version (0: that of @p writer) as @p writer left it. */

@@ -9,6 +9,7 @@
 #include "graph.h"
 #include "answers.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include "json_doc.h"
 
@@ -74,9 +75,8 @@ static ol_status is_version(struct ask *ask, int64_t dataset, const char *text, 
     char prefixed[sizeof "sha256:" + 64];
     struct ol__span value = ol__span_text(text);
     if (value.size == 64) {
-        memcpy(prefixed, "sha256:", 7);
-        memcpy(prefixed + 7, text, 64);
-        value = (struct ol__span){.data = prefixed, .size = 71};
+        snprintf(prefixed, sizeof prefixed, "sha256:%s", text);
+        value = ol__span_text(prefixed);
     }
     bool is_packed = version_pack(value, bytes);
     if (is_packed)

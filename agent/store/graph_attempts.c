@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Several runs of one job that read the same thing: attempts at one step.
+/* Several runs of one job that read the same thing: batches of many days, and attempts at one step.
  * Promises:
  *  1. Forward, a run whose output somebody used is never hidden by another attempt, be that later
  * or complete.
- *  2. Nor does an attempt that nobody used lead anywhere, but for the one that would be followed if
- * it were alone: so retries without end add nothing to the graph but their names.
- *  3. What was read without a version is the same thing while it stood; where nobody is known to
- * have written it, only what ran under one parent counts as attempts at one step: the others are
- * runs of other days.
- *  4. At most ASK_JOB_ROWS attempts at a step, LOOKED_MAX an answer are looked at. */
+ *  2. Nor does an attempt that nobody used lead anywhere: so retries without end add nothing to the
+ * graph but their names.
+ *  3. Another attempt at a step is a run of its job that read the same version (or none is told)
+ * and did not complete, or that completed and wrote nothing but datasets that the step's run wrote,
+ * under the same parent or the very same versions. All others are followed: a batch of every day
+ * reads the same table again.
+ *  4. At most LOOKED_MAX runs an answer are looked at; the document says that it was cut. */
 #include "graph.h"
 #include "answers.h"
 
@@ -82,56 +83,168 @@ static ol_status keep(struct walk *w, int64_t run)
     return OL_OK;
 }
 
-/* Promise 3. */
-static ol_status is_attempt(struct walk *w, const struct ask_edge *edge, int64_t parent, bool *ret)
+#define OUTPUTS_MAX 64
+/* The run that was followed last, and what counts as another attempt at its step. */
+struct step {
+    size_t index, maker; /* nodes; maker GRAPH_NONE: there was no room */
+    int64_t parent, version;
+    struct {
+        int64_t dataset, version;
+    } outputs[OUTPUTS_MAX];
+    size_t output_count;
+    bool has_more_outputs;
+    size_t first; /* of its attempts */
+};
+
+static void begin_step(struct walk *w, struct step *step, const struct ask_edge *edge,
+                       const struct ask_run *run, size_t maker)
+{
+    step->maker = maker;
+    step->parent = run->row.parent;
+    step->version = edge->version;
+    step->output_count = 0;
+    step->has_more_outputs = false;
+    step->first = w->attempt_count;
+    for (size_t i = 0; i < w->ask->state.count; i++) {
+        const struct state_entry *e = &w->ask->state.entries[i];
+        if (e->kind != STATE_OUTPUT)
+            continue;
+        if (step->output_count == OUTPUTS_MAX) {
+            step->has_more_outputs = true;
+            return;
+        }
+        step->outputs[step->output_count].dataset = e->object;
+        step->outputs[step->output_count++].version = e->key;
+    }
+}
+
+static void end_step(struct walk *w, const struct step *step)
+{
+    struct graph_node *node = step->maker != GRAPH_NONE ? &w->nodes[step->maker] : NULL;
+    if (node == NULL || node->attempt_count > 0 || w->attempt_count == step->first)
+        return;
+    node->first_attempt = step->first;
+    node->attempt_count = w->attempt_count - step->first;
+}
+
+/* Promise 3, of a run that completed: @p ret_is_same where it wrote the very same versions. */
+static bool wrote_no_other(const struct walk *w, const struct step *step, bool *ret_is_same)
+{
+    *ret_is_same = step->output_count > 0;
+    if (step->has_more_outputs)
+        return false;
+    for (size_t i = 0; i < w->ask->state.count; i++) {
+        const struct state_entry *e = &w->ask->state.entries[i];
+        size_t at = 0;
+        if (e->kind != STATE_OUTPUT)
+            continue;
+        while (at < step->output_count && step->outputs[at].dataset != e->object)
+            at++;
+        if (at == step->output_count)
+            return false;
+        *ret_is_same = *ret_is_same && e->key != 0 && step->outputs[at].version == e->key;
+    }
+    return true;
+}
+
+/* Promise 3; the run's state is in ask->state. */
+static bool is_attempt(const struct walk *w, const struct step *step, const struct ask_edge *edge,
+                       const struct ask_run *run)
+{
+    bool is_same = false;
+    if (edge->version != step->version)
+        return false;
+    if (run->row.status != RUN_COMPLETE)
+        return true;
+    return wrote_no_other(w, step, &is_same) &&
+           (is_same || (step->parent != 0 && run->row.parent == step->parent));
+}
+
+static ol_status one_reader(struct walk *w, struct step *step, const struct ask_edge *edge)
 {
     struct ask_run run;
-    ol_status status = ask_run(w->ask, edge->run, false, &run);
-    *ret = status == OL_OK && parent != 0 && run.row.parent == parent;
-    return status == OL_NOT_FOUND ? OL_OK : status;
+    bool has_use = false;
+    size_t maker;
+    ol_status status = ask_run(w->ask, edge->run, true, &run);
+    if (status != OL_OK)
+        return status == OL_NOT_FOUND ? OL_OK : status;
+    if (!is_attempt(w, step, edge, &run)) {
+        end_step(w, step);
+        status = graph_put_reader(w, step->index, edge, &maker);
+        if (status == OL_OK)
+            status = ask_run(w->ask, edge->run, true, &run); /* graph_columns.c read others */
+        if (status == OL_OK)
+            begin_step(w, step, edge, &run, maker);
+        return status == OL_NOT_FOUND ? OL_OK : status;
+    }
+    status = is_used(w, edge->run, &has_use);
+    if (status == OL_OK && has_use)
+        return graph_put_reader(w, step->index, edge, &maker); /* promise 1 */
+    return status == OL_OK ? keep(w, edge->run) : status;      /* promise 2 */
+}
+
+static int newest_first(const void *a, const void *b)
+{
+    const struct ask_edge *x = a, *y = b;
+    return x->at != y->at ? (x->at < y->at ? 1 : -1) : (x->run < y->run) - (x->run > y->run);
+}
+
+/* Those that read node @p node; windows as in forward() of ask_graph.c. */
+static ol_status gather(struct walk *w, const struct graph_node *node, int64_t job,
+                        struct ask_edge_list *list)
+{
+    size_t max = (size_t)(LOOKED_MAX - w->looked_at);
+    struct ask_window window = {.dataset = node->id,
+                                .version = node->version != 0 ? node->version : ASK_ANY_VERSION,
+                                .since = INT64_MIN,
+                                .until = INT64_MAX,
+                                .except_run = node->run};
+    ol_status status = OL_OK;
+    if (node->version != 0 || node->run == 0)
+        status = ask_all_runs(w->ask, &window, job, max, list);
+    if (node->run == 0 || status != OL_OK)
+        return status;
+    window.version = node->version != 0 ? 0 : ASK_ANY_VERSION;
+    window.since = node->at;
+    if (node->run > 0)
+        status = ask_next_write(w->ask, node->id, node->at, &window.until);
+    if (status == OL_OK)
+        status = ask_all_runs(w->ask, &window, job, max, list);
+    if (status == OL_OK)
+        qsort(list->items, list->count, sizeof *list->items, newest_first);
+    return status;
 }
 
 ol_status graph_follow_attempts(struct walk *w, size_t index, size_t maker,
                                 const struct ask_edge *picked)
 {
     const struct graph_node node = w->nodes[index];
-    struct ask_window window = {.dataset = node.id,
-                                .version = picked->version,
-                                .since = INT64_MIN,
-                                .until = INT64_MAX,
-                                .except_run = node.run};
-    struct ask_edge found[ASK_JOB_ROWS];
+    struct step step = {.index = index};
+    struct ask_edge_list list = {0};
     struct ask_run run;
-    size_t count = 0, first = w->attempt_count;
-    bool must_share_parent = picked->version == 0 && node.run <= 0;
-    if (maker == GRAPH_NONE || w->looked_at >= LOOKED_MAX)
+    if (maker == GRAPH_NONE || w->looked_at >= LOOKED_MAX) {
+        w->is_cut_by_runs = w->is_cut_by_runs || maker != GRAPH_NONE;
         return OL_OK;
-    ol_status status = ask_run(w->ask, picked->run, false, &run);
-    if (status == OL_OK && picked->version == 0 && node.run > 0) {
-        window.since = node.at;
-        status = ask_next_write(w->ask, node.id, node.at, &window.until);
     }
+    ol_status status = gather(w, &node, picked->job, &list);
+    w->looked_at += (int64_t)list.count;
+    w->is_cut_by_runs = w->is_cut_by_runs || list.is_cut;
     if (status == OL_OK)
-        status = ask_runs_between(w->ask, &window, picked->job, found, OL_COUNT(found), &count);
-    w->looked_at += (int64_t)count;
-    for (size_t i = 0; i < count && status == OL_OK; i++) {
-        bool is_one = true, has_use = false;
-        size_t other;
-        if (found[i].run == picked->run)
+        status = ask_run(w->ask, picked->run, true, &run);
+    if (status == OL_OK)
+        begin_step(w, &step, picked, &run, maker);
+    for (size_t i = 0; i < list.count && status == OL_OK; i++) {
+        if (list.items[i].run == picked->run ||
+            (i > 0 && list.items[i].run == list.items[i - 1].run))
             continue;
-        if (must_share_parent)
-            status = is_attempt(w, &found[i], run.row.parent, &is_one);
-        if (status == OL_OK && is_one)
-            status = is_used(w, found[i].run, &has_use);
-        if (status == OL_OK && has_use)
-            status = graph_put_reader(w, index, &found[i], &other); /* promise 1 */
-        else if (status == OL_OK && is_one)
-            status = keep(w, found[i].run); /* promise 2 */
+        if (w->is_cut_by_limit) { /* there is no room for any of them */
+            w->nodes[index].beyond += (int64_t)(list.count - i);
+            break;
+        }
+        status = one_reader(w, &step, &list.items[i]);
     }
-    if (w->nodes[maker].attempt_count == 0 && w->attempt_count > first) {
-        w->nodes[maker].first_attempt = first;
-        w->nodes[maker].attempt_count = w->attempt_count - first;
-    }
+    end_step(w, &step);
+    free(list.items);
     return status == OL_NOT_FOUND ? OL_OK : status;
 }
 

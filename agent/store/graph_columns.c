@@ -421,7 +421,8 @@ static ol_status put_maker(struct walk *w, size_t index, const struct ask_edge *
                            size_t *ret_maker)
 {
     struct graph_node next = graph_maker(reader, w->nodes[index].depth + 1);
-    const struct graph_edge edge = {.transformations = transformations};
+    const struct graph_edge edge = {.transformations = transformations,
+                                    .version = graph_version_read(w, index, reader)};
     size_t maker;
     next.run = output;
     next.column = column;

@@ -52,6 +52,7 @@ static ol_status put_link(struct walk *w, size_t index, const struct ask_held *h
         return OL_OK;
     if (from.depth >= w->depth) {
         w->is_cut_by_depth = true;
+        w->nodes[index].beyond++;
         return OL_OK;
     }
     next.is_part = is_part;

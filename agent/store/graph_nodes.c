@@ -89,6 +89,8 @@ ol_status graph_put_edge(struct walk *w, size_t other, const struct graph_node *
     ol_status status = graph_put_node(w, node, &index);
     if (ret_index != NULL)
         *ret_index = index;
+    if (status == OL_END)
+        w->nodes[other].beyond++;
     if (status != OL_OK)
         return status == OL_END ? OL_OK : status;
     struct graph_edge edge = like != NULL ? *like : (struct graph_edge){0};

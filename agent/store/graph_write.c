@@ -4,6 +4,10 @@
 
 #include "answers.h"
 
+#include <stdlib.h>
+
+#define ATTEMPTS_SHOWN 64
+
 static ol_status write_dataset(struct walk *w, const struct graph_node *node)
 {
     ol_status status = ask_write_dataset(w->ask, node->id, node->version);
@@ -28,7 +32,8 @@ static ol_status write_attempts(struct walk *w, const struct graph_node *node)
         return status;
     ol__json_key(json, "attempts");
     ol__json_begin_array(json);
-    for (size_t i = 0; i < node->attempt_count && status == OL_OK; i++) {
+    for (size_t i = 0; i < OL_MIN(node->attempt_count, (size_t)ATTEMPTS_SHOWN) && status == OL_OK;
+         i++) {
         status = ask_run(w->ask, w->attempts[node->first_attempt + i], false, &run);
         if (status != OL_OK)
             break;
@@ -41,6 +46,8 @@ static ol_status write_attempts(struct walk *w, const struct graph_node *node)
         ol__json_end_object(json);
     }
     ol__json_end_array(json);
+    if (node->attempt_count > ATTEMPTS_SHOWN)
+        ol__json_member_uint(json, "attempts_more", node->attempt_count - ATTEMPTS_SHOWN);
     return status;
 }
 
@@ -53,6 +60,23 @@ static ol_status write_run(struct walk *w, const struct graph_node *node, int64_
     *ret_job = run.row.job;
     status = ask_write_run(w->ask, &run);
     return status == OL_OK ? write_attempts(w, node) : status;
+}
+
+/* Of a dataset that was asked for in no version: how many of it were read. */
+static ol_status write_versions_read(struct walk *w, size_t index)
+{
+    const struct graph_node *node = &w->nodes[index];
+    struct graph_set versions = {0};
+    ol_status status = OL_OK;
+    if (node->kind != GRAPH_DATASET || node->version != 0)
+        return OL_OK;
+    for (size_t i = 0; i < w->edge_count && status == OL_OK; i++)
+        if (w->edges[i].from == index && w->edges[i].version > 0)
+            status = graph_set_put(w, &versions, (uint64_t)w->edges[i].version);
+    if (versions.count > 0)
+        ol__json_member_uint(&w->ask->json, "versions_read", versions.count);
+    free(versions.slots);
+    return status;
 }
 
 static ol_status write_node(struct walk *w, size_t index, struct graph_counts *counts)
@@ -80,6 +104,10 @@ static ol_status write_node(struct walk *w, size_t index, struct graph_counts *c
     }
     if (w->columns != NULL)
         graph_write_column(w, node);
+    if (node->beyond > 0)
+        ol__json_member_int(json, "beyond", node->beyond);
+    if (status == OL_OK && !w->is_upstream && index < w->root_count)
+        status = write_versions_read(w, index);
     ol__json_end_object(json);
     if (status == OL_OK && !w->is_upstream)
         status = graph_count(w, counts, index, job);
@@ -94,8 +122,9 @@ ol_status graph_write_node(struct walk *w, size_t index)
     return status;
 }
 
-static void write_edge(struct ol__json_writer *json, const struct graph_edge *edge)
+static ol_status write_edge(struct walk *w, const struct graph_edge *edge)
 {
+    struct ol__json_writer *json = &w->ask->json;
     ol__json_begin_object(json);
     ol__json_member_uint(json, "from", edge->from);
     ol__json_member_uint(json, "to", edge->to);
@@ -105,7 +134,30 @@ static void write_edge(struct ol__json_writer *json, const struct graph_edge *ed
         ol__json_key(json, "transformations");
         ol__json_raw(json, ol__span_text(edge->transformations));
     }
+    ol_status status = ask_write_version(w->ask, edge->version);
     ol__json_end_object(json);
+    return status;
+}
+
+/* Where the walk ended before its ends, and at how many ways on. */
+static void write_cuts(struct walk *w)
+{
+    struct ol__json_writer *json = &w->ask->json;
+    int64_t beyond = w->roots_beyond;
+    const char *by = w->is_cut_by_limit   ? "limit"
+                     : w->is_cut_by_depth ? "depth"
+                     : w->is_cut_by_runs  ? "runs"
+                                          : "members";
+    bool is_cut =
+        w->is_cut_by_depth || w->is_cut_by_limit || w->is_cut_by_members || w->is_cut_by_runs;
+    ol__json_member_bool(json, "truncated", is_cut);
+    if (!is_cut)
+        return;
+    ol__json_member_text(json, "cut_by", by);
+    for (size_t i = 0; i < w->count; i++)
+        beyond += w->nodes[i].beyond;
+    if (beyond > 0)
+        ol__json_member_int(json, "beyond", beyond);
 }
 
 ol_status graph_write(struct walk *w)
@@ -121,21 +173,15 @@ ol_status graph_write(struct walk *w)
     ol__json_end_array(json);
     ol__json_key(json, "edges");
     ol__json_begin_array(json);
-    for (size_t i = 0; i < w->edge_count; i++)
-        write_edge(json, &w->edges[i]);
+    for (size_t i = 0; i < w->edge_count && status == OL_OK; i++)
+        status = write_edge(w, &w->edges[i]);
     ol__json_end_array(json);
     if (!w->is_upstream && status == OL_OK)
         status = graph_count_rest(w, &counts);
     if (!w->is_upstream)
         graph_write_counts(w, &counts);
     graph_write_caveats(w);
-    ol__json_member_bool(json, "truncated",
-                         w->is_cut_by_depth || w->is_cut_by_limit || w->is_cut_by_members);
-    if (w->is_cut_by_limit || w->is_cut_by_depth || w->is_cut_by_members)
-        ol__json_member_text(json, "cut_by",
-                             w->is_cut_by_limit   ? "limit"
-                             : w->is_cut_by_depth ? "depth"
-                                                  : "members");
+    write_cuts(w);
     graph_counts_release(&counts);
     return status;
 }

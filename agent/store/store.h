@@ -88,7 +88,7 @@ struct store_question {
     bool is_since_deploy; /**< diff: the subject is where something was deployed, or what was */
     bool is_request;      /**< the subject is the id of a request, nothing else */
     int64_t depth;        /**< 0: 20 */
-    int64_t limit;        /**< rows or nodes; 0: 1,000 (runs: 50) */
+    int64_t limit;        /**< rows or nodes; 0: 10,000 nodes, 50 runs */
     int64_t uid;          /**< only runs of this uid; STORE_ANY_UID: all */
     const char *job, *state;   /**< runs: filters */
     const char *group;         /**< runs: "KEY=VALUE", a tag of theirs */

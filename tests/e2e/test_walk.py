@@ -155,3 +155,48 @@ def test_with_an_agent_and_without(place):
     check(place)
     place.stop()
     check(place)
+
+
+DAYS = 200
+
+
+def daily():
+    """One job, the same two datasets, a run a day; each writes a report of that day's version."""
+    for day in range(1, DAYS + 1):
+        at = "2026-%02d-%02dT03:00:%%02d.000Z" % (1 + (day - 1) // 28, 1 + (day - 1) % 28)
+        for state, second, inputs, outputs in (("START", 0, (), ()), ("COMPLETE", 9, [dataset("orders", "d%d" % day)],
+                                                                      [dataset("report", "r%d" % day)])):
+            made = event(3000 + day, "nightly", state, 0, inputs, outputs)
+            made["eventTime"] = at % second
+            yield made
+
+
+def test_a_batch_of_every_day(place, workdir, wait_until):
+    journal = workdir / "daily.jsonl"
+    journal.write_text("".join(json.dumps(each) + "\n" for each in daily()))
+    subprocess.run([place.lineage, "spool", "import", journal], env=place.env, check=True, capture_output=True, timeout=60)
+    wait_until(lambda: place.ask("show", RUN % (3000 + DAYS))[0] == 0, what="the last day")
+    # forward: each day's report from that day's orders, exactly
+    document = answer(place, "impact", "s3://lake/orders")
+    nodes = {node["id"]: node for node in document["nodes"]}
+    read = {edge["version"]: edge["to"] for edge in document["edges"] if edge["from"] == 0}
+    wrote = {edge["from"]: nodes[edge["to"]]["version"] for edge in document["edges"] if edge["from"] != 0}
+    assert {version: wrote[run] for version, run in read.items()} == {"d%d" % n: "r%d" % n for n in range(1, DAYS + 1)}
+    assert nodes[0]["versions_read"] == DAYS and not document["truncated"]
+    assert document["affected"]["runs"] == DAYS and document["affected"]["datasets"] == 1
+    assert len(answer(place, "impact", "shop/nightly")["edges"]) == DAYS
+    assert names(answer(place, "impact", "orders@d7")) == ["nightly#7>report@r7", "orders@d7>nightly#7"]
+    assert names(answer(place, "why", "report@r7")) == ["nightly#7>report@r7", "orders@d7>nightly#7"]
+    assert names(answer(place, "why", "s3://lake/report")) == ["nightly#200>report@r200", "orders@d200>nightly#200"]
+    early = answer(place, "impact", "--at", "2026-01-05", "s3://lake/orders")
+    assert sorted(edge["version"] for edge in early["edges"] if edge["from"] == 0) == ["d1", "d2", "d3", "d4", "d5"]
+    # and readable
+    status, out, _ = place.ask("impact", "s3://lake/orders")
+    lines = out.splitlines()
+    assert status == 0 and len(lines) < 15
+    assert "nightly (shop): 200 runs, 2026-01-01 03:00:00Z to 2026-08-04 03:00:00Z" in lines[1]
+    assert lines[2].endswith("(read d200)") and "and 197 more, on to report" in out
+    assert len(place.ask("impact", "--all", "s3://lake/orders")[1].splitlines()) > 2 * DAYS
+    cut = answer(place, "impact", "--limit", "51", "s3://lake/orders")
+    assert cut["truncated"] and cut["cut_by"] == "limit" and cut["nodes"][0]["beyond"] == 150
+    assert place.ask("why", "--all", "--json", "s3://lake/report")[0] == 0 and place.ask("show", "--all", "x")[0] == 2

@@ -38,17 +38,60 @@ static const struct shape {
      .content = "1",
      .impact = "model@1>serve#3 raw@1>train#2 serve#3>log train#2>model@1",
      .attempts = "train#2: 1"},
-    {.name = "in any version: the attempts at the latest",
+    {.name = "in any version: all that ever read one",
      .runs = {"train: raw@1 > model@1", "train: raw@2 > model@2", "train: raw@2 > model@3",
               "serve: model@2 > log", "serve: model@1 > old"},
      .subject = "raw",
-     .impact = "model@2>serve#4 raw>train#2 raw>train#3 serve#4>log train#2>model@2 "
-               "train#3>model@3"},
+     .impact = "model@1>serve#5 model@2>serve#4 raw>train#1 raw>train#2 raw>train#3 serve#4>log "
+               "serve#5>old train#1>model@1 train#2>model@2 train#3>model@3"},
+    {.name = "days that read the same table again: each by itself, with its attempts",
+     .runs = {"load: src > day@1", "sum: day@1 ref@1 > total@1", "load: src > day@2",
+              "sum: day@2 ref@1 > total@2", "sum!: day@2 ref@1 > ", "use: total@1 > x"},
+     .subject = "ref",
+     .content = "1",
+     .impact = "ref@1>sum#2 ref@1>sum#4 sum#2>total@1 sum#4>total@2 total@1>use#6 use#6>x",
+     .attempts = "sum#4: 5"},
+    {.name = "a day's output depends on that day's input, whatever else was read",
+     .runs = {"load: src > day@1", "sum: day@1 > total@1", "load: src > day@2",
+              "sum: day@2 > total@2", "load: src > day@3", "sum: day@3 > total@3"},
+     .subject = "total",
+     .content = "2",
+     .why = "day@2>sum#4 load#3>day@2 src>load#3 sum#4>total@2"},
+    {.name = "the same without versions: what stood when it was read",
+     .runs = {"load: src > day", "sum: day > total", "load: src > day", "sum: day > total"},
+     .subject = "01941f29-7c00-7837-a31d-000000000001",
+     .impact = "day>sum#2 load#1>day sum#2>total"},
+    {.name = "a failed day of its own",
+     .runs = {"sum: day@1 > total@1", "sum!: day@2 > ", "sum: day@3 > total@3"},
+     .subject = "day",
+     .impact = "day>sum#1 day>sum#2 day>sum#3 sum#1>total@1 sum#3>total@3",
+     .attempts = ""},
+    {.name = "one task many times under one parent: no attempts",
+     .runs = {"map^1: ref@1 > a@1", "map^1: ref@1 > b@1", "map^1: ref@1 > b@2"},
+     .subject = "ref",
+     .content = "1",
+     .impact = "map#1>a@1 map#3>b@2 ref@1>map#1 ref@1>map#3",
+     .attempts = "map#3: 2"},
+    {.name = "a job: all its runs",
+     .runs = {"sum: day@1 > total@1", "sum: day@2 > total@2", "use: total@1 > x"},
+     .subject = "jobs/sum",
+     .impact = "sum#1>total@1 sum#2>total@2 total@1>use#3 use#3>x"},
+    {.name = "and what it is made from: the latest",
+     .runs = {"sum: day@1 > total@1", "sum: day@2 > total@2"},
+     .subject = "jobs/sum",
+     .why = "day@2>sum#2"},
+    {.name = "a stream that never ends, started again",
+     .runs = {"stream~: topic > table", "report: table > r1", "stream~: topic > table",
+              "report: table > r2"},
+     .subject = "topic",
+     .impact = "report#2>r1 report#4>r2 stream#1>table stream#3>table table>report#2 "
+               "table>report#4 table>report#4 topic>stream#1 topic>stream#3"},
     {.name = "without versions: under one parent",
      .runs = {"train^1: raw > model@1", "train^1: raw > model@2", "serve: model@1 > log",
               "train^2: raw > model@5", "train^2: raw > model@6", "serve2: model@5 > log2"},
      .subject = "raw",
-     .impact = "model@5>serve2#6 raw>train#4 raw>train#5 serve2#6>log2 train#4>model@5 "
+     .impact = "model@1>serve#3 model@5>serve2#6 raw>train#1 raw>train#2 raw>train#4 raw>train#5 "
+               "serve#3>log serve2#6>log2 train#1>model@1 train#2>model@2 train#4>model@5 "
                "train#5>model@6",
      .attempts = ""},
     {.name = "without versions: while it stood",
@@ -227,7 +270,69 @@ static void test_many_attempts(void **state)
     expect(store_impact, &question, EDGES,
            "m@990>serve#1001 raw@1>train#1000 raw@1>train#990 serve#1001>log train#1000>m@1000 "
            "train#990>m@990");
-    expect(store_impact, &question, "SELECT json_array_length(?1, '$.nodes[1].attempts')", "62");
+    expect(store_impact, &question,
+           "SELECT json_array_length(?1, '$.nodes[1].attempts') || ' ' || "
+           "json_extract(?1, '$.nodes[1].attempts_more')",
+           "64 934");
+}
+
+/* 365 days: which version each of them read stands at the edge, and how many they were at the
+ * subject; what does not fit is counted. */
+static void test_many_days(void **state)
+{
+    (void)state;
+    struct store *store = fixture_open(STORE_WRITE);
+    char run[64];
+    assert_int_equal(store_begin(store, NULL), OL_OK);
+    for (int i = 1; i <= 365; i++) {
+        snprintf(run, sizeof run, "sum: day@%d > total@%d", i, i);
+        add_run(store, i, run);
+    }
+    assert_int_equal(store_commit(store, &spool_a, 1, NULL), OL_OK);
+    store_close(store);
+    struct store_question question = {.subject = "day", .uid = STORE_ANY_UID};
+    expect(store_impact, &question,
+           NODES "SELECT count(*) || ' ' || sum(json_extract(e.value, '$.version') = "
+                 "CAST(substr(json_extract(t.node, '$.run_id'), -4) AS INTEGER)) || ' ' || "
+                 "json_extract(?1, '$.nodes[0].versions_read') || ' ' || "
+                 "json_extract(?1, '$.truncated') FROM json_each(?1, '$.edges') e "
+                 "JOIN n t ON t.id = json_extract(e.value, '$.to') "
+                 "WHERE json_extract(e.value, '$.from') = 0",
+           "365 365 365 0");
+    expect(store_impact, &question, "SELECT json_extract(?1, '$.affected.runs')", "365");
+    question.limit = 100;
+    expect(store_impact, &question,
+           "SELECT json_array_length(?1, '$.nodes') || ' ' || json_extract(?1, '$.cut_by') || ' ' "
+           "|| json_extract(?1, '$.nodes[0].beyond') || ' ' || json_extract(?1, '$.beyond')",
+           "100 limit 266 365");
+}
+
+/* --depth ends exactly there, and says at how many ways on. */
+static void test_depth(void **state)
+{
+    static const char *const runs[] = {"j1: a@1 > b@1", "j2: b@1 > c@1", "j3: b@1 > d@1",
+                                       "j4: c@1 d@1 > e@1", NULL};
+    static const struct {
+        bool is_why;
+        int64_t depth;
+        const char *subject, *expected; /* nodes, truncated, beyond, of whom */
+    } rows[] = {{false, 1, "a", "3 1 2 b"}, {false, 2, "a", "7 1 2 c,d"},
+                {false, 3, "a", "9 0 - -"}, {true, 1, "e", "4 1 2 c,d"},
+                {true, 2, "e", "7 1 1 b"},  {true, 3, "e", "9 0 - -"}};
+    (void)state;
+    build(runs);
+    for (size_t i = 0; i < OL_COUNT(rows); i++) {
+        struct store_question question = {.subject = rows[i].subject,
+                                          .content = "1",
+                                          .depth = rows[i].depth,
+                                          .uid = STORE_ANY_UID};
+        expect(rows[i].is_why ? store_why : store_impact, &question,
+               "SELECT json_array_length(?1, '$.nodes') || ' ' || json_extract(?1, '$.truncated') "
+               "|| ' ' || coalesce(json_extract(?1, '$.beyond'), '-') || ' ' || coalesce((SELECT "
+               "group_concat(x) FROM (SELECT json_extract(value, '$.name') x FROM json_each(?1, "
+               "'$.nodes') WHERE json_extract(value, '$.beyond') > 0 ORDER BY 1)), '-')",
+               rows[i].expected);
+    }
 }
 
 /* A table that a hundred jobs write: the last of them, and some before. */
@@ -315,7 +420,8 @@ int main(void)
 #define WITH_FIXTURE(test) cmocka_unit_test_setup_teardown(test, fixture_setup, fixture_teardown)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_shapes),     WITH_FIXTURE(test_many_attempts),
-        WITH_FIXTURE(test_many_producers), WITH_FIXTURE(test_run_at),
+        WITH_FIXTURE(test_many_producers), WITH_FIXTURE(test_many_days),
+        WITH_FIXTURE(test_depth),          WITH_FIXTURE(test_run_at),
         WITH_FIXTURE(test_answers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

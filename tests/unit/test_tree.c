@@ -19,7 +19,7 @@ static char *render(renderer *function, const char *json, bool is_utf8, bool has
     struct json_doc doc;
     struct ol__buf out;
     struct ol_error err = {.message = ""};
-    ol__buf_init(&out, 1 << 20);
+    ol__buf_init(&out, 64u << 20);
     struct pretty p = {.out = &out, .is_utf8 = is_utf8, .has_colour = has_colour, .width = width};
     *ret = json_doc_read(&doc, ol__span_text(json), &err);
     if (*ret == OL_OK) {
@@ -109,6 +109,111 @@ static void test_downstream_cycle_and_notes(void **state)
           "`- j (n)\n"
           "   `- file /s  (above)\n"
           "(there is more: --depth N)\n");
+}
+
+/* A dataset that @p runs runs of one job read, each in a version of its own, and wrote another;
+ * and @p wide other datasets behind the first run. */
+static char *batch(int runs, int wide)
+{
+    struct ol__buf out;
+    const char *between = "";
+    ol__buf_init(&out, 64u << 20);
+    ol__buf_add_text(&out,
+                     "{\"direction\":\"downstream\",\"nodes\":[{\"id\":0,\"kind\":\"dataset\","
+                     "\"depth\":0,\"namespace\":\"file\",\"name\":\"/in\"}");
+    for (int i = 1; i <= runs; i++)
+        ol__buf_add_format(
+            &out,
+            ",{\"id\":%d,\"kind\":\"run\",\"depth\":1,\"run_id\":\"r%d\",\"job\":{"
+            "\"namespace\":\"demo\",\"name\":\"sum\"},\"state\":\"%s\",\"started\":"
+            "\"2026-11-21T09:%02d:%02dZ\"},{\"id\":%d,\"kind\":\"dataset\","
+            "\"depth\":1,\"namespace\":\"file\",\"name\":\"/out\",\"version\":\"%d\"}",
+            i, i, i % 10 == 0 ? "FAIL" : "COMPLETE", i / 60, i % 60, runs + i, i);
+    for (int i = 1; i <= wide; i++)
+        ol__buf_add_format(&out,
+                           ",{\"id\":%d,\"kind\":\"dataset\",\"depth\":1,\"namespace\":\"file\","
+                           "\"name\":\"/wide/%d\"}",
+                           2 * runs + i, i);
+    ol__buf_add_text(&out, "],\"edges\":[");
+    for (int i = 1; i <= runs; i++, between = ",")
+        ol__buf_add_format(&out,
+                           "%s{\"from\":0,\"to\":%d,\"version\":\"v%d\"},{\"from\":%d,\"to\":%d}",
+                           between, i, i, i, runs + i);
+    for (int i = 1; i <= wide; i++, between = ",")
+        ol__buf_add_format(&out, "%s{\"from\":%d,\"to\":%d}", between, runs > 0 ? runs : 0,
+                           2 * runs + i);
+    ol__buf_add_text(&out, "]}");
+    return ol__buf_take(&out);
+}
+
+/* Of many runs the newest, and one line for all of them; of many datasets the first. */
+static void test_many_below(void **state)
+{
+    (void)state;
+    char *few = batch(5, 0), *many = batch(30, 0), *wide = batch(1, 10000);
+    ol_status st;
+    char *text = render(tree_graph, few, false, false, 0, &st);
+    assert_null(strstr(text, "runs,"));
+    assert_null(strstr(text, "not shown"));
+    free(text);
+    check(
+        tree_graph, many, false, 0,
+        "file /in\n"
+        "`- sum (demo): 30 runs, 2026-11-21 09:00:01Z to 2026-11-21 09:00:30Z, 3 did not complete\n"
+        "   |- sum (demo)  run r30  FAIL  2026-11-21 09:00:30Z  (read v30)\n"
+        "   |  `- file /out  30\n"
+        "   |- sum (demo)  run r29  COMPLETE  2026-11-21 09:00:29Z  (read v29)\n"
+        "   |  `- file /out  29\n"
+        "   |- sum (demo)  run r28  COMPLETE  2026-11-21 09:00:28Z  (read v28)\n"
+        "   |  `- file /out  28\n"
+        "   `- and 27 more, on to /out\n"
+        "(54 of 61 are not shown: --all shows them)\n");
+    text = render(tree_graph_all, many, false, false, 0, &st);
+    assert_int_equal(st, OL_OK);
+    for (int i = 1; i <= 30; i++) {
+        char read[20];
+        snprintf(read, sizeof read, "(read v%d)", i);
+        assert_non_null(strstr(text, read));
+    }
+    free(text);
+    text = render(tree_graph, wide, false, false, 0, &st);
+    assert_non_null(strstr(text, "   |- file /wide/49\n   `- and 9951 more\n"));
+    assert_non_null(strstr(text, "(9951 of 10003 are not shown: --all shows them)\n"));
+    free(text);
+    free(few);
+    free(many);
+    free(wide);
+}
+
+/* A chain of 50,000: neither stack nor text grow beyond bounds. */
+static void test_deep(void **state)
+{
+    (void)state;
+    struct ol__buf out;
+    ol_status st;
+    const int depth = 50000;
+    ol__buf_init(&out, 64u << 20);
+    ol__buf_add_text(&out, "{\"direction\":\"downstream\",\"nodes\":[");
+    for (int i = 0; i < depth; i++)
+        ol__buf_add_format(&out,
+                           "%s{\"id\":%d,\"kind\":\"dataset\",\"depth\":%d,\"namespace\":\"n\","
+                           "\"name\":\"d%d\"}",
+                           i > 0 ? "," : "", i, i, i);
+    ol__buf_add_text(&out, "],\"edges\":[");
+    for (int i = 1; i < depth; i++)
+        ol__buf_add_format(&out, "%s{\"from\":%d,\"to\":%d}", i > 1 ? "," : "", i - 1, i);
+    ol__buf_add_text(&out, "]}");
+    char *document = ol__buf_take(&out), *text = render(tree_graph, document, false, false, 0, &st);
+    assert_int_equal(st, OL_OK);
+    assert_non_null(strstr(text, "`- [1999] n d1999\n"));
+    assert_non_null(strstr(text, "(48000 of 50000 are not shown: --all shows them)\n"));
+    free(text);
+    text = render(tree_graph_all, document, false, false, 0, &st);
+    assert_int_equal(st, OL_OK);
+    assert_non_null(strstr(text, "`- [49999] n d49999\n"));
+    assert_true(strlen(text) < (size_t)50000 * 300);
+    free(text);
+    free(document);
 }
 
 static void test_harmful_names(void **state)
@@ -269,7 +374,8 @@ int main(void)
     OL_IGNORE(setlocale(LC_CTYPE, "C.UTF-8") == NULL, "widths are then counted as one each");
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_tree),          cmocka_unit_test(test_downstream_cycle_and_notes),
-        cmocka_unit_test(test_harmful_names), cmocka_unit_test(test_runs),
+        cmocka_unit_test(test_harmful_names), cmocka_unit_test(test_many_below),
+        cmocka_unit_test(test_deep),          cmocka_unit_test(test_runs),
         cmocka_unit_test(test_runs_narrow),   cmocka_unit_test(test_colour),
         cmocka_unit_test(test_show),          cmocka_unit_test(test_wrong_documents),
         cmocka_unit_test(test_out_of_memory), cmocka_unit_test(test_times),
