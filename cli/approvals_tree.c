@@ -202,8 +202,11 @@ ol_status tree_untracked(struct pretty *p, const struct json_node *root, struct 
         rows_time(json_get_text(u, "last_used"), time);
         ol__buf_add_format(p->out, "\n    used by ");
         pretty_text(p, PRETTY_PLAIN, text_or(u, "used_by", "?"));
-        ol__buf_add_format(p->out, ", %lld times, the last %s\n",
-                           (long long)json_get_int(u, "uses", 0), time);
+        int64_t uses = json_get_int(u, "uses", 0);
+        if (uses > 1)
+            ol__buf_add_format(p->out, ", %lld times, the last %s\n", (long long)uses, time);
+        else
+            ol__buf_add_format(p->out, ", once, %s\n", time);
     }
     ol__buf_add_format(p->out, "%zu without lineage, %lld with\n", list->count,
                        (long long)json_get_int(root, "tracked", 0));

@@ -14,6 +14,7 @@
 #include "receipt/listing.h"
 #include "receipt/members.h"
 #include "run.h"
+#include "run_told.h"
 #include "times.h"
 
 static void log_trouble(void *is_quiet, ol_status status, const char *message)
@@ -254,6 +255,7 @@ ol_status pipeline_begin(const struct pipeline_options *options, struct ol_clien
         !options->is_quiet)
         cli_say("no event for the run: %s", why.message);
     if (status == OL_OK) {
+        run_pairs_describe(options->parameters, options->tags, options->groups, *ret_root);
         describe_inputs(options, *ret_root);
         pipeline_emit(*ret_root, OL_START, created_ms, options->is_quiet);
     }
@@ -319,6 +321,35 @@ ol_status pipeline_be_child_of(const struct receipt_folder *folder, struct ol_er
     return status;
 }
 
+/* Labels of the run as its manifest has them, and the hash of its seal, if any: each event has all,
+ * for the last one replaces what was told before. */
+static void set_tags(struct ol_run *root, const struct json_node *manifest, const char *seal)
+{
+    static const struct {
+        const char *member, *source;
+    } kinds[] = {{"tags", "USER"}, {"groups", "GROUP"}};
+    size_t count = seal != NULL, used = 0;
+    for (size_t i = 0; i < OL_COUNT(kinds); i++)
+        count += json_get(manifest, kinds[i].member) != NULL
+                     ? json_get(manifest, kinds[i].member)->count
+                     : 0;
+    struct ol_tag *tags = calloc(count + 1, sizeof *tags);
+    if (tags == NULL || count == 0) {
+        free(tags);
+        return;
+    }
+    if (seal != NULL)
+        tags[used++] = (struct ol_tag)OL_ITEM(ol_tag, .key = "lineaged.seal", .value = seal);
+    for (size_t i = 0; i < OL_COUNT(kinds); i++)
+        for (const struct json_node *m = json_get_items(manifest, kinds[i].member); m != NULL;
+             m = m->next)
+            tags[used++] = (struct ol_tag)OL_ITEM(ol_tag, .key = m->key, .value = m->text,
+                                                  .source = kinds[i].source);
+    OL_IGNORE(ol_run_set_tags(root, OL_MAKE(ol_tags, .tags = tags, .tag_count = used)) < 0,
+              "emit reports it");
+    free(tags);
+}
+
 struct ol_run *pipeline_root(const struct receipt_folder *folder, struct ol_client *client,
                              struct ol_error *err)
 {
@@ -330,6 +361,8 @@ struct ol_run *pipeline_root(const struct receipt_folder *folder, struct ol_clie
     if (new_root(client, json_get_text(o, "job_namespace"), json_get_text(o, "job_name"),
                  folder->run_id, true, &root, err) != OL_OK)
         root = NULL;
+    else
+        set_tags(root, doc.root, NULL);
     json_doc_release(&doc);
     return root;
 }
@@ -392,9 +425,12 @@ ol_status pipeline_end(const struct receipt_folder *folder, struct ol_run *root,
     const char *how = event == OL_COMPLETE ? "COMPLETE" : event == OL_ABORT ? "ABORT" : "FAIL";
     ol_status status = receipt_seal(folder, how, now_ms, sha256, err);
     if (root != NULL && status == OL_OK) {
-        const struct ol_tag tags[] = {OL_ITEM(ol_tag, .key = "lineaged.seal", .value = sha256)};
-        OL_IGNORE(ol_run_set_tags(root, OL_MAKE(ol_tags, .tags = tags, .tag_count = 1)) < 0,
-                  "emit reports it");
+        struct json_doc doc;
+        struct ol_error why = {.message = ""};
+        bool is_read = read_manifest(folder, &doc, &why) == OL_OK;
+        set_tags(root, is_read ? doc.root : NULL, sha256);
+        if (is_read)
+            json_doc_release(&doc);
     }
     if (root != NULL && (status == OL_OK || status != OL_BUSY))
         pipeline_emit(root, event, now_ms, is_quiet);

@@ -257,8 +257,10 @@ static ol_status flatten_list(struct gatherer *g, // NOLINT(misc-no-recursion)
     return status;
 }
 
-static bool is_noisy(const struct gatherer *g, const char *member)
+static bool is_noisy(const struct gatherer *g, const char *member, int depth)
 {
+    if (depth > 0) /* how long a gate took */
+        return strcmp(g->facet, "lineaged_gates") == 0 && strcmp(member, "duration_ms") == 0;
     for (size_t i = 0; i < OL_COUNT(noisy); i++)
         if (strcmp(noisy[i].facet, g->facet) == 0 && strcmp(noisy[i].member, member) == 0)
             return true;
@@ -277,7 +279,7 @@ static ol_status flatten(struct gatherer *g, // NOLINT(misc-no-recursion)
     if (node->type == OL_JSON_ARRAY)
         return flatten_list(g, node, size, depth);
     for (const struct json_node *m = node->first; m != NULL && status == OL_OK; m = m->next)
-        if (m->key[0] != '_' && (depth > 0 || !is_noisy(g, m->key)))
+        if (m->key[0] != '_' && !is_noisy(g, m->key, depth))
             status = flatten_below(g, m, size, m->key, depth);
     return status;
 }

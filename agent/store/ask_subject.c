@@ -258,7 +258,34 @@ static void split_subject(struct ask *ask)
                    : ask->name;
 }
 
-/* By the id of a request: answers, or the runs that gave them. */
+/* Runs that called a model whose provider gave this id to the request. */
+static ol_status find_calls(struct ask *ask)
+{
+    int64_t runs[ASK_MATCHES], value = 0, key = 0;
+    int count = 0;
+    ol_status status = ask_text_id(ask, ask->raw, &value);
+    if (status == OL_OK && value != 0)
+        status = ask_text_id(ask, ol__span_text("provider_request_id"), &key);
+    if (status != OL_OK || key == 0)
+        return status;
+    sqlite3_stmt *stmt =
+        store_bind(ask->store, SQL_ASK_ID_KEY, ask->err, "iii", value, key, (int64_t)ASK_MATCHES);
+    while (count < ASK_MATCHES && (status = store_step(ask->store, stmt, ask->err)) == OL_OK)
+        runs[count++] = sqlite3_column_int64(stmt, 0);
+    sqlite3_reset(stmt);
+    status = status < 0 ? status : OL_OK;
+    for (int i = 0; i < count && status == OL_OK; i++) {
+        struct ask_run run;
+        status = ask_run(ask, runs[i], false, &run);
+        if (status == OL_OK)
+            status = add_match(ask, ASK_RUN, runs[i], 0);
+        else if (status == OL_NOT_FOUND)
+            status = OL_OK;
+    }
+    return status;
+}
+
+/* By the id of a request: answers, or the runs that gave them; else calls of models. */
 static ol_status find_answers(struct ask *ask)
 {
     int64_t answers[ASK_MATCHES], runs[ASK_MATCHES];
@@ -268,6 +295,8 @@ static ol_status find_answers(struct ask *ask)
     for (int i = 0; i < count && status == OL_OK; i++)
         status = ask->wants_answers ? add_match(ask, ASK_ANSWER, answers[i], 0)
                                     : add_match(ask, ASK_RUN, runs[i], 0);
+    if (status == OL_OK && ask->count == 0)
+        status = find_calls(ask);
     return status == OL_OK && ask->count == 0 ? OL_NOT_FOUND : status;
 }
 

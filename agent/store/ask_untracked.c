@@ -236,6 +236,8 @@ static ol_status use_call(struct untracked *u, int64_t run, int64_t key)
         use.dataset = dataset;
         use.version = version;
         status = reason_of(u->d.ask, dataset, version, &use.reason);
+        if (provider != NULL && use.reason == NO_PRODUCER)
+            use.reason = EXTERNAL; /* also where the provider did not say which version it was */
     }
     if (status == OL_OK && model != NULL)
         status = note(u, &use);

@@ -134,7 +134,8 @@ struct graph_counts {
         uint64_t *slots; /* owned; 0: empty */
         size_t count, size;
     } models, datasets, jobs, services, runs;
-    struct graph_set left_out; /* answers of one run with the same ids: graph_group_key() */
+    struct graph_set versioned; /* models that were counted in a version */
+    struct graph_set left_out;  /* answers of one run with the same ids: graph_group_key() */
     int64_t answers, answers_not_told;
     int64_t type, name_space; /* of which is_model is known */
     bool is_model;

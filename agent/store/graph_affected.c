@@ -90,9 +90,11 @@ static ol_status count_dataset(struct walk *w, struct graph_counts *c,
     if (!is_one)
         return graph_set_put(w, &c->datasets, (uint64_t)node->id);
     /* each version is a model; the number of a version is that of no other dataset's */
-    return graph_set_put(w, &c->models,
-                         node->version != 0 ? (uint64_t)node->version << 1 | 1
-                                            : (uint64_t)node->id << 1);
+    if (node->version == 0)
+        return graph_set_put(w, &c->models, (uint64_t)node->id << 1);
+    status = graph_set_put(w, &c->versioned, (uint64_t)node->id);
+    return status != OL_OK ? status
+                           : graph_set_put(w, &c->models, (uint64_t)node->version << 1 | 1);
 }
 
 static ol_status count_answers(struct walk *w, struct graph_counts *c, size_t index, int64_t job)
@@ -153,12 +155,23 @@ ol_status graph_count(struct walk *w, struct graph_counts *c, size_t index, int6
     return status != OL_OK ? status : graph_set_put(w, &c->jobs, (uint64_t)job);
 }
 
+/* A model without a version (of a run that failed, mostly) is none beside its versions. */
+static uint64_t count_models(const struct graph_counts *c)
+{
+    uint64_t count = c->models.count;
+    for (size_t i = 0; i < c->models.size; i++) {
+        uint64_t key = c->models.slots[i];
+        count -= key != 0 && (key & 1) == 0 && graph_set_has(&c->versioned, key >> 1);
+    }
+    return count;
+}
+
 void graph_write_counts(struct walk *w, const struct graph_counts *c)
 {
     struct ol__json_writer *json = &w->ask->json;
     ol__json_key(json, "affected");
     ol__json_begin_object(json);
-    ol__json_member_uint(json, "models", c->models.count);
+    ol__json_member_uint(json, "models", count_models(c));
     ol__json_member_int(json, "answers", c->answers);
     if (c->answers_not_told > 0)
         ol__json_member_int(json, "answers_not_told", c->answers_not_told);
@@ -172,6 +185,7 @@ void graph_write_counts(struct walk *w, const struct graph_counts *c)
 void graph_counts_release(struct graph_counts *c)
 {
     free(c->models.slots);
+    free(c->versioned.slots);
     free(c->datasets.slots);
     free(c->jobs.slots);
     free(c->services.slots);

@@ -187,7 +187,8 @@ def test_impact_of_code(lab):
     assert first >= chains("records/export -> raw.csv\n" + OF_RAW)
     assert first - chains("records/export -> raw.csv\n" + OF_RAW) == chains("v1/train FAIL -> model-v1.json without version")
     assert lab.graph("impact", "lab/clean") == chains("v2/clean -> clean-v2.csv\n" + OF_CLEAN_V2)
-    # what runs are grouped by is a tag of theirs
+    # what runs are grouped by is a tag of theirs; the try that failed made no model
+    assert lab.ask("impact", "model=v1")["affected"]["models"] == 2
     assert lab.graph("impact", "model=v2") == chains("v2/clean -> clean-v2.csv\n" + OF_CLEAN_V2)
 
 

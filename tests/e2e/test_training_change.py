@@ -167,7 +167,7 @@ def test_done_again(alone, workdir):
     assert (workdir / "again/model-v1.json").read_bytes() == (alone.files / "model-v1.json").read_bytes()
     alone.settle()
     repeated = alone.ask("runs", "--group", "replay_of=" + run)["runs"]
-    assert [each["job"]["name"] for each in repeated] == ["measure", "train", "clean"]
+    assert [each["job"]["name"] for each in repeated] == ["measure", "train", "clean", "again"], "the steps, and the run as a whole"
 
 
 # Is all as it was, and in order?

@@ -113,7 +113,7 @@ class Place:
             return self.run(node)
         if node["kind"] == "answer":
             return node["answer"]["request_id"]
-        return node["name"].rpartition("/")[2]  # member, job
+        return node["name"].rpartition("/")[2]  # member: a record, a file of a folder
 
     def file(self, node):
         """A dataset in a version."""
