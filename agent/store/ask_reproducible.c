@@ -28,8 +28,16 @@ struct walk {
     bool is_cut_by_depth, is_cut_by_limit;
 };
 
-static const enum fact_area told[] = {FACT_CODE, FACT_PARAMETER, FACT_SEED, FACT_MODEL,
-                                      FACT_ENVIRONMENT};
+static const enum fact_area told[] = {FACT_CODE,  FACT_PARAMETER,   FACT_SEED,
+                                      FACT_MODEL, FACT_ENVIRONMENT, FACT_OTHER};
+
+/* Of all other facets only which system's job it was. */
+static bool is_wanted(const struct fact *fact, enum fact_area area)
+{
+    static const char job[] = "jobType.";
+    return fact->area == area &&
+           (area != FACT_OTHER || strncmp(fact->what, job, sizeof job - 1) == 0);
+}
 
 /* Promise 2. */
 static void add_run(struct walk *w, int64_t run, int64_t depth)
@@ -143,7 +151,7 @@ static void write_told(struct ask *ask, const struct facts *facts, bool *is_cut)
         bool is_open = false;
         for (size_t i = 0; i < facts->count; i++) {
             const struct fact *fact = &facts->items[i];
-            if (fact->area != told[a])
+            if (!is_wanted(fact, told[a]))
                 continue;
             if (shown == FACTS_SHOWN) {
                 *is_cut = true;

@@ -17,6 +17,9 @@
 #define RECEIPT_SCHEMA(name)                                                                       \
     "https://raw.githubusercontent.com/lineaged/lineaged/v0.1.0/spec/schemas/" name "-1-0-0.json"
 
+/** U+FFFD, which stands in JSON for bytes that are no UTF-8: what they were is not known. */
+#define RECEIPT_BAD_BYTES "\xEF\xBF\xBD"
+
 struct receipt_folder {
     char *runs; /**< owned; absolute path of the runs folder */
     char run_id[RECEIPT_RUN_ID_SIZE];

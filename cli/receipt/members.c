@@ -77,7 +77,7 @@ static bool resolve(const char *cwd, const char *name, char *out, size_t out_siz
     return size >= 0 && (size_t)size < out_size;
 }
 
-static ol_status hash_all(struct artifact *a)
+ol_status receipt_hash_sums(struct artifact *a)
 {
     const struct artifact_hasher hasher = {.limit = UINT64_MAX};
     size_t count = 0;
@@ -141,7 +141,7 @@ static ol_status check_one(const struct output *o)
     if (status == OL_OK)
         status = artifact_look(&a, &budget);
     if (status == OL_OK)
-        status = hash_all(&a);
+        status = receipt_hash_sums(&a);
     if (status == OL_OK)
         status = artifact_finish(&a);
     snprintf(o->looked->sha256, sizeof o->looked->sha256, "%s", status == OL_OK ? a.sha256 : "");
@@ -184,7 +184,7 @@ static ol_status compare_list(const struct output *o, struct ol__span text, stru
         artifact_sum_look(&a->sums[a->sum_count - 1]);
     }
     if (status == OL_END)
-        status = hash_all(a);
+        status = receipt_hash_sums(a);
     rest = text;
     for (size_t i = 0; status == OL_OK && i < a->sum_count; i++) {
         char sha256[OL_SHA256_TEXT + 1];

@@ -32,6 +32,10 @@ struct receipt_looked {
     char sha256[OL_SHA256_TEXT + 1]; /**< of what is there; "" gone, or a list */
     char problem[1024];              /**< "" it is what it was */
 };
+struct artifact;
+/** Hash all of its sums that were looked at, without the cache of hashes. @return OL_OK, OL_NOMEM.
+ */
+OL_NODISCARD ol_status receipt_hash_sums(struct artifact *a);
 /** Look at a file, manifest, directory or list of this machine that a receipt names as @p side
  * ("input", "output"). Everything is read, but for what @p hashes knows (NULL: none), which learns
  * the rest. @p cwd as above. @return OL_OK, OL_NOMEM. */

@@ -40,6 +40,7 @@ static void write_field(struct ol__json_writer *w, enum repro_field field,
     ol__json_begin_object(w);
     ol__json_member_text(w, "state", repro_state_name(a->state));
     ol__json_member_text(w, "level", repro_level_name(a->level));
+    ol__json_member_text(w, "verdict", repro_state_name(repro_weigh(a->level, a->state)));
     ol__json_key(w, "what");
     ol__json_begin_array(w);
     for (size_t i = 0; i < OL_MIN(a->count, (size_t)REPRO_WHAT_MAX); i++)

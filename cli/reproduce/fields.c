@@ -48,6 +48,13 @@ static const char *image_of(const struct repro_run *run)
     return digest != NULL ? digest : json_get_text(of_receipt(run, "container"), "image_digest");
 }
 
+/* Which system's job it was, if not a command of ours: then the job's name says what was done. */
+static const char *system_of(const struct repro_run *run)
+{
+    const char *name = repro_told(run, "other", "jobType.integration");
+    return name == NULL || strcmp(name, "LINEAGE") == 0 ? NULL : name;
+}
+
 static void judge_outcome(struct repro_case *c, struct repro_run *run, struct repro_answer *a)
 {
     const char *state = json_get_text(json_get(run->told, "run"), "state");
@@ -66,7 +73,7 @@ static void judge_outputs(struct repro_case *c, struct repro_run *run, struct re
         repro_say(c, a, "%.500s has %s%.200s", name != NULL ? name : "an output",
                   version != NULL ? "a version that is no hash: " : "no version",
                   version != NULL ? version : "");
-        a->state = OL_MIN(a->state, version != NULL ? REPRO_DOCUMENTED : REPRO_NOT);
+        a->state = REPRO_DOCUMENTED;
     }
     if (json_get_items(run->told, "outputs") == NULL) {
         a->state = REPRO_NOT;
@@ -195,6 +202,9 @@ static void judge_code(struct repro_case *c, struct repro_run *run, struct repro
     } else if (commit == NULL && image_of(run) != NULL) {
         a->state = REPRO_DOCUMENTED;
         repro_say(c, a, "maybe in image %.100s", image_of(run));
+    } else if (commit == NULL && system_of(run) != NULL) {
+        a->state = REPRO_DOCUMENTED;
+        repro_say(c, a, "a job of %.100s: no commit, source or query was told", system_of(run));
     } else if (commit == NULL) {
         repro_say(c, a, "no commit, source or query was told");
     }
@@ -208,10 +218,15 @@ static void judge_command(struct repro_case *c, struct repro_run *run, struct re
     size_t place = 0;
     a->state = word != NULL ? REPRO_REBUILD : REPRO_NOT;
     for (; word != NULL; word = word->next, place++) {
-        if (!is_redacted(word->text))
+        bool is_lossy = word->text != NULL && strstr(word->text, RECEIPT_BAD_BYTES) != NULL;
+        if (!is_redacted(word->text) && !is_lossy)
             continue;
         a->state = REPRO_DOCUMENTED;
-        repro_say(c, a, "word %zu is redacted: %.200s", place, word->text);
+        repro_say(c, a,
+                  is_lossy
+                      ? "word %zu has bytes that are no UTF-8, which no receipt can tell: %.200s"
+                      : "word %zu is redacted: %.200s",
+                  place, word->text);
     }
     if (a->state != REPRO_NOT)
         return;
@@ -221,6 +236,10 @@ static void judge_command(struct repro_case *c, struct repro_run *run, struct re
     } else if (repro_told(run, "code", "sourceCode.sourceCode") != NULL) {
         a->state = REPRO_REBUILD;
         repro_say(c, a, "the source");
+    } else if (!run->has_receipt && system_of(run) != NULL) {
+        a->state = REPRO_DOCUMENTED;
+        repro_say(c, a, "a job of %.100s, by its name; its events do not tell what it executed",
+                  system_of(run));
     } else {
         repro_say(c, a,
                   run->has_receipt ? "the receipt does not tell it (--no-argv, or told later)"

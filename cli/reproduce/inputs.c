@@ -3,6 +3,7 @@
 #include "judge.h"
 
 #include <stdio.h>
+#include "members.h"
 #include "receipt/members.h"
 #include "run_files.h"
 
@@ -83,17 +84,40 @@ static ol_status is_kept(struct repro_case *c, const char *version,
     return status == OL_NOMEM ? OL_NOMEM : OL_OK;
 }
 
+/* Of something with members each counts by itself: what is missing is named. */
+static ol_status look_at_members(struct repro_case *c, const struct repro_run *run,
+                                 const struct json_node *artifact, enum found *found,
+                                 const char **ret)
+{
+    struct repro_members members = {.count = 0};
+    const char *cwd = json_get_text(json_get(run->receipt.root, "command"), "cwd");
+    const char *kind = json_get_text(artifact, "kind");
+    bool is_manifest = kind != NULL && strcmp(kind, "manifest") == 0;
+    bool is_there = *found == FOUND_THERE || *found == FOUND_KEPT;
+    if (json_get(artifact, "members") == NULL || (is_there && !is_manifest) ||
+        (!is_there && is_manifest))
+        return OL_OK;
+    ol_status status = repro_members_look(c->runs_folder, cwd, artifact, &members, c->err);
+    if (status == OL_NOT_FOUND)
+        *ret = "which members it had is not kept";
+    else if (status == OL_OK && members.what[0] == '\0')
+        *found = is_there ? *found : FOUND_KEPT; /* maybe among others that it had not then */
+    else if (status == OL_OK)
+        *ret = repro_keep(c, members.what);
+    return status == OL_NOMEM ? OL_NOMEM : OL_OK;
+}
+
 /* One that has a hash. */
 static ol_status judge_bytes(struct repro_case *c, struct repro_run *run, struct repro_answer *a,
-                             const struct json_node *input, unsigned char *looked)
+                             const struct json_node *input, size_t place)
 {
+    unsigned char *looked = &run->looked[place];
     static const char *const words[] = {[FOUND_GONE] = "is gone",
                                         [FOUND_CHANGED] = "is not what it was",
                                         [FOUND_UNREAD] = "cannot be read",
                                         [FOUND_UNKNOWN] = "was not looked at: it is not here"};
     const struct json_node *artifact = of_receipt(run, input);
     const struct repro_run *writer = writer_of(c, input);
-    const char *kind = json_get_text(artifact, "kind");
     const char *name = json_get_text(input, "name");
     bool has_object = false;
     enum found found = (enum found) * looked;
@@ -104,17 +128,21 @@ static ol_status judge_bytes(struct repro_case *c, struct repro_run *run, struct
         if (status == OL_OK && found != FOUND_THERE)
             status = is_kept(c, json_get_text(input, "version"), artifact, &has_object);
         found = has_object ? FOUND_KEPT : found;
+        if (status == OL_OK)
+            status = look_at_members(c, run, artifact, &found, &run->members[place]);
         *looked = (unsigned char)found;
     }
     if (status != OL_OK)
         return status;
-    bool is_there = found == FOUND_THERE || found == FOUND_KEPT;
-    if (kind != NULL && strcmp(kind, "manifest") == 0) {
-        repro_say(c, a, "%.500s: whether the members of a manifest are there is not looked at",
-                  name);
+    const char *members = run->members[place];
+    bool is_there = (found == FOUND_THERE || found == FOUND_KEPT) && members == NULL;
+    bool can_be_made = writer != NULL && writer != run && writer->state == REPRO_REBUILD;
+    if (!is_there && can_be_made) {
+        repro_say(c, a, "%.500s %s; run %.36s can make it again", name,
+                  members != NULL ? members : words[found], writer->id);
+    } else if (members != NULL) {
+        repro_say(c, a, "%.500s: %s; what is missing is not kept", name, members);
         a->state = OL_MIN(a->state, REPRO_DOCUMENTED);
-    } else if (!is_there && writer != NULL && writer != run && writer->state == REPRO_REBUILD) {
-        repro_say(c, a, "%.500s %s; run %.36s can make it again", name, words[found], writer->id);
     } else if (!is_there) {
         repro_say(c, a, "%.500s %s, and is not kept", name, words[found]);
         a->state = OL_MIN(a->state, REPRO_DOCUMENTED);
@@ -176,7 +204,10 @@ ol_status repro_judge_inputs(struct repro_case *c, struct repro_run *run)
     size_t count = inputs != NULL ? inputs->count : 0, place = 0;
     if (run->looked == NULL && (run->looked = ol__arena_alloc(&c->arena, count + 1)) != NULL)
         memset(run->looked, NOT_LOOKED, count + 1);
-    if (run->looked == NULL)
+    if (run->members == NULL &&
+        (run->members = ol__arena_alloc(&c->arena, (count + 1) * sizeof(char *))) != NULL)
+        memset(run->members, 0, (count + 1) * sizeof(char *));
+    if (run->looked == NULL || run->members == NULL)
         return OL_NOMEM;
     const struct json_node *input = count > 0 ? inputs->first : NULL;
     for (; input != NULL && status == OL_OK; input = input->next, place++) {
@@ -185,11 +216,11 @@ ol_status repro_judge_inputs(struct repro_case *c, struct repro_run *run)
         name = name != NULL ? name : "an input";
         if (version == NULL) {
             repro_say(c, a, "%.500s has no version", name);
-            a->state = REPRO_NOT;
+            a->state = OL_MIN(a->state, REPRO_DOCUMENTED);
         } else if (repro_policy_keeps(c->policy, space != NULL ? space : "", name)) {
             continue; /* the policy says that it stays */
         } else if (strncmp(version, "sha256:", 7) == 0) {
-            status = judge_bytes(c, run, a, input, &run->looked[place]);
+            status = judge_bytes(c, run, a, input, place);
         } else {
             repro_say(c, a, "%.500s, version %.200s: nobody says that it stays", name, version);
             a->state = OL_MIN(a->state, REPRO_DOCUMENTED);

@@ -18,6 +18,13 @@ const char *repro_state_name(enum repro_state state)
     return names[state];
 }
 
+const char *repro_keep(struct repro_case *c, const char *text)
+{
+    size_t size = strlen(text) + 1;
+    char *copy = ol__arena_alloc(&c->arena, size);
+    return copy != NULL ? memcpy(copy, text, size) : NULL;
+}
+
 void repro_say(struct repro_case *c, struct repro_answer *a, const char *format, ...)
 {
     char text[1200];
@@ -27,14 +34,9 @@ void repro_say(struct repro_case *c, struct repro_answer *a, const char *format,
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    size_t size = strlen(text) + 1;
-    char *copy = ol__arena_alloc(&c->arena, size);
-    if (copy == NULL) {
+    a->what[a->count - 1] = repro_keep(c, text);
+    if (a->what[a->count - 1] == NULL)
         a->count--;
-        return;
-    }
-    memcpy(copy, text, size);
-    a->what[a->count - 1] = copy;
 }
 
 const char *repro_told(const struct repro_run *run, const char *area, const char *what)

@@ -34,6 +34,7 @@ struct repro_run {
     struct repro_answer answers[REPRO_FIELDS];
     enum repro_state state; /**< of the run by the policy */
     unsigned char *looked;  /**< of each input what was found; in the arena; NULL: not yet */
+    const char **members;   /**< and what is missing of its members; NULL: nothing */
 };
 struct repro_case {
     struct ol__arena arena;
@@ -59,6 +60,8 @@ enum repro_state repro_weigh(enum repro_level level, enum repro_state state);
 /** Name one thing of an answer; out of memory is kept in c->err by the caller's last look. */
 OL_PRINTF(3, 4)
 void repro_say(struct repro_case *c, struct repro_answer *a, const char *format, ...);
+/** Text in the arena; NULL: out of memory. */
+const char *repro_keep(struct repro_case *c, const char *text);
 /** The value of a fact that the store was told, or NULL. */
 const char *repro_told(const struct repro_run *run, const char *area, const char *what);
 /** All but inputs. @return OL_OK, OL_NOMEM. */

@@ -396,10 +396,20 @@ static void check_step(struct replay_plan *plan, const struct replay_step *s)
         replay_problem(plan, "step '%s': its receipt does not tell the command", s->name);
     if (s->cwd == NULL)
         replay_problem(plan, "step '%s': its receipt does not tell the working directory", s->name);
-    for (; word != NULL; word = word->next, place++)
+    for (; word != NULL; word = word->next, place++) {
         if (word->text == NULL || strstr(word->text, REDACTED) != NULL)
             replay_problem(plan, "step '%s': word %zu of its command is redacted: %.300s", s->name,
                            place, word->text != NULL ? word->text : "");
+        else if (strstr(word->text, RECEIPT_BAD_BYTES) != NULL)
+            replay_problem(plan,
+                           "step '%s': word %zu of its command has bytes that are no UTF-8, which "
+                           "no receipt can tell: %.300s",
+                           s->name, place, word->text);
+    }
+    const struct json_node *gate = json_get_items(s->doc.root, "gates");
+    for (; gate != NULL; gate = gate->next)
+        replay_note(plan, "step '%s' had to pass a gate, which is not asked again: %.300s", s->name,
+                    json_get_text(gate, "command") != NULL ? json_get_text(gate, "command") : "");
 }
 
 static ol_status find_base(struct replay_plan *plan)

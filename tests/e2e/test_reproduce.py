@@ -81,7 +81,7 @@ def test_the_seed_decides(project):
     answer = project.verdict("v1.json", check=1)
     assert answer["verdict"] == "not" and answer["policy"] == "default"
     assert states(answer) == [("train", "not", ["seeds"]), ("clean", "rebuild", [])]
-    assert answer["runs"][0]["fields"]["seeds"] == {"state": "not", "level": "required", "what": ["none was told"]}
+    assert answer["runs"][0]["fields"]["seeds"] == {"state": "not", "level": "required", "verdict": "not", "what": ["none was told"]}
     project.train("v2.json", PYTHONHASHSEED="7")
     answer = project.verdict("v2.json")
     assert answer["verdict"] == "rebuild"
