@@ -386,9 +386,10 @@ static ol_status write_size(struct stats *s)
     static const struct {
         const char *key;
         enum store_sql sql;
-    } counts[] = {{"versions", SQL_STATS_VERSIONS}, {"edges", SQL_STATS_EDGES},
-                  {"facets", SQL_STATS_FACETS},     {"texts", SQL_STATS_TEXTS},
-                  {"answers", SQL_STATS_ANSWERS},   {"events_taken", SQL_STATS_TAKEN}};
+        int since; /* schema that has what is counted */
+    } counts[] = {{"versions", SQL_STATS_VERSIONS, 1}, {"edges", SQL_STATS_EDGES, 1},
+                  {"facets", SQL_STATS_FACETS, 4},     {"texts", SQL_STATS_TEXTS, 1},
+                  {"answers", SQL_STATS_ANSWERS, 2},   {"events_taken", SQL_STATS_TAKEN, 1}};
     struct ol__json_writer *w = &s->ask->json;
     ol_status status = OL_OK;
     ol__json_key(w, "counts");
@@ -396,7 +397,7 @@ static ol_status write_size(struct stats *s)
     ol__json_member_int(w, "datasets", s->datasets);
     ol__json_member_int(w, "jobs", s->job_count);
     for (size_t i = 0; i < OL_COUNT(counts) && status == OL_OK; i++)
-        if (counts[i].sql != SQL_STATS_ANSWERS || s->ask->store->schema >= 2)
+        if (s->ask->store->schema >= counts[i].since)
             status = write_count(s, counts[i].key, counts[i].sql);
     ol__json_end_object(w);
     if (status != OL_OK)

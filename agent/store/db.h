@@ -23,9 +23,10 @@ struct cache_slot {
     int64_t id;         /* 0: empty */
 };
 
-struct sweep;  /* sweep.c */
-struct pins;   /* pins.c */
-struct expiry; /* expire.c */
+struct sweep;       /* sweep.c */
+struct facet_index; /* facet_index.c */
+struct pins;        /* pins.c */
+struct expiry;      /* expire.c */
 
 struct store {
     sqlite3 *db;
@@ -39,7 +40,8 @@ struct store {
     sqlite3_stmt *statements[SQL_COUNT];
     int64_t first[SQL_COUNT]; /* the first value bound to each, if it is a number */
     struct damage damage;
-    struct cache_slot *cache; /* writers only */
+    struct cache_slot *cache;        /* writers only */
+    struct facet_index *facet_index; /* NULL: no facet was looked for yet */
     struct ol__event_reader *reader;
     struct ol__json_reader *json;
     struct gather *gather; /* scratch of ingest.c */
@@ -120,6 +122,11 @@ void run_row_read(sqlite3_stmt *stmt, struct run_row *ret, struct ol__span *ret_
 const char *run_status_name(int64_t status);
 /** The 16 bytes a run is found by: the UUID, or what stands for another id. */
 struct ol__uuid run_uuid(struct ol__span run_id);
+
+/* ---- By which content a facet is found (facet_index.c) ---- */
+/** Forget what is in memory: after a rollback it may never have been, after a sweep it may be gone.
+ */
+void facet_index_free(struct store *store);
 
 /* ---- Scratch of an ingest (ingest.c) ---- */
 void gather_free(struct gather *gather);

@@ -5,7 +5,7 @@
  * committed.
  *  3. A facet comes back byte for byte: its head (`{"_producer":...,"_schemaURL":...`, which
  * repeats in thousands of facets) is kept once as a text, the rest as the facet's body. */
-#include "db.h"
+#include "facet_index.h"
 
 #include <stdlib.h>
 #include <xxhash.h>
@@ -264,10 +264,13 @@ ol_status dict_facet(struct store *store, struct ol__span json, int64_t *ret, st
         status = dict_text(store, (struct ol__span){.data = json.data, .size = size}, &head, err);
     if (status != OL_OK)
         return status;
-    sqlite3_stmt *stmt = store_bind(store, SQL_FACET_FIND, err, "iit", low, head, body);
-    status = find(store, stmt, ret, err);
-    if (status == OL_OK && *ret == 0)
+    status = facet_index_find(store, low, head, body, ret, err);
+    if (status == OL_OK && *ret == 0) {
         status = store_run(store, SQL_FACET_ADD, err, "iit", low, head, body);
+        *ret = sqlite3_last_insert_rowid(store->db);
+        if (status == OL_OK)
+            status = facet_index_add(store, low, *ret, err);
+    }
     status = added(store, status, hash, ret);
     if (status == OL_OK)
         sweep_mark_id(store->sweep, SQL_SWEEP_FACETS, *ret);

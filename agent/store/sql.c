@@ -4,6 +4,7 @@
 #define RUN_COLUMNS                                                                                \
     "id, uuid, text, job, status, flags, born, started, ended, last, seen_day, seen, uid, "        \
     "parent, root, producer, engine, error, events, state"
+#define LEAST "-9223372036854775808"
 #define IO_ORDER " ORDER BY at DESC, run DESC"
 
 const char *const store_sql_texts[SQL_COUNT] = {
@@ -34,10 +35,18 @@ const char *const store_sql_texts[SQL_COUNT] = {
     [SQL_DATASET_GET] = "SELECT type, uid, seen, state FROM datasets WHERE id = ?1",
     [SQL_DATASET_TYPE] = "UPDATE datasets SET type = ?2 WHERE id = ?1 AND type IS NOT ?2",
     [SQL_DATASET_STATE] = "UPDATE datasets SET uid = ?2, seen = ?3, state = ?4 WHERE id = ?1",
-    [SQL_VERSION_FIND] = "SELECT id FROM versions WHERE value = ?1 AND dataset = ?2",
+    [SQL_VERSION_FIND] =
+        "SELECT id FROM versions WHERE " VERSION_KEY(value) " = " VERSION_KEY(?1)
+        " AND dataset = ?2 AND value = ?1",
     [SQL_VERSION_ADD] = "INSERT INTO versions(dataset, value, born) VALUES(?1, ?2, ?3)",
     [SQL_VERSION_GET] = "SELECT dataset, value, born FROM versions WHERE id = ?1",
-    [SQL_FACET_FIND] = "SELECT id FROM facets WHERE hash = ?1 AND head = ?2 AND body = ?3",
+    [SQL_FACET_FIND] =
+        "SELECT facets.id FROM facet_keys CROSS JOIN facets ON facets.id = facet_keys.facet "
+        "WHERE facet_keys.key = ?1 AND facets.hash = ?2 AND facets.head = ?3 AND facets.body = ?4",
+    [SQL_FACET_IS] = "SELECT 1 FROM facets WHERE id = ?1 AND hash = ?2 AND head = ?3 AND body = ?4",
+    [SQL_FACET_KEYS] = "SELECT key FROM facet_keys WHERE key >= " LEAST,
+    [SQL_FACET_KEY_ADD] = "INSERT OR IGNORE INTO facet_keys(key, facet) VALUES(?1, ?2)",
+    [SQL_FACETS_LATE] = "SELECT id, hash FROM facets WHERE id > ?1 AND id <= ?2",
     [SQL_FACET_ADD] = "INSERT INTO facets(hash, head, body) VALUES(?1, ?2, ?3)",
     [SQL_FACET_GET] = "SELECT texts.text, facets.body FROM facets LEFT JOIN texts "
                       "ON texts.id = facets.head WHERE facets.id = ?1 "
@@ -166,7 +175,6 @@ const char *const store_sql_texts[SQL_COUNT] = {
     [SQL_ASK_DATASETS] = "SELECT id FROM datasets WHERE id > ?1 ORDER BY id",
     [SQL_ASK_RUN_MARKED] = "SELECT 1 FROM marks WHERE kind = ?1 AND run = ?2",
 /* `stats`: each reads one index from its one end to the other, and never a table. */
-#define LEAST "-9223372036854775808"
     [SQL_STATS_DAYS] = "SELECT seen_day, count(*) FROM runs WHERE seen_day >= ?1 GROUP BY seen_day",
     [SQL_STATS_STATE] = "SELECT count(*) FROM runs WHERE status = ?1 AND status <> 2",
     [SQL_STATS_JOBS] = "SELECT job, count(*) FROM runs WHERE job > ?1 GROUP BY job",
@@ -176,9 +184,11 @@ const char *const store_sql_texts[SQL_COUNT] = {
         "SELECT uid, status, job, producer FROM runs WHERE id < ?1 ORDER BY id DESC",
     [SQL_STATS_JOB_RUNS] = "SELECT uid, status, started, ended FROM runs WHERE job = ?1 "
                            "ORDER BY born DESC, id DESC",
-    [SQL_STATS_VERSIONS] = "SELECT count(*) FROM versions WHERE value >= ''",
+    [SQL_STATS_VERSIONS] = "SELECT count(*) FROM versions WHERE " VERSION_KEY(value) " >= ''",
     [SQL_STATS_EDGES] = "SELECT count(*) FROM io WHERE dataset > 0",
-    [SQL_STATS_FACETS] = "SELECT count(*) FROM facets WHERE hash >= " LEAST,
+    [SQL_STATS_FACETS] =
+        "SELECT count(*) + (SELECT count(*) FROM facets WHERE id > ifnull((SELECT value FROM meta "
+        "WHERE key = 'facet_keys'), 0)) FROM facet_keys WHERE key >= " LEAST,
     [SQL_STATS_TEXTS] = "SELECT count(*) FROM texts WHERE hash >= " LEAST,
     [SQL_STATS_ANSWERS] = "SELECT count(*) FROM answers WHERE request >= " LEAST,
     [SQL_STATS_TAKEN] = "SELECT coalesce(sum(seq), 0) FROM cursors WHERE spool >= x''",
@@ -200,12 +210,17 @@ const char *const store_sql_texts[SQL_COUNT] = {
     /* In this order: a text that is damaged is noted, not passed over. */
     [SQL_ASK_TEXT] = "SELECT id FROM texts WHERE hash = ?1 "
                      "AND CASE WHEN is_text(id, hash, text) THEN text = ?2 END",
-    [SQL_ASK_VERSION] = "SELECT id, born FROM versions WHERE value = ?1 AND dataset = ?2",
-    [SQL_ASK_VERSION_VALUE] = "SELECT id, dataset FROM versions WHERE value = ?1 ORDER BY dataset "
-                              "LIMIT 64",
+    [SQL_ASK_VERSION] =
+        "SELECT id, born FROM versions WHERE " VERSION_KEY(value) " = " VERSION_KEY(?1)
+        " AND dataset = ?2 AND value = ?1",
+    [SQL_ASK_VERSION_VALUE] =
+        "SELECT id, dataset FROM versions WHERE " VERSION_KEY(value) " = " VERSION_KEY(?1)
+        " AND value = ?1 ORDER BY dataset LIMIT 64",
     /* Everything of a hash that begins so; names in their order: an index is read, no table. */
-    [SQL_ASK_VERSION_RANGE] = "SELECT id, dataset FROM versions WHERE value >= ?1 AND value <= ?2 "
-                              "ORDER BY value, dataset LIMIT 65",
+    [SQL_ASK_VERSION_RANGE] =
+        "SELECT id, dataset FROM versions WHERE " VERSION_KEY(value) " >= " VERSION_KEY(?1) " AND "
+        VERSION_KEY(value) " <= " VERSION_KEY(?2) " AND value >= ?1 AND value <= ?2 "
+        "ORDER BY " VERSION_KEY(value) ", dataset LIMIT 65",
     [SQL_ASK_DATASET_NAMES] = "SELECT id, name FROM datasets WHERE name >= ?1 AND name < ?2 "
                               "ORDER BY name, namespace",
     [SQL_ASK_JOB_NAMES] = "SELECT id, name FROM jobs WHERE name >= ?1 AND name < ?2 "

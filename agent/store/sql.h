@@ -4,6 +4,11 @@
 /** @file Every statement the store runs, in one table (sql.c), so that a test can look at each
  * one's plan. */
 
+/** What versions are found by: of a SHA-256 its first eight bytes, which make the index half as
+ * large; of anything else all of it. */
+#define VERSION_KEY(value)                                                                         \
+    "CASE typeof(" #value ") WHEN 'blob' THEN substr(" #value ", 1, 8) ELSE " #value " END"
+
 enum store_sql {
     /* transactions and places */
     SQL_BEGIN,
@@ -33,6 +38,10 @@ enum store_sql {
     SQL_VERSION_ADD,
     SQL_VERSION_GET,
     SQL_FACET_FIND,
+    SQL_FACET_IS,
+    SQL_FACET_KEYS,
+    SQL_FACET_KEY_ADD,
+    SQL_FACETS_LATE,
     SQL_FACET_ADD,
     SQL_FACET_GET,
     /* runs and edges */

@@ -226,6 +226,7 @@ void store_close(struct store *store)
     ol__event_reader_free(store->reader);
     ol__json_reader_free(store->json);
     gather_free(store->gather);
+    facet_index_free(store);
     sweep_free(store->sweep);
     pins_free(store->pins);
     expiry_free(store->expiry);
@@ -344,4 +345,5 @@ void store_rollback(struct store *store)
     OL_IGNORE(store_run(store, SQL_ROLLBACK, NULL, ""),
               "SQLite rolls back by itself on some errors; then there is nothing to do");
     dict_forget(store);
+    facet_index_free(store);
 }

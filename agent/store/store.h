@@ -9,7 +9,7 @@
 #include "event_read.h"
 #include "ids.h"
 
-#define STORE_SCHEMA_VERSION 3
+#define STORE_SCHEMA_VERSION 4
 
 struct store; /* opaque */
 enum store_mode { STORE_WRITE, STORE_READ };

@@ -243,6 +243,8 @@ ol_status sweep_on(struct store *store, int64_t before_ms, bool *ret_done, struc
     }
     if (status != OL_END)
         return status;
+    if (sweep->phase == SQL_SWEEP_FACETS)
+        facet_index_free(store);
     if (rows < SWEEP_ROWS) {
         sweep->is_at_members = sweep->phase == SQL_SWEEP_TEXTS;
         sweep->phase++;

@@ -2,6 +2,7 @@
 ol_unit_test(store_ingest store ol_test_support)
 ol_unit_test(store store)
 ol_unit_test(store_decisions store)
+ol_unit_test(store_facet_index store)
 ol_unit_test(store_question store)
 ol_unit_test(store_damage store)
 ol_unit_test(store_lock store)

@@ -300,6 +300,11 @@ static void execute(const char *sql)
     sqlite3_close(db);
 }
 
+/* what schema 4 put in place of two indexes */
+#define DROP_4                                                                                     \
+    "DROP TRIGGER facets_gone; DROP TABLE facet_keys; DROP INDEX versions_key;"                    \
+    "DELETE FROM meta WHERE key = 'facet_keys'; CREATE INDEX facets_hash ON facets(hash);"         \
+    "CREATE UNIQUE INDEX versions_value ON versions(value, dataset);"
 /* what schema 3 added */
 #define DROP_3                                                                                     \
     "DROP TRIGGER answers_gone; DROP TABLE answer_docs; DROP TABLE member_keys;"                   \
@@ -314,9 +319,9 @@ static void test_migration(void **state)
     commit(store);
     char *fresh = fixture_rows("SELECT type, name, sql FROM sqlite_master ORDER BY name");
     /* what schema 1 was: all but the answers */
-    execute(DROP_3 "DROP TABLE answers;"
-                   "PRAGMA user_version = 1;"
-                   "UPDATE meta SET value = 'lineaged 0.0.9' WHERE key = 'writer'");
+    execute(DROP_4 DROP_3 "DROP TABLE answers;"
+                          "PRAGMA user_version = 1;"
+                          "UPDATE meta SET value = 'lineaged 0.0.9' WHERE key = 'writer'");
     char *before = fixture_graph();
     expect(store_runs, "serve", false, "'runs':["); /* a reader leaves it as it is */
     char *none = ask(store_show, "q-1", false, STORE_ANY_UID);
@@ -326,7 +331,7 @@ static void test_migration(void **state)
     store = begin();
     add(store, ONE(RUN_A, "q-1"));
     commit(store);
-    fixture_expect("PRAGMA user_version", "3");
+    fixture_expect("PRAGMA user_version", "4");
     fixture_expect("SELECT value = 'lineaged 0.0.9' FROM meta WHERE key = 'writer'", "0");
     char *after = fixture_graph(), *made = fixture_rows("SELECT type, name, sql FROM sqlite_master "
                                                         "ORDER BY name");
@@ -341,11 +346,11 @@ static void test_migration(void **state)
     /* schema 2: the answers, and nothing of schema 3 */
     fresh = fixture_rows("SELECT type, name, sql FROM sqlite_master ORDER BY name");
     before = fixture_graph();
-    execute(DROP_3 "DROP INDEX answers_run; CREATE INDEX answers_run ON answers(run);"
-                   "PRAGMA user_version = 2");
+    execute(DROP_4 DROP_3 "DROP INDEX answers_run; CREATE INDEX answers_run ON answers(run);"
+                          "PRAGMA user_version = 2");
     expect(store_show, "q-1", true, "'request_id':'q-1'");
     store_close(fixture_open(STORE_WRITE));
-    fixture_expect("PRAGMA user_version", "3");
+    fixture_expect("PRAGMA user_version", "4");
     after = fixture_graph();
     made = fixture_rows("SELECT type, name, sql FROM sqlite_master ORDER BY name");
     assert_string_equal(before, after);
@@ -355,6 +360,26 @@ static void test_migration(void **state)
     free(after);
     free(fresh);
     free(made);
+    /* schema 3: facets and versions found by indexes of their own */
+    fresh = fixture_rows("SELECT type, name, sql FROM sqlite_master ORDER BY name");
+    before = fixture_graph();
+    execute(DROP_4 "PRAGMA user_version = 3");
+    expect(store_show, "q-1", true, "'request_id':'q-1'");
+    store_close(fixture_open(STORE_WRITE));
+    fixture_expect("PRAGMA user_version", "4");
+    after = fixture_graph();
+    made = fixture_rows("SELECT type, name, sql FROM sqlite_master ORDER BY name");
+    assert_string_equal(before, after);
+    assert_string_equal(fresh, made);
+    free(before);
+    free(after);
+    free(fresh);
+    free(made);
+    fixture_expect("SELECT count(*) > 0, count(*) = (SELECT count(*) FROM facets) FROM facet_keys "
+                   "JOIN facets ON facets.id = facet AND hash >> 32 = key",
+                   "1|1");
+    fixture_expect("SELECT value = (SELECT max(id) FROM facets) FROM meta WHERE key = 'facet_keys'",
+                   "1");
     /* a step that fails leaves schema 1 */
     execute("DROP TABLE answers; CREATE TABLE answers(x); PRAGMA user_version = 1");
     struct ol_error err = {0};

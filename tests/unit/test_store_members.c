@@ -239,7 +239,7 @@ static void test_migration(void **state)
     store_close(store);
     fixture_expect("PRAGMA user_version", "2");
     store = fixture_open(STORE_WRITE);
-    fixture_expect("PRAGMA user_version", "3");
+    fixture_expect("PRAGMA user_version", "4");
     char *made = fixture_rows("SELECT type, name, sql FROM sqlite_master ORDER BY name");
     assert_string_equal(made, fresh);
     free(made);
