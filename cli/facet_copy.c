@@ -89,7 +89,7 @@ void facet_copy(struct ol__json_writer *w, enum ol__entity entity, const struct 
 struct writing {
     struct ol__json_writer w;
     const char *producer;
-    enum facets_of what;
+    bool is_whole; /* of the dataset under way: no artifact says any of its facets */
 };
 
 static size_t depth_of(const struct json_node *node) // NOLINT(misc-no-recursion)
@@ -152,7 +152,7 @@ static bool is_said(const struct writing *x, enum ol__entity entity, const struc
         return strcmp(facet->key, "jobType") == 0 && type != NULL &&
                (strcmp(type, "COMMAND") == 0 || strcmp(type, "PIPELINE") == 0);
     case OL_ENTITY_DATASET:
-        return x->what == FACETS_OF_END && is_one_of(facet->key, of_dataset);
+        return !x->is_whole && is_one_of(facet->key, of_dataset);
     default:
         return false;
     }
@@ -205,15 +205,16 @@ static void write_facets(struct writing *x, enum ol__entity entity, const char *
     ol__json_end_object(&x->w);
 }
 
-static void write_side(struct writing *x, const struct json_node *event, const char *side)
+static void write_side(struct writing *x, const struct json_node *event, const char *side,
+                       enum facets_of what)
 {
     bool is_input = strcmp(side, "inputs") == 0, is_open = false;
     const char *own = is_input ? "inputFacets" : "outputFacets";
     enum ol__entity entity = is_input ? OL_ENTITY_INPUT : OL_ENTITY_OUTPUT;
     for (const struct json_node *d = json_get_items(event, side); d != NULL; d = d->next) {
         const struct json_node *facets = json_get(d, "facets"), *of_side = json_get(d, own);
-        if (x->what == FACETS_OF_END && !has_any(x, OL_ENTITY_DATASET, facets) &&
-            !has_any(x, entity, of_side))
+        x->is_whole = what == FACETS_OF_START || json_get(facets, "lineaged_artifact") == NULL;
+        if (!x->is_whole && !has_any(x, OL_ENTITY_DATASET, facets) && !has_any(x, entity, of_side))
             continue;
         if (!is_open) {
             ol__json_key(&x->w, side);
@@ -223,6 +224,8 @@ static void write_side(struct writing *x, const struct json_node *event, const c
         ol__json_begin_object(&x->w);
         ol__json_member_text(&x->w, "namespace", json_get_text(d, "namespace"));
         ol__json_member_text(&x->w, "name", json_get_text(d, "name"));
+        if (x->is_whole && what == FACETS_OF_END)
+            ol__json_member_bool(&x->w, "whole", true);
         write_facets(x, OL_ENTITY_DATASET, "facets", facets);
         write_facets(x, entity, own, of_side);
         ol__json_end_object(&x->w);
@@ -243,13 +246,13 @@ void facets_write(const struct ol_run *run, enum facets_of what, struct ol__buf 
     struct ol__span event = {line.data != NULL ? line.data + 1 + control : "",
                              line.size > control ? line.size - 1 - control : 0};
     if (line.status == OL_OK && json_doc_read(&doc, event, NULL) == OL_OK) {
-        struct writing x = {.producer = run->context.producer, .what = what};
+        struct writing x = {.producer = run->context.producer};
         ol__json_writer_init(&x.w, &made);
         ol__json_begin_object(&x.w);
         write_facets(&x, OL_ENTITY_RUN, "run", json_get(json_get(doc.root, "run"), "facets"));
         write_facets(&x, OL_ENTITY_JOB, "job", json_get(json_get(doc.root, "job"), "facets"));
-        write_side(&x, doc.root, "inputs");
-        write_side(&x, doc.root, "outputs");
+        write_side(&x, doc.root, "inputs", what);
+        write_side(&x, doc.root, "outputs", what);
         ol__json_end_object(&x.w);
         if (made.status == OL_OK)
             ol__buf_add(out, made.data, made.size);

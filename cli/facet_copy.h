@@ -24,7 +24,8 @@ void facet_copy(struct ol__json_writer *w, enum ol__entity entity, const struct 
 /** What facets_write() is for. */
 enum facets_of {
     FACETS_OF_START, /**< with all datasets, and versions as far as they are known */
-    FACETS_OF_END,   /**< datasets with facets that no member of an artifact says */
+    FACETS_OF_END,   /**< datasets with facets that no member of an artifact says; `whole` where
+                        that is all of them */
 };
 /** What the next event of @p run says that receipts have no member for: an object on one line,
  * redacted (R12), added to @p out; nothing where that cannot be, or @p run is NULL. */

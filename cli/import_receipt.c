@@ -282,22 +282,51 @@ static void write_side_facets(struct writing *x, const struct json_node *a,
     ol__json_end_object(&x->w);
 }
 
-/* An artifact of a receipt, or (of a claim) a dataset as START named it. */
 static void write_dataset(struct writing *x, const struct json_node *a, const char *side)
 {
     if (json_get_text(a, "namespace") == NULL || json_get_text(a, "name") == NULL)
         return;
-    const struct json_node *more = x->event->is_claim ? a : find_dataset(x, side, a);
+    const struct json_node *more = find_dataset(x, side, a);
     ol__json_begin_object(&x->w);
     ol__json_member_text(&x->w, "namespace", json_get_text(a, "namespace"));
     ol__json_member_text(&x->w, "name", json_get_text(a, "name"));
     ol__json_key(&x->w, "facets");
     ol__json_begin_object(&x->w);
-    if (!x->event->is_claim && (strcmp(x->event->type, "START") != 0 || x->event->doc == NULL))
+    bool is_start = strcmp(x->event->type, "START") == 0 && x->event->doc != NULL;
+    if (!is_start && !json_get_bool(more, "whole"))
         write_artifact(x, a);
     write_facets(x, OL_ENTITY_DATASET, json_get(more, "facets"));
     ol__json_end_object(&x->w);
     write_side_facets(x, a, more, strcmp(side, "outputs") == 0);
+    ol__json_end_object(&x->w);
+}
+
+/* Whether the receipt has an artifact by the dataset's name. */
+static bool is_artifact(const struct json_node *doc, const char *side, const struct json_node *d)
+{
+    const char *space = json_get_text(d, "namespace"), *name = json_get_text(d, "name");
+    for (const struct json_node *a = json_get_items(doc, side); a != NULL; a = a->next) {
+        const char *its_space = json_get_text(a, "namespace"), *its = json_get_text(a, "name");
+        if (its_space != NULL && its != NULL && space != NULL && name != NULL &&
+            strcmp(its, name) == 0 && strcmp(its_space, space) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* A dataset that is no artifact, e.g. the model that was called. */
+static void write_told(struct writing *x, const struct json_node *d, const char *side)
+{
+    if (json_get_text(d, "namespace") == NULL || json_get_text(d, "name") == NULL)
+        return;
+    ol__json_begin_object(&x->w);
+    ol__json_member_text(&x->w, "namespace", json_get_text(d, "namespace"));
+    ol__json_member_text(&x->w, "name", json_get_text(d, "name"));
+    ol__json_key(&x->w, "facets");
+    ol__json_begin_object(&x->w);
+    write_facets(x, OL_ENTITY_DATASET, json_get(d, "facets"));
+    ol__json_end_object(&x->w);
+    write_side_facets(x, d, d, strcmp(side, "outputs") == 0);
     ol__json_end_object(&x->w);
 }
 
@@ -308,7 +337,14 @@ static void write_side(struct writing *x, const char *side)
     ol__json_begin_array(&x->w);
     for (const struct json_node *a = json_get_items(e->is_claim ? x->told : e->doc, side);
          a != NULL; a = a->next)
-        write_dataset(x, a, side);
+        if (e->is_claim)
+            write_told(x, a, side);
+        else
+            write_dataset(x, a, side);
+    for (const struct json_node *d = json_get_items(x->told, side); d != NULL && !e->is_claim;
+         d = d->next)
+        if (e->doc != NULL && !is_artifact(e->doc, side, d))
+            write_told(x, d, side);
     for (size_t i = 0; e->doc == NULL && strcmp(side, "inputs") == 0 && i < e->input_count; i++)
         write_dataset(x, json_get(e->inputs[i], "artifact"), side);
     ol__json_end_array(&x->w);

@@ -361,6 +361,7 @@ static ol_status emit_run(struct run *r, struct ol_error *err)
         st = emit_attempt(r, &r->attempts[i], err);
     if (st == OL_OK && r->has_seal && json_get_text(r->seal.root, "sealed_at") != NULL) {
         e.type = end_of(r);
+        e.input_count = 0; /* START named them */
         e.time = json_get_text(r->seal.root, "sealed_at");
         e.seal_sha256 = r->seal_sha256;
         st = emit(r, &e, err);

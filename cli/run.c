@@ -234,9 +234,10 @@ static void finish(struct work *w, const struct run_outcome *outcome)
             ol_run_set_error_message(w->run, OL_MAKE(ol_error_message, .message = outcome->message,
                                                      .programming_language = "shell")) < 0,
             "emit reports it");
+    if (w->run != NULL)
+        run_files_set_versions(&o->files);
     write_receipt(w, &result);
     if (w->run != NULL) {
-        run_files_set_versions(&o->files);
         pipeline_emit(w->run, event, w->step.finished_ms, o->is_quiet);
         ol_run_free(w->run);
     }

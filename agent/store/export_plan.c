@@ -112,6 +112,34 @@ static ol_status pass_of(struct export *ex, const struct state *state, size_t i,
     return status;
 }
 
+/* Ids have the time at which they were first told, facets that at which they were last: where all
+ * ids of a facet are as old as this first one of them, the facet is told then already. */
+static ol_status add_id(struct export *ex, size_t i)
+{
+    static const uint8_t kinds[] = {STATE_RUN_FACET, STATE_JOB_FACET};
+    const struct state *state = &ex->ask.state;
+    const struct state_entry *id = &state->entries[i];
+    ol_status status = OL_OK;
+    if (id->object == 0 ||
+        (i > 0 && id[-1].kind == STATE_ID && id[-1].object == id->object)) /* not the first */
+        return OL_OK;
+    for (size_t k = i + 1; k < state->count && state->entries[k].object == id->object; k++)
+        if (state->entries[k].at != id->at)
+            return OL_OK;
+    for (size_t k = 0; k < OL_COUNT(kinds) && status == OL_OK; k++) {
+        const struct state_entry like = {.kind = kinds[k], .key = id->object};
+        const struct state_entry *facet = state_find(state, &like);
+        if (facet != NULL && facet->at > id->at)
+            status = add(ex, &(struct export_item){.at = id->at,
+                                                   .pass = EXPORT_LAST_PASS,
+                                                   .place = place_of(facet->kind),
+                                                   .kind = facet->kind,
+                                                   .key = facet->key,
+                                                   .value = facet->value});
+    }
+    return status;
+}
+
 static ol_status add_entries(struct export *ex, int64_t *ret_first)
 {
     const struct state *state = &ex->ask.state;
@@ -126,8 +154,11 @@ static ol_status add_entries(struct export *ex, int64_t *ret_first)
                                    .object = e->object,
                                    .key = e->key,
                                    .value = e->value};
-        if (e->kind == STATE_ID) /* the facets have them */
+        if (e->kind == STATE_ID) {
+            status = add_id(ex, i);
+            *ret_first = OL_MIN(*ret_first, e->at);
             continue;
+        }
         if (is_edge(e->kind))
             status = pass_of(ex, state, i, &passes, &item.pass);
         if (status == OL_OK)

@@ -517,11 +517,11 @@ static void finish(struct try *t, int64_t number, int64_t waited_ms, const struc
         OL_IGNORE(ol_run_set_error_message(t->run, OL_MAKE(ol_error_message, .message = r->why,
                                                            .programming_language = "HTTP")) < 0,
                   "emit reports it");
+    if (t->output_path != NULL)
+        set_version(ol_run_output(t->run, t->output_path), is_keyed(c) ? NULL : t->output_sha256);
     step_end(&c->step, t->run, &result);
     c->step.parts[RECEIPT_CALLS] = (struct ol__span){0};
     ol__buf_release(&list);
-    if (t->output_path != NULL)
-        set_version(ol_run_output(t->run, t->output_path), is_keyed(c) ? NULL : t->output_sha256);
     pipeline_emit(t->run,
                   r->signal != 0             ? OL_ABORT
                   : r->exit == CALL_ANSWERED ? OL_COMPLETE

@@ -358,7 +358,7 @@ def test_from_receipts(places):
     result = json.loads(done.stdout)["imported"][0]
     assert result["runs"] == 2 and result["attempts"] == 4 and result["bad"] == 0 and result["events"] == 12
     places.settle(other)
-    assert same_answers.check(agent, other, agent.store) > 50
+    assert same_answers.check(agent, other, agent.store, every=True) > 700
     # the same again changes nothing
     before = places.lineage(other, "export").stdout
     places.lineage(other, "import", home / "runs")
@@ -375,6 +375,35 @@ def test_from_receipts(places):
     places.lineage(third, "import", "--force", run, status=1)
     places.settle(third)
     assert json.loads(places.lineage(third, "runs", "--json", "unverified").stdout)["runs"]
+
+
+def test_from_receipts_of_before(places):
+    """Files that were written before there was `facets` say less, but who read and wrote what, when and how it ended."""
+    agent, home = places.agent(), places.workdir / "home"
+    make_runs(places, agent, home)
+    for path in (home / "runs").glob("20*/**/*.json"):
+        told = json.loads(path.read_text())
+        for gone in ("facets", "status") if path.name == "seal.json" else ("facets",):
+            told.pop(gone, None)
+        told.get("openlineage", {}).pop("event_type", None)
+        path.chmod(0o644)
+        path.write_text(json.dumps(told))
+    procs.wait_until(lambda: len(json.loads(places.lineage(agent, "runs", "--json").stdout)["runs"]) == 6
+                     and not json.loads(places.lineage(agent, "runs", "--json", "--state", "RUNNING").stdout)["runs"], 30,
+                     "all runs are in the store")
+    other = places.agent()
+    places.lineage(other, "import", "--force", home / "runs", status=1)
+    places.settle(other)
+
+    def told(each):
+        """Without the seal's hash, and the mark of what was changed, there are still the tags' texts."""
+        runs = json.loads(places.lineage(each, "runs", "--json").stdout)["runs"]
+        return sorted((run["run_id"], run["state"], run["started"], run["ended"], run.get("parent"), run.get("error"),
+                       run["job"]["name"]) for run in runs)
+    assert told(agent) == told(other)
+    for x in ("model.bin", "copy.bin"):
+        a, b = (json.loads(places.lineage(each, "why", "--json", home / x).stdout) for each in (agent, other))
+        assert same_answers.canonical(a) == same_answers.canonical(b)
 
 
 HEX = set("0123456789abcdef")
