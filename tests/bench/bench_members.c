@@ -143,9 +143,8 @@ static void plain_list(sqlite3 *db, const uint8_t artifact[32], const struct ol_
     sqlite3_prepare_v2(db, "INSERT INTO members VALUES(?1, ?2, ?3)", -1, &stmt, NULL);
     while (artifact_line_read(&rest, &space, &line) == OL_OK) {
         uint8_t sum[32];
-        for (size_t i = 0; i < sizeof sum; i++)
-            sum[i] = (uint8_t)(ol__hex_value(line.sha256[2 * i]) << 4 |
-                               ol__hex_value(line.sha256[2 * i + 1]));
+        if (!ol__hex_read(line.sha256, sum, sizeof sum))
+            bench_die("the list: '%.64s' is no hash", line.sha256);
         sqlite3_bind_blob(stmt, 1, artifact, 32, SQLITE_STATIC);
         sqlite3_bind_text(stmt, 2, line.name.data, (int)line.name.size, SQLITE_STATIC);
         sqlite3_bind_blob(stmt, 3, sum, sizeof sum, SQLITE_STATIC);

@@ -38,6 +38,15 @@ void intake_fixture_init(struct intake_fixture *f)
     log_setup(LOG_LEVEL_ERROR, false);
 }
 
+void intake_fixture_add_path(struct intake_fixture *f, const char *path)
+{
+    f->config.http_paths.items = calloc(1, sizeof(char *));
+    assert_non_null(f->config.http_paths.items);
+    f->config.http_paths.items[0] = strdup(path);
+    assert_non_null(f->config.http_paths.items[0]);
+    f->config.http_paths.count = 1;
+}
+
 void intake_fixture_start(struct intake_fixture *f)
 {
     struct ol_error err = {0};

@@ -35,6 +35,8 @@ struct intake_fixture {
 
 /** Directory and settings; change fixture->config, then intake_fixture_start(). */
 void intake_fixture_init(struct intake_fixture *f);
+/** The door takes events at @p path as well; before the start. */
+void intake_fixture_add_path(struct intake_fixture *f, const char *path);
 void intake_fixture_start(struct intake_fixture *f);
 void intake_fixture_stop(struct intake_fixture *f);
 /** Stop and remove the directory. */

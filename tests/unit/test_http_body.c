@@ -10,6 +10,7 @@
 
 #include <zlib.h>
 #include "http_body.h"
+#include "json_reader_fixture.h"
 
 static void packs_and_unpacks(void **state)
 {
@@ -103,26 +104,11 @@ static void answers_to_batches(void **state)
     }
 }
 
-static int set_up(void **state)
-{
-    struct ol__json_reader *reader = NULL;
-    if (ol__json_reader_new(&reader, NULL) != OL_OK)
-        return -1;
-    *state = reader;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    ol__json_reader_free(*state);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(packs_and_unpacks),
         cmocka_unit_test(answers_to_batches),
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, json_reader_set_up, json_reader_tear_down);
 }

@@ -534,10 +534,7 @@ static void strict_validation(void **state OL_UNUSED)
 static int set_up(void **state OL_UNUSED)
 {
     intake_fixture_init(&f);
-    f.config.http_paths.items = calloc(1, sizeof(char *));
-    assert_non_null(f.config.http_paths.items);
-    f.config.http_paths.items[0] = strdup("/events");
-    f.config.http_paths.count = 1;
+    intake_fixture_add_path(&f, "/events");
     intake_fixture_start(&f);
     return 0;
 }

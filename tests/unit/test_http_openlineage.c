@@ -318,20 +318,10 @@ static void what_is_sent_again_is_one_event(void **state OL_UNUSED)
     }
 }
 
-static char *copy(const char *text)
-{
-    char *c = strdup(text);
-    assert_non_null(c);
-    return c;
-}
-
 static int set_up(void **state OL_UNUSED)
 {
     intake_fixture_init(&f);
-    f.config.http_paths.items = calloc(1, sizeof(char *));
-    assert_non_null(f.config.http_paths.items);
-    f.config.http_paths.items[0] = copy("/custom/endpoint");
-    f.config.http_paths.count = 1;
+    intake_fixture_add_path(&f, "/custom/endpoint");
     intake_fixture_start(&f);
     return 0;
 }

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <cmocka.h>
 
+#include "json_reader_fixture.h"
 #include "profile.h"
 
 static void refusals(void **state)
@@ -162,21 +163,6 @@ static void paths(void **state)
     }
 }
 
-static int set_up(void **state)
-{
-    struct ol__json_reader *reader = NULL;
-    if (ol__json_reader_new(&reader, NULL) != OL_OK)
-        return -1;
-    *state = reader;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    ol__json_reader_free(*state);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -185,5 +171,5 @@ int main(void)
         cmocka_unit_test(answers_that_park),
         cmocka_unit_test(paths),
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, json_reader_set_up, json_reader_tear_down);
 }

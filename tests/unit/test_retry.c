@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <cmocka.h>
 
+#include "json_reader_fixture.h"
 #include "retry.h"
 
 #define NOW INT64_C(1795000000000)
@@ -129,21 +130,6 @@ static void backoff(void **state)
     assert_int_equal(retry_ceiling(250, 100, 0), 100);
 }
 
-static int set_up(void **state)
-{
-    struct ol__json_reader *reader = NULL;
-    if (ol__json_reader_new(&reader, NULL) != OL_OK)
-        return -1;
-    *state = reader;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    ol__json_reader_free(*state);
-    return 0;
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -151,5 +137,5 @@ int main(void)
         cmocka_unit_test(retry_after),
         cmocka_unit_test(backoff),
     };
-    return cmocka_run_group_tests(tests, set_up, tear_down);
+    return cmocka_run_group_tests(tests, json_reader_set_up, json_reader_tear_down);
 }
