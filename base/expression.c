@@ -83,11 +83,6 @@ void ol__expression_free(struct ol__expression *x)
     free(x);
 }
 
-unsigned ol__expression_groups(const struct ol__expression *x)
-{
-    return x->groups;
-}
-
 bool ol__expression_is_compiled(const struct ol__expression *x)
 {
     return x->is_compiled;

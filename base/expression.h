@@ -18,8 +18,6 @@ struct ol__expression; /* opaque */
 OL_NODISCARD ol_status ol__expression_new(const char *text, bool is_whole,
                                           struct ol__expression **ret, struct ol_error *err);
 void ol__expression_free(struct ol__expression *expression);
-/** How many groups it has, the whole not counted. */
-unsigned ol__expression_groups(const struct ol__expression *expression);
 /** Whether it runs as machine code. */
 bool ol__expression_is_compiled(const struct ol__expression *expression);
 

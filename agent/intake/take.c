@@ -131,11 +131,6 @@ ol_status intake_check(struct intake_taker *taker, struct ol__span data,
     return status;
 }
 
-uint64_t intake_taker_pending(const struct intake_taker *taker)
-{
-    return taker->events;
-}
-
 ol_status intake_taker_commit(struct intake_taker *taker, struct ol_error *err)
 {
     bool is_empty = spool_group_size(taker->spool) == 0;

@@ -45,8 +45,6 @@ OL_NODISCARD ol_status intake_take(struct intake_taker *taker, struct spool_reco
 OL_NODISCARD ol_status intake_check(struct intake_taker *taker, struct ol__span data,
                                     const struct ol__event **ret_event, struct ol_error *err);
 
-/** Events taken into the group since its last commit. */
-uint64_t intake_taker_pending(const struct intake_taker *taker);
 /** Commit the group and count it, or forget it. An empty one is no sync. @return as
  * spool_group_commit(). */
 OL_NODISCARD ol_status intake_taker_commit(struct intake_taker *taker, struct ol_error *err);
