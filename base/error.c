@@ -233,3 +233,12 @@ void ol__crashpoint(const char *name)
         pause(); /* SIGKILL is under way to this very process */
 }
 #endif
+
+void *ol__grow(void *items, size_t *cap, size_t item_size)
+{
+    size_t count = OL_MAX(*cap * 2, (size_t)16);
+    void *more = count <= SIZE_MAX / item_size ? realloc(items, count * item_size) : NULL;
+    if (more != NULL)
+        *cap = count;
+    return more;
+}

@@ -136,6 +136,11 @@ static inline struct ol__span ol__span_text(const char *text)
     return (struct ol__span){.data = text, .size = text != NULL ? strlen(text) : 0};
 }
 
+/** An array with room for more elements, at least twice as many as @p cap, which is set to their
+ * number: in place of realloc() where one more does not fit. NULL: out of memory, and @p items and
+ * @p cap are what they were. What bounds the array is the caller's to check. */
+void *ol__grow(void *items, size_t *cap, size_t item_size);
+
 /* Named crash points (test builds, OL_CRASHPOINTS): OL_CRASHPOINT("spool.synced") kills the process
  * with SIGKILL when LINEAGED_CRASH=NAME[:N] names it, at its N-th passage. Nothing in other builds.
  */

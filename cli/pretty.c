@@ -146,12 +146,10 @@ enum pretty_colour pretty_state_colour(const char *state)
 const char **pretty_table_row(struct pretty_table *table)
 {
     if (table->count == table->cap) {
-        size_t cap = table->cap == 0 ? 32 : table->cap * 2;
-        const char ***rows = realloc(table->rows, cap * sizeof *rows);
+        const char ***rows = ol__grow(table->rows, &table->cap, sizeof *rows);
         if (rows == NULL)
             return NULL;
         table->rows = rows;
-        table->cap = cap;
     }
     const char **row = ol__arena_alloc(table->arena, sizeof *row * table->columns);
     if (row == NULL)

@@ -22,12 +22,10 @@ ol_status run_files_add(struct run_files *files, enum run_side side, const char 
     if (files->count == RUN_FILES_MAX)
         return OL_TOO_LARGE;
     if (files->count == files->cap) {
-        size_t cap = files->cap == 0 ? 16 : files->cap * 2;
-        struct run_file *items = realloc(files->items, cap * sizeof *items);
+        struct run_file *items = ol__grow(files->items, &files->cap, sizeof *items);
         if (items == NULL)
             return OL_NOMEM;
         files->items = items;
-        files->cap = cap;
     }
     files->items[files->count++] = (struct run_file){
         .side = side,

@@ -11,12 +11,10 @@ ol_status run_keep_add(struct run_keep *keep, const char *path)
     if (keep->path_count == RUN_KEEP_MAX)
         return OL_TOO_LARGE;
     if (keep->path_count == keep->path_cap) {
-        size_t cap = keep->path_cap == 0 ? 8 : keep->path_cap * 2;
-        const char **paths = realloc(keep->paths, cap * sizeof *paths);
+        const char **paths = ol__grow(keep->paths, &keep->path_cap, sizeof *paths);
         if (paths == NULL)
             return OL_NOMEM;
         keep->paths = paths;
-        keep->path_cap = cap;
     }
     keep->paths[keep->path_count++] = path;
     return OL_OK;
@@ -25,12 +23,10 @@ ol_status run_keep_add(struct run_keep *keep, const char *path)
 ol_status run_keep_note(struct run_keep *keep, const struct receipt_kept *kept)
 {
     if (keep->count == keep->cap) {
-        size_t cap = keep->cap == 0 ? 8 : keep->cap * 2;
-        struct receipt_kept *items = realloc(keep->items, cap * sizeof *items);
+        struct receipt_kept *items = ol__grow(keep->items, &keep->cap, sizeof *items);
         if (items == NULL)
             return OL_NOMEM;
         keep->items = items;
-        keep->cap = cap;
     }
     keep->items[keep->count++] = *kept;
     return OL_OK;

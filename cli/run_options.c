@@ -17,12 +17,10 @@ const char *run_pairs_add(struct run_pairs *pairs, char *text)
     if (pairs->count == RUN_PAIRS_MAX)
         return "more than 1000";
     if (pairs->count == pairs->cap) {
-        size_t cap = pairs->cap == 0 ? 16 : pairs->cap * 2;
-        struct receipt_pair *items = realloc(pairs->items, cap * sizeof *items);
+        struct receipt_pair *items = ol__grow(pairs->items, &pairs->cap, sizeof *items);
         if (items == NULL)
             return "out of memory";
         pairs->items = items;
-        pairs->cap = cap;
     }
     *equals = '\0';
     for (size_t i = 0; i < pairs->count; i++) {

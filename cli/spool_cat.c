@@ -56,12 +56,10 @@ static ol_status add_gap(void *arg, const struct look_gap *gap)
 {
     struct chooser *c = arg;
     if (c->gap_count == c->gap_cap) {
-        size_t cap = c->gap_cap == 0 ? 16 : c->gap_cap * 2;
-        struct look_gap *grown = realloc(c->gaps, cap * sizeof *grown);
+        struct look_gap *grown = ol__grow(c->gaps, &c->gap_cap, sizeof *grown);
         if (grown == NULL)
             return OL_NOMEM;
         c->gaps = grown;
-        c->gap_cap = cap;
     }
     c->gaps[c->gap_count++] = *gap;
     return OL_OK;

@@ -87,12 +87,10 @@ static int compare(const void *a, const void *b)
 static bool add(struct old_files *files, const char *name, const struct stat *st)
 {
     if (files->count == files->capacity) {
-        size_t capacity = files->capacity == 0 ? 64 : files->capacity * 2;
-        struct old_file *items = realloc(files->items, capacity * sizeof *items);
+        struct old_file *items = ol__grow(files->items, &files->capacity, sizeof *items);
         if (items == NULL)
             return false;
         files->items = items;
-        files->capacity = capacity;
     }
     char *copy = strdup(name);
     if (copy == NULL)

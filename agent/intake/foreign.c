@@ -121,12 +121,10 @@ static size_t place(const struct foreign *f, const struct stat *st)
 static struct foreign_file *insert(struct foreign *f, size_t at, const struct stat *st)
 {
     if (f->count == f->cap) {
-        size_t cap = f->cap == 0 ? 64 : f->cap * 2;
-        struct foreign_file **files = realloc(f->files, cap * sizeof(struct foreign_file *));
+        struct foreign_file **files = ol__grow(f->files, &f->cap, sizeof(struct foreign_file *));
         if (files == NULL)
             return NULL;
         f->files = files;
-        f->cap = cap;
     }
     struct foreign_file *file = calloc(1, sizeof *file);
     if (file == NULL)

@@ -100,12 +100,10 @@ static ol_status element(void *arg, const struct ol__json_value *v, struct ol_er
     if (e->count == HTTP_BATCH_MAX)
         return ol__error_set(err, OL_TOO_LARGE, "more than %u events in one array", HTTP_BATCH_MAX);
     if (e->count == e->cap) {
-        size_t cap = e->cap == 0 ? 64 : e->cap * 2;
-        struct ol__span *items = realloc(e->items, cap * sizeof *items);
+        struct ol__span *items = ol__grow(e->items, &e->cap, sizeof *items);
         if (items == NULL)
             return ol__error_set(err, OL_NOMEM, "array: out of memory");
         e->items = items;
-        e->cap = cap;
     }
     e->items[e->count++] =
         (struct ol__span){.data = e->text.data + v->begin, .size = v->end - v->begin};

@@ -47,14 +47,12 @@ static void note_key(void *arg, const struct ol__uuid *journal)
 {
     struct known *known = arg;
     if (known->count == known->cap) {
-        size_t cap = known->cap == 0 ? 256 : known->cap * 2;
-        struct ol__uuid *keys = realloc(known->keys, cap * sizeof *keys);
+        struct ol__uuid *keys = ol__grow(known->keys, &known->cap, sizeof *keys);
         if (keys == NULL) {
             known->is_short = true;
             return; /* the rest at the next start */
         }
         known->keys = keys;
-        known->cap = cap;
     }
     known->keys[known->count++] = *journal;
 }

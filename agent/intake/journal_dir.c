@@ -47,12 +47,11 @@ static struct journal_file *insert(struct journal_intake *ji, struct journal_dir
                                    const char *name, size_t at)
 {
     if (dir->count == dir->cap) {
-        size_t cap = dir->cap == 0 ? 64 : dir->cap * 2;
-        struct journal_file **files = realloc(dir->files, cap * sizeof(struct journal_file *));
+        struct journal_file **files =
+            ol__grow(dir->files, &dir->cap, sizeof(struct journal_file *));
         if (files == NULL)
             return NULL;
         dir->files = files;
-        dir->cap = cap;
     }
     struct journal_file *file = calloc(1, sizeof *file);
     if (file == NULL)

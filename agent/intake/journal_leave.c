@@ -25,12 +25,10 @@ void journal_dir_add_gone(struct journal_dir *dir, const struct ol__uuid *key)
 {
     dir->must_sync = true;
     if (dir->gone_count == dir->gone_cap) {
-        size_t cap = dir->gone_cap == 0 ? 64 : dir->gone_cap * 2;
-        struct ol__uuid *gone = realloc(dir->gone, cap * sizeof *gone);
+        struct ol__uuid *gone = ol__grow(dir->gone, &dir->gone_cap, sizeof *gone);
         if (gone == NULL)
             return; /* kept until the next start, which looks for positions without a file */
         dir->gone = gone;
-        dir->gone_cap = cap;
     }
     dir->gone[dir->gone_count++] = *key;
 }

@@ -30,12 +30,10 @@ void edits_reset(struct edits *e)
 ol_status edits_begin(struct edits *e, size_t begin, size_t end)
 {
     if (e->count == e->cap) {
-        size_t cap = e->cap == 0 ? 32 : e->cap * 2;
-        struct edit *items = realloc(e->items, cap * sizeof *items);
+        struct edit *items = ol__grow(e->items, &e->cap, sizeof *items);
         if (items == NULL)
             return OL_NOMEM;
         e->items = items;
-        e->cap = cap;
     }
     e->items[e->count++] = (struct edit){.begin = begin, .end = end, .offset = e->with.size};
     return OL_OK;

@@ -91,12 +91,10 @@ static ol_status begin_facet(struct shedding *s, const struct ol__json_value *v,
         return OL_OK;
     }
     if (s->count == s->cap) {
-        size_t cap = s->cap == 0 ? 64 : s->cap * 2;
-        struct member *items = realloc(s->items, cap * sizeof *items);
+        struct member *items = ol__grow(s->items, &s->cap, sizeof *items);
         if (items == NULL)
             return OL_NOMEM;
         s->items = items;
-        s->cap = cap;
     }
     struct member *m = &s->items[s->count++];
     *m = (struct member){.begin = key_begin(s, v),

@@ -45,12 +45,10 @@ static ol_status reserve_seq(struct dead_letters *l, struct ol_error *err)
     size_t count = (size_t)atomic_load(&l->count);
     if (count < l->cap)
         return OL_OK;
-    size_t cap = l->cap == 0 ? 32 : l->cap * 2;
-    uint64_t *grown = realloc(l->open_seqs, cap * sizeof *grown);
+    uint64_t *grown = ol__grow(l->open_seqs, &l->cap, sizeof *grown);
     if (grown == NULL)
         return ol__error_set(err, OL_NOMEM, "dead letters of '%s': out of memory", l->route);
     l->open_seqs = grown;
-    l->cap = cap;
     return OL_OK;
 }
 

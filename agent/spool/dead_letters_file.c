@@ -291,12 +291,10 @@ static ol_status note_end(void *arg, struct ol__span line, const struct dead_lin
     if (what->kind != DEAD_LINE_END)
         return OL_OK;
     if (lister->ended_count == lister->ended_cap) {
-        size_t cap = lister->ended_cap == 0 ? 64 : lister->ended_cap * 2;
-        struct ended *grown = realloc(lister->ended, cap * sizeof *grown);
+        struct ended *grown = ol__grow(lister->ended, &lister->ended_cap, sizeof *grown);
         if (grown == NULL)
             return ol__error_set(err, OL_NOMEM, "dead letters: out of memory");
         lister->ended = grown;
-        lister->ended_cap = cap;
     }
     lister->ended[lister->ended_count++] = (struct ended){.seq = what->seq, .line = at};
     return OL_OK;

@@ -52,12 +52,11 @@ static ol_status add_file(void *arg, uint64_t number, bool is_free, uint64_t siz
     if (list->count == FILES_MAX)
         return ol__error_set(err, OL_TOO_LARGE, "spool: more than %u files", FILES_MAX);
     if (list->count == list->cap) {
-        size_t cap = list->cap == 0 ? 64 : list->cap * 2;
-        struct file *grown = realloc(list->files, cap * sizeof *grown);
+        struct file *grown = ol__grow(list->files, &list->cap, sizeof *grown);
         if (grown == NULL)
-            return ol__error_set(err, OL_NOMEM, "spool: out of memory for %zu files", cap);
+            return ol__error_set(err, OL_NOMEM, "spool: out of memory for more than %zu files",
+                                 list->cap);
         list->files = grown;
-        list->cap = cap;
     }
     list->files[list->count++] = (struct file){.number = number, .is_free = is_free, .size = size};
     return OL_OK;
@@ -205,12 +204,11 @@ static ol_status push_oldest(struct spool *spool, const struct spool_segment *se
                              struct ol_error *err)
 {
     if (spool->count == spool->cap) {
-        size_t cap = spool->cap == 0 ? 16 : spool->cap * 2;
-        struct spool_segment *grown = realloc(spool->segments, cap * sizeof *grown);
+        struct spool_segment *grown = ol__grow(spool->segments, &spool->cap, sizeof *grown);
         if (grown == NULL)
-            return ol__error_set(err, OL_NOMEM, "spool: out of memory for %zu segments", cap);
+            return ol__error_set(err, OL_NOMEM, "spool: out of memory for more than %zu segments",
+                                 spool->cap);
         spool->segments = grown;
-        spool->cap = cap;
     }
     spool->segments[spool->count++] = *segment; /* newest first for now; turned round at the end */
     return OL_OK;

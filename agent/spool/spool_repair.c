@@ -38,12 +38,10 @@ static ol_status note_problem(void *arg, const struct look_problem *problem, str
     if (status != OL_OK || problem->kind != LOOK_BAD_BYTES || is_known)
         return status;
     if (d->count == d->cap) {
-        size_t cap = d->cap == 0 ? 16 : d->cap * 2;
-        uint64_t *grown = realloc(d->segments, cap * sizeof *grown);
+        uint64_t *grown = ol__grow(d->segments, &d->cap, sizeof *grown);
         if (grown == NULL)
             return ol__error_set(err, OL_NOMEM, "repair: out of memory");
         d->segments = grown;
-        d->cap = cap;
     }
     d->segments[d->count++] = problem->segment;
     return OL_OK;

@@ -317,14 +317,12 @@ static ol_status reserve_segment(struct spool *spool, struct ol_error *err)
     ol_status status = OL_OK;
     pthread_mutex_lock(&spool->lock);
     if (spool->count == spool->cap) {
-        size_t cap = spool->cap == 0 ? 16 : spool->cap * 2;
-        struct spool_segment *grown = realloc(spool->segments, cap * sizeof *grown);
-        if (grown != NULL) {
+        struct spool_segment *grown = ol__grow(spool->segments, &spool->cap, sizeof *grown);
+        if (grown != NULL)
             spool->segments = grown;
-            spool->cap = cap;
-        } else {
-            status = ol__error_set(err, OL_NOMEM, "spool: out of memory for %zu segments", cap);
-        }
+        else
+            status = ol__error_set(err, OL_NOMEM, "spool: out of memory for more than %zu segments",
+                                   spool->cap);
     }
     pthread_mutex_unlock(&spool->lock);
     return status;

@@ -126,12 +126,10 @@ static ol_status add_member(struct reading *r, const char *sha256)
     if (r->count == ARTIFACT_MEMBERS_MAX)
         return refuse(r, "more than 1000000 members");
     if (r->count == r->cap) {
-        size_t cap = r->cap == 0 ? 64 : r->cap * 2;
-        struct member *members = realloc(r->members, cap * sizeof *members);
+        struct member *members = ol__grow(r->members, &r->cap, sizeof *members);
         if (members == NULL)
             return OL_NOMEM;
         r->members = members;
-        r->cap = cap;
     }
     char *name = ol__arena_alloc(&r->a->arena, r->name.size + 1);
     if (name == NULL)

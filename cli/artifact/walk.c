@@ -40,12 +40,10 @@ ol_status artifact_add_sum(struct artifact *a, const char *path, bool is_followe
     if (*budget == 0)
         return OL_TOO_LARGE;
     if (a->sum_count == a->sum_cap) {
-        size_t cap = a->sum_cap == 0 ? 1 : a->sum_cap * 2;
-        struct artifact_sum *sums = realloc(a->sums, cap * sizeof *sums);
+        struct artifact_sum *sums = ol__grow(a->sums, &a->sum_cap, sizeof *sums);
         if (sums == NULL)
             return OL_NOMEM;
         a->sums = sums;
-        a->sum_cap = cap;
     }
     struct artifact_sum sum = {
         .path = path == a->path ? path : keep(a, path), .fd = -1, .is_followed = is_followed};
@@ -89,12 +87,10 @@ static ol_status add_link(struct walk *w, int dirfd, const char *name)
     if (*w->budget == 0)
         return OL_TOO_LARGE;
     if (a->link_count == a->link_cap) {
-        size_t cap = a->link_cap == 0 ? 16 : a->link_cap * 2;
-        const char **links = realloc(a->links, cap * sizeof *links);
+        const char **links = ol__grow(a->links, &a->link_cap, sizeof *links);
         if (links == NULL)
             return OL_NOMEM;
         a->links = links;
-        a->link_cap = cap;
     }
     ol__buf_init(&shown, (size_t)1 << 20);
     ol__buf_init(&line, (size_t)1 << 20);

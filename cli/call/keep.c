@@ -79,14 +79,12 @@ static struct lane *find_lane(struct keeper *k, const char *name)
     if (k->is_writing || k->count == LANES_MAX)
         return NULL;
     if (k->count == k->cap) {
-        size_t cap = k->cap == 0 ? 64 : k->cap * 2;
-        struct lane *lanes = realloc(k->lanes, cap * sizeof *lanes);
+        struct lane *lanes = ol__grow(k->lanes, &k->cap, sizeof *lanes);
         if (lanes == NULL) {
             fail(k, OL_NOMEM);
             return NULL;
         }
         k->lanes = lanes;
-        k->cap = cap;
     }
     struct lane *lane = &k->lanes[k->count];
     *lane = (struct lane){.name = strdup(name), .is_same = true};

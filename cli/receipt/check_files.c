@@ -47,12 +47,10 @@ static ol_status note_written(struct look *l, size_t file, const char *cwd,
     if (sha256 == NULL || !receipt_find_artifact(cwd, output, full))
         return OL_OK;
     if (l->count == l->cap) {
-        size_t cap = l->cap == 0 ? 64 : l->cap * 2;
-        struct written *written = realloc(l->written, cap * sizeof *written);
+        struct written *written = ol__grow(l->written, &l->cap, sizeof *written);
         if (written == NULL)
             return ol__error_set(l->err, OL_NOMEM, "outputs: out of memory");
         l->written = written;
-        l->cap = cap;
     }
     struct written *w = &l->written[l->count];
     *w = (struct written){.full = strdup(full), .file = file};

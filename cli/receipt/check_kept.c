@@ -13,12 +13,10 @@ static ol_status note(struct receipt_kept_list *list, const char *who, const cha
     if (sha256 == NULL)
         return OL_OK; /* what was not kept, and why */
     if (list->count == list->cap) {
-        size_t cap = list->cap == 0 ? 16 : list->cap * 2;
-        struct receipt_kept_name *items = realloc(list->items, cap * sizeof *items);
+        struct receipt_kept_name *items = ol__grow(list->items, &list->cap, sizeof *items);
         if (items == NULL)
             return ol__error_set(err, OL_NOMEM, "kept content: out of memory");
         list->items = items;
-        list->cap = cap;
     }
     struct receipt_kept_name *name = &list->items[list->count++];
     snprintf(name->sha256, sizeof name->sha256, "%s", sha256);

@@ -30,12 +30,10 @@ static ol_status add_file(struct walk *w, int dirfd, const char *name)
     if (l->count == FILES_MAX)
         return ol__error_set(w->err, OL_TOO_LARGE, "'%s': more than %d files", w->path, FILES_MAX);
     if (l->count == l->cap) {
-        size_t cap = l->cap == 0 ? 64 : l->cap * 2;
-        struct receipt_file *items = realloc(l->items, cap * sizeof *items);
+        struct receipt_file *items = ol__grow(l->items, &l->cap, sizeof *items);
         if (items == NULL)
             return ol__error_set(w->err, OL_NOMEM, "listing: out of memory");
         l->items = items;
-        l->cap = cap;
     }
     struct receipt_file *file = &l->items[l->count];
     *file = (struct receipt_file){.path = strdup(w->path)};
@@ -84,12 +82,10 @@ static ol_status add_other(struct walk *w, int dirfd, const char *name, mode_t m
     if (l->other_count == FILES_MAX)
         return ol__error_set(w->err, OL_TOO_LARGE, "'%s': more than %d links", w->path, FILES_MAX);
     if (l->other_count == l->other_cap) {
-        size_t cap = l->other_cap == 0 ? 16 : l->other_cap * 2;
-        struct receipt_other *others = realloc(l->others, cap * sizeof *others);
+        struct receipt_other *others = ol__grow(l->others, &l->other_cap, sizeof *others);
         if (others == NULL)
             return ol__error_set(w->err, OL_NOMEM, "listing: out of memory");
         l->others = others;
-        l->other_cap = cap;
     }
     ol__buf_init(&line, (size_t)PATH_SIZE * 5);
     ol_status status = write_other(w, dirfd, name, mode, &line);

@@ -202,6 +202,30 @@ static void crash_point_kills_at_its_passage(void **state)
 }
 #endif
 
+static void arrays_grow(void **state)
+{
+    (void)state;
+    uint64_t *items = NULL;
+    size_t cap = 0, turns = 0;
+    for (size_t count = 0; count < 1000; count++) {
+        if (count == cap) {
+            uint64_t *more = ol__grow(items, &cap, sizeof *more);
+            assert_non_null(more);
+            items = more;
+            turns++;
+        }
+        items[count] = count;
+    }
+    assert_true(cap >= 1000 && turns <= 8);
+    for (size_t i = 0; i < 1000; i++)
+        assert_int_equal(items[i], i);
+    size_t before = cap;
+    assert_null(ol__grow(items, &cap, SIZE_MAX / 2)); /* more than there can be */
+    assert_int_equal(cap, before);
+    assert_int_equal(items[999], 999);
+    free(items);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -212,6 +236,7 @@ int main(void)
         cmocka_unit_test(long_prefixes_and_reasons_are_cut_too),
         cmocka_unit_test(little_endian_round_trips),
         cmocka_unit_test(spans_compare),
+        cmocka_unit_test(arrays_grow),
 #ifdef OL_CRASHPOINTS
         cmocka_unit_test(crash_point_kills_at_its_passage),
 #endif
