@@ -133,6 +133,34 @@ static void write_made(struct page *p, const struct json_node *root)
     put_datasets(p, "Source", json_get_items(root, "sources"));
 }
 
+static void write_checks(struct page *p, const struct json_node *root)
+{
+    const struct json_node *a = json_get_items(root, "assertions");
+    if (a == NULL)
+        return;
+    ol__buf_add_text(p->out, "\n## What checks said of it\n\n"
+                             "| check | column | result | expected | found | at | run |\n"
+                             "|---|---|---|---|---|---|---|\n");
+    for (; a != NULL; a = a->next) {
+        bool is_warning = strcmp(text_or(a, "severity", ""), "warn") == 0;
+        const char *const cells[] = {text_or(a, "name", text_or(a, "assertion", "?")),
+                                     text_or(a, "column", ""),
+                                     json_get_bool(a, "success") ? "held"
+                                     : is_warning                ? "failed (a warning)"
+                                                                 : "failed",
+                                     text_or(a, "expected", ""),
+                                     text_or(a, "actual", ""),
+                                     text_or(a, "at", ""),
+                                     text_or(a, "run_id", "")};
+        for (size_t i = 0; i < sizeof cells / sizeof cells[0]; i++) {
+            ol__buf_add_text(p->out, "| ");
+            put(p, cells[i]);
+            ol__buf_add_char(p->out, ' ');
+        }
+        ol__buf_add_text(p->out, "|\n");
+    }
+}
+
 static void put_record(struct page *p, const struct json_node *decision)
 {
     static const char *const states[] = {[AUDIT_AS_IT_WAS] = "it is what the event knows",
@@ -266,6 +294,7 @@ ol_status audit_markdown(const struct json_node *root, audit_look *look, void *a
     struct page p = {.out = out, .look = look, .arg = arg};
     write_what(&p, root);
     write_made(&p, root);
+    write_checks(&p, root);
     write_approvals(&p, root);
     write_deployments(&p, root);
     write_not_known(&p, root);

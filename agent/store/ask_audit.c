@@ -8,6 +8,7 @@
  *  4. At most `limit` runs and FACTS_SHOWN facts of each; what is left out is said. */
 #include <stdio.h>
 #include <stdlib.h>
+#include "ask_assertions.h"
 #include "ask_facts.h"
 #include "serving.h"
 
@@ -474,6 +475,8 @@ static ol_status write_audit(struct audit *a)
         status = write_what(a, note);
     if (status == OL_OK && is_known)
         status = write_made_by(a);
+    if (status == OL_OK && is_known && a->dataset != 0)
+        status = ask_write_assertions(ask, a->dataset, a->version);
     if (status == OL_OK && is_known)
         status = write_decisions(a);
     if (status == OL_OK && is_known)

@@ -249,18 +249,29 @@ static ol_status check_newest(struct check *c, int64_t *ret_next)
     return status < 0 ? status : OL_OK;
 }
 
-/* The runs upstream of what was asked for. */
+/* Whether the walk came to that version of the dataset before, as another run left it. */
+static bool was_seen(const struct walk *w, size_t at)
+{
+    for (size_t i = 0; i < at; i++)
+        if (w->nodes[i].kind == GRAPH_DATASET && w->nodes[i].id == w->nodes[at].id &&
+            w->nodes[i].version == w->nodes[at].version)
+            return true;
+    return false;
+}
+
+/* The runs upstream of what was asked for, and the checks of that and of what it was made from. */
 static ol_status check_upstream(struct check *c, struct walk *w, bool *ret_is_cut)
 {
     ol_status status = graph_walk(w);
     for (size_t i = 0; i < w->count && status == OL_OK; i++) {
-        if (w->nodes[i].kind != GRAPH_RUN)
-            continue;
         if (is_over(c)) {
             *ret_is_cut = true;
             break;
         }
-        status = check_run(c, w->nodes[i].id);
+        if (w->nodes[i].kind == GRAPH_RUN)
+            status = check_run(c, w->nodes[i].id);
+        else if (w->nodes[i].kind == GRAPH_DATASET && !was_seen(w, i))
+            status = check_readers(c, w->nodes[i].id, w->nodes[i].version);
     }
     *ret_is_cut = *ret_is_cut || w->is_cut_by_depth || w->is_cut_by_limit;
     return status;
@@ -312,6 +323,8 @@ static ol_status write_check(struct check *c, struct walk *w, ol_status *ret_fou
     int64_t next = 0;
     ol_status status = ask_text_id(ask, ol__span_text("schema"), &c->key_schema);
     *ret_found = OL_OK;
+    if (status == OL_OK)
+        status = ask_text_id(ask, ol__span_text("dataQualityAssertions"), &c->key_assertions);
     if (status == OL_OK && ask->question->subject != NULL) {
         *ret_found = ask_resolve(ask);
         status = *ret_found == OL_NOT_FOUND ? OL_OK : *ret_found;

@@ -2,10 +2,10 @@
 /* `depends A B`: was B among what A was made from? Promises:
  *  1. Yes only with a path that was recorded, each step of which a run told.
  *  2. No only where all that is upstream of A is known to its ends: each dataset has a recorded
- *     writer or is declared a source, each run told inputs and has completed, no end was inferred,
- *     no event was cut, and the walk was not cut either.
+ *     writer or is declared a source, each run told inputs (all that its lineage of columns names)
+ *     and has completed, no end was inferred, no event was cut, and the walk was not cut either.
  *  3. Else not known, with the gaps. */
-#include "graph.h"
+#include "graph_columns.h"
 
 #include <stdlib.h>
 #include "json_doc.h"
@@ -19,6 +19,7 @@
 enum gap_kind {
     GAP_NO_WRITER,
     GAP_NO_INPUTS,
+    GAP_UNTOLD_INPUT,
     GAP_RUNNING,
     GAP_FAILED,
     GAP_INFERRED,
@@ -33,6 +34,8 @@ static const struct {
     [GAP_NO_WRITER] = {"no_writer",
                        "no run is recorded that wrote it, and nothing declares it a source"},
     [GAP_NO_INPUTS] = {"no_inputs", "it told no inputs"},
+    [GAP_UNTOLD_INPUT] = {"untold_input",
+                          "its lineage of columns names data that is not among its inputs"},
     [GAP_RUNNING] = {"running", "it has not ended: it may read more"},
     [GAP_FAILED] = {"failed", "it did not complete: it may not have told everything"},
     [GAP_INFERRED] = {"inferred", "its end was inferred: it may not have told everything"},
@@ -61,7 +64,7 @@ struct depends {
     size_t gap_count;
     size_t found; /* node; GRAPH_NONE: none */
     bool has_maybe_path;
-    int64_t key_shed, key_tags; /* texts */
+    int64_t key_shed, key_tags, key_columns; /* texts */
 };
 
 /* ---- B ---- */
@@ -161,6 +164,51 @@ static ol_status says_source(struct depends *d, int64_t facet, bool *ret)
     return OL_OK;
 }
 
+static bool is_input(const struct state *state, int64_t dataset)
+{
+    for (size_t i = 0; i < state->count; i++)
+        if (state->entries[i].kind == STATE_INPUT && state->entries[i].object == dataset)
+            return true;
+    return false;
+}
+
+/* Whether one of the fields named from @p field on is of a dataset that the run did not name. What
+ * it wrote itself it may well carry on. */
+static ol_status names_untold(struct depends *d, const struct state *state, int64_t output,
+                              const struct json_node *field, bool *ret)
+{
+    ol_status status = OL_OK;
+    for (; field != NULL && status == OL_OK && !*ret; field = field->next) {
+        const char *name_space = json_get_text(field, "namespace");
+        const char *name = json_get_text(field, "name");
+        int64_t dataset = 0;
+        if (name_space == NULL || name == NULL)
+            continue;
+        status = graph_find_dataset(&d->w, name_space, name, &dataset);
+        *ret = status == OL_OK && dataset != output && !is_input(state, dataset);
+    }
+    return status;
+}
+
+static ol_status look_at_columns(struct depends *d, size_t node, const struct state *state,
+                                 const struct state_entry *e)
+{
+    struct json_doc doc;
+    bool is_untold = false;
+    ol_status status = ask_facet_doc(d->w.ask, e->value, &doc);
+    if (status != OL_OK)
+        return status == OL_NOT_FOUND ? OL_OK : status;
+    for (const struct json_node *f = json_get_items(doc.root, "fields");
+         f != NULL && status == OL_OK && !is_untold; f = f->next)
+        status = names_untold(d, state, e->object, json_get_items(f, "inputFields"), &is_untold);
+    if (status == OL_OK && !is_untold)
+        status = names_untold(d, state, e->object, json_get_items(doc.root, "dataset"), &is_untold);
+    json_doc_release(&doc);
+    if (is_untold)
+        add_gap(d, GAP_UNTOLD_INPUT, node);
+    return status;
+}
+
 /* What a run says of its inputs, and whether it lost something. */
 static ol_status look_at_state(struct depends *d, size_t node)
 {
@@ -171,8 +219,10 @@ static ol_status look_at_state(struct depends *d, size_t node)
         bool is_source = false;
         if (e->kind == STATE_RUN_FACET && e->key == d->key_shed && e->value != 0 && e->key != 0)
             add_gap(d, GAP_CUT_EVENT, node);
+        if (e->kind == STATE_OUTPUT_DATASET_FACET && e->key == d->key_columns && e->value != 0)
+            status = look_at_columns(d, node, &state, e);
         if (e->kind != STATE_INPUT_DATASET_FACET || e->key != d->key_tags || e->value == 0 ||
-            e->key == 0)
+            e->key == 0 || status != OL_OK)
             continue;
         status = says_source(d, e->value, &is_source);
         for (size_t k = 0; k < d->w.edge_count && is_source; k++) {
@@ -231,6 +281,8 @@ static ol_status find_gaps(struct depends *d)
     ol_status status = ask_text_id(d->w.ask, ol__span_text("lineaged_shed"), &d->key_shed);
     if (status == OL_OK)
         status = ask_text_id(d->w.ask, ol__span_text("tags"), &d->key_tags);
+    if (status == OL_OK)
+        status = ask_text_id(d->w.ask, ol__span_text("columnLineage"), &d->key_columns);
     for (size_t i = 0; i < d->w.edge_count; i++)
         d->has_input[d->w.edges[i].to] = true;
     for (size_t i = 0; i < d->w.count && status == OL_OK; i++) {

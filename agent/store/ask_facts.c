@@ -2,7 +2,8 @@
 /* Promises:
  *  1. Each leaf of each facet is one fact, unless it is different in every run by its nature.
  *  2. An element of a list is called by its name, where it has one, not by its place: a parameter
- * that was added in front changes no other. */
+ * that was added in front changes no other.
+ *  3. Queries that a run sent are its code, also where its tool tells each as a run below it. */
 #include "ask_facts.h"
 
 #include <stdio.h>
@@ -12,6 +13,7 @@
 #define PATH_MAX_BYTES 1024
 #define DEPTH_MAX 32
 #define VALUE_SHOWN 4096
+#define STATEMENTS_MAX 200
 
 /* ---- What is about what ---- */
 
@@ -55,11 +57,14 @@ static const char *const left_out[] = {"parent",
                                        "lineaged_shed",
                                        "lineaged_inferred",
                                        "lineaged_answer",
-                                       "lineaged_answers"};
+                                       "lineaged_answers",
+                                       "externalQuery",
+                                       "airflowDagRun",
+                                       "airflowState"};
 /* Of the ids that people search those that say what was used. */
 static const char *const used_ids[] = {"dataset_id", "feature_view", "corpus_sha",
                                        "prompt_template", "model_version"};
-/* Members of our facets that are never the same twice, or follow from the clock. */
+/* Members of facets that are never the same twice, or follow from the clock. */
 static const struct {
     const char *facet, *member;
 } noisy[] = {
@@ -73,6 +78,12 @@ static const struct {
     {"lineaged_container", "pod_uid"},
     {"lineaged_deployment", "record"},
     {"lineaged_deployment", "record_sha256"},
+    {"dbt_run", "invocation_id"},
+    {"airflow", "dagRun"},
+    {"airflow", "taskInstance"},
+    {"airflow", "taskUuid"},
+    {"spark_applicationDetails", "applicationId"},
+    {"spark_applicationDetails", "uiWebUrl"},
 };
 
 static bool is_among(const char *text, const char *const *list, size_t count)
@@ -469,6 +480,86 @@ static ol_status take_entry(struct gatherer *g, const struct state_entry *entry)
     }
 }
 
+/* ---- Statements ---- */
+
+/* What a job is called: its name, and what begins with the name of another without that. */
+static ol_status statement_name(struct gatherer *g, int64_t job, const char *above,
+                                const char **ret)
+{
+    struct store *store = g->ask->store;
+    sqlite3_stmt *stmt = store_bind(store, SQL_ASK_JOB, g->ask->err, "i", job);
+    ol_status status = store_step(store, stmt, g->ask->err);
+    *ret = "";
+    if (status == OL_OK) {
+        struct ol__span text = store_column(stmt, 1);
+        size_t size = strlen(above);
+        if (size > 0 && text.size > size + 1 && memcmp(text.data, above, size) == 0 &&
+            text.data[size] == '.')
+            text = (struct ol__span){text.data + size + 1, text.size - size - 1};
+        *ret = keep(g->arena, text.data, text.size);
+    }
+    sqlite3_reset(stmt);
+    if (status < 0)
+        return status;
+    return *ret != NULL ? OL_OK : ol__error_set(g->ask->err, OL_NOMEM, "facts: out of memory");
+}
+
+/* A run that read and wrote nothing and told a query is a statement of the run above it. */
+static ol_status take_statement(struct gatherer *g, int64_t id, const char *above, int64_t key)
+{
+    struct ask_run run;
+    const struct state_entry *query = NULL;
+    bool has_data = false;
+    ol_status status = ask_run(g->ask, id, true, &run);
+    if (status != OL_OK)
+        return status == OL_NOT_FOUND ? OL_OK : status;
+    struct state state = g->ask->state;
+    g->ask->state = (struct state){0};
+    for (size_t i = 0; i < state.count; i++) {
+        const struct state_entry *e = &state.entries[i];
+        has_data = has_data || e->kind == STATE_INPUT || e->kind == STATE_OUTPUT;
+        if (e->kind == STATE_JOB_FACET && e->key == key && e->value != 0)
+            query = e;
+    }
+    if (query != NULL && !has_data) {
+        status = statement_name(g, run.row.job, above, &g->dataset);
+        if (status == OL_OK)
+            status = take_facet(g, query);
+        g->dataset = "";
+    }
+    state_release(&state);
+    return status;
+}
+
+/* Promise 3. */
+static ol_status take_statements(struct gatherer *g, int64_t id, int64_t job,
+                                 const struct state *state)
+{
+    int64_t key = 0, children[STATEMENTS_MAX];
+    size_t count = 0;
+    bool has_data = false, has_query = false;
+    const char *above = "";
+    ol_status status = ask_text_id(g->ask, ol__span_text("sql"), &key);
+    for (size_t i = 0; i < state->count; i++) {
+        const struct state_entry *e = &state->entries[i];
+        has_data = has_data || e->kind == STATE_INPUT || e->kind == STATE_OUTPUT;
+        has_query = has_query || (e->kind == STATE_JOB_FACET && e->key == key && e->value != 0);
+    }
+    if (status != OL_OK || key == 0 || has_query || !has_data)
+        return status;
+    sqlite3_stmt *stmt = store_bind(g->ask->store, SQL_ASK_CHILDREN, g->ask->err, "i", id);
+    while (count < STATEMENTS_MAX &&
+           (status = store_step(g->ask->store, stmt, g->ask->err)) == OL_OK)
+        children[count++] = sqlite3_column_int64(stmt, 0);
+    sqlite3_reset(stmt);
+    if (status < 0 || count == 0)
+        return status < 0 ? status : OL_OK;
+    status = statement_name(g, job, "", &above);
+    for (size_t i = 0; i < count && status == OL_OK; i++)
+        status = take_statement(g, children[i], above, key);
+    return status;
+}
+
 int fact_compare(const struct fact *a, const struct fact *b)
 {
     return a->area != b->area ? (a->area < b->area ? -1 : 1) : strcmp(a->what, b->what);
@@ -502,6 +593,8 @@ ol_status facts_read(struct ask *ask, int64_t id, struct ol__arena *arena, struc
     status = add_leaf(&g, run_status_name(run.row.status));
     for (size_t i = 0; i < state.count && status == OL_OK; i++)
         status = take_entry(&g, &state.entries[i]);
+    if (status == OL_OK)
+        status = take_statements(&g, id, run.row.job, &state);
     state_release(&state);
     if (status == OL_OK)
         facts_sort(ret);

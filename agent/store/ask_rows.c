@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* `show` and `events`: one thing in full. */
 #include "answers.h"
+#include "ask_assertions.h"
 
 #include <stdlib.h>
 
@@ -271,6 +272,8 @@ static ol_status show_dataset(struct ask *ask, int64_t id, int64_t version)
         status = write_edge_list(ask, "read_by", id, 0, version, &all);
     if (status == OL_OK)
         status = write_facets(ask, "facets", &all, STATE_SUBJECT_FACET, id);
+    if (status == OL_OK)
+        status = ask_write_assertions(ask, id, version);
     state_release(&all);
     return status;
 }

@@ -12,9 +12,9 @@ struct check {
     int64_t now, deadline;      /* wall clock; monotonic */
     int64_t tolerance, open_ms; /* ms */
     size_t findings, errors;
-    size_t runs;                  /* looked at */
-    int64_t key_schema, key_step; /* texts; 0: nobody ever used them */
-    int64_t *steps;               /* owned; runs that are attempts at a step */
+    size_t runs;                                  /* looked at */
+    int64_t key_schema, key_step, key_assertions; /* texts; 0: nobody ever used them */
+    int64_t *steps;                               /* owned; runs that are attempts at a step */
     size_t step_count;
     int64_t right[CHECK_FACETS]; /* ids of facets, by their low bits */
 };
@@ -32,4 +32,6 @@ void check_end(struct check *c, int64_t since, const char *format, ...) OL_PRINT
  * what was there before. @p state is the run's. */
 OL_NODISCARD ol_status check_facets(struct check *c, const struct ask_run *run,
                                     const struct state *state);
+/** Checks that failed of a dataset, by those who read it: no part of what made it. */
+OL_NODISCARD ol_status check_readers(struct check *c, int64_t dataset, int64_t version);
 #endif

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Facets against what spec/facts knows of them: a member that must be there and is not, a value of
- * another type. And the fields of a dataset: what this run wrote, beside what stood there before.
+ * another type. The fields of a dataset: what this run wrote, beside what stood there before. And
+ * checks of data that failed, while they say something of what stands now.
  */
 #include "check.h"
+#include "ask_assertions.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -12,6 +14,7 @@
 
 #define POINTER_MAX 300
 #define CHANGES_MAX 400
+#define READERS_MAX 200 /* jobs that read one dataset */
 
 /* ---- Against their schemas ---- */
 
@@ -216,20 +219,150 @@ static ol_status check_fields(struct check *c, const struct ask_run *run,
     return status;
 }
 
+/* ---- Checks that failed ---- */
+
+/* Whether the job did not look at the dataset again, and nobody wrote it anew since. */
+static ol_status still_stands(struct check *c, const struct ask_run *run, int64_t dataset,
+                              int64_t version, bool *ret)
+{
+    struct ask_edge newest;
+    size_t count = 0;
+    int64_t next = INT64_MAX;
+    struct ask_window window = {.dataset = dataset,
+                                .side = 0,
+                                .version = ASK_ANY_VERSION,
+                                .since = INT64_MIN,
+                                .until = INT64_MAX};
+    *ret = false;
+    ol_status status = ask_runs_between(c->ask, &window, run->row.job, &newest, 1, &count);
+    if (status != OL_OK || (count > 0 && newest.run != run->row.id))
+        return status;
+    if (version == 0)
+        status = ask_next_write(c->ask, dataset, OL_MAX(run->row.last, run->row.ended), &next);
+    *ret = next == INT64_MAX;
+    return status;
+}
+
+static ol_status check_assertions(struct check *c, const struct ask_run *run,
+                                  const struct state_entry *e, int64_t version)
+{
+    struct json_doc doc;
+    struct changes failed = {.used = 0};
+    bool is_error = false, stands = false;
+    ol_status status = ask_facet_doc(c->ask, e->value, &doc);
+    if (status != OL_OK)
+        return status == OL_NOT_FOUND ? OL_OK : status;
+    for (const struct json_node *a = json_get_items(doc.root, "assertions"); a != NULL;
+         a = a->next) {
+        const char *name = json_get_text(a, "name"), *severity = json_get_text(a, "severity");
+        const char *what = json_get_text(a, "assertion"), *column = json_get_text(a, "column");
+        const struct json_node *success = json_get(a, "success");
+        if (success == NULL || success->type != OL_JSON_BOOL || success->boolean)
+            continue;
+        is_error = is_error || severity == NULL || strcmp(severity, "warn") != 0;
+        add_change(&failed, "%.100s%s%.60s failed",
+                   name != NULL   ? name
+                   : what != NULL ? what
+                                  : "a check",
+                   column != NULL ? " of " : "", column != NULL ? column : "");
+    }
+    json_doc_release(&doc);
+    if (failed.used > 0)
+        status = still_stands(c, run, e->object, version, &stands);
+    if (status != OL_OK || !stands)
+        return status;
+    status = check_begin(c, "failed_assertion", is_error, run);
+    if (status == OL_OK)
+        status = check_dataset(c, e->object, version);
+    check_end(c, e->at, "%s%s", failed.text, failed.is_cut ? "; ..." : "");
+    return status;
+}
+
+/* Clients put one facet in two places. */
+static bool is_first(const struct state *state, size_t at)
+{
+    const struct state_entry *e = &state->entries[at];
+    for (size_t i = 0; i < at; i++)
+        if (state->entries[i].object == e->object && state->entries[i].key == e->key &&
+            state->entries[i].value == e->value && assertions_has_place(&state->entries[i]))
+            return false;
+    return true;
+}
+
+static int64_t version_in(const struct state *state, enum state_kind kind, int64_t dataset)
+{
+    int64_t version = 0;
+    for (size_t k = 0; k < state->count; k++)
+        if (state->entries[k].kind == kind && state->entries[k].object == dataset)
+            version = state->entries[k].key;
+    return version;
+}
+
+struct readers {
+    int64_t jobs[READERS_MAX];
+    size_t count;
+};
+
+static ol_status keep_reader(void *arg, const struct ask_edge *edge)
+{
+    struct readers *r = arg;
+    if (edge->run == 0)
+        return OL_OK;
+    r->jobs[r->count++] = edge->job;
+    return r->count == READERS_MAX ? OL_END : OL_OK;
+}
+
+static ol_status check_reader(struct check *c, int64_t id, int64_t dataset)
+{
+    struct ask_run run;
+    ol_status status = ask_run(c->ask, id, true, &run);
+    if (status != OL_OK)
+        return status == OL_NOT_FOUND ? OL_OK : status;
+    struct state state = c->ask->state; /* taken: what follows uses the scratch */
+    c->ask->state = (struct state){0};
+    for (size_t i = 0; i < state.count && status == OL_OK; i++) {
+        const struct state_entry *e = &state.entries[i];
+        if (e->object == dataset && e->key == c->key_assertions && assertions_has_place(e) &&
+            is_first(&state, i))
+            status = check_assertions(c, &run, e, version_in(&state, STATE_INPUT, dataset));
+    }
+    state_release(&state);
+    return status;
+}
+
+ol_status check_readers(struct check *c, int64_t dataset, int64_t version)
+{
+    struct readers readers = {.count = 0};
+    struct ask_window window = {.dataset = dataset,
+                                .side = 0,
+                                .version = version != 0 ? version : ASK_ANY_VERSION,
+                                .since = INT64_MIN,
+                                .until = INT64_MAX};
+    if (c->key_assertions == 0)
+        return OL_OK;
+    ol_status status = ask_edges(c->ask, &window, keep_reader, &readers);
+    for (size_t i = 0; i < readers.count && status == OL_OK; i++) {
+        struct ask_edge newest;
+        size_t count = 0;
+        status = ask_runs_between(c->ask, &window, readers.jobs[i], &newest, 1, &count);
+        if (status == OL_OK && count > 0 && newest.run != 0)
+            status = check_reader(c, newest.run, dataset);
+    }
+    return status;
+}
+
 ol_status check_facets(struct check *c, const struct ask_run *run, const struct state *state)
 {
     ol_status status = OL_OK;
     for (size_t i = 0; i < state->count && status == OL_OK; i++) {
         const struct state_entry *e = &state->entries[i];
         status = check_one(c, run, e);
-        if (status != OL_OK || e->kind != STATE_OUTPUT_DATASET_FACET || e->value == 0 ||
-            e->key != c->key_schema || c->key_schema == 0)
+        if (status != OL_OK || e->value == 0 || e->key == 0)
             continue;
-        int64_t version = 0;
-        for (size_t k = 0; k < state->count; k++)
-            if (state->entries[k].kind == STATE_OUTPUT && state->entries[k].object == e->object)
-                version = state->entries[k].key;
-        status = check_fields(c, run, e, version);
+        if (e->key == c->key_assertions && assertions_has_place(e) && is_first(state, i))
+            status = check_assertions(c, run, e, version_in(state, STATE_INPUT, e->object));
+        if (status == OL_OK && e->kind == STATE_OUTPUT_DATASET_FACET && e->key == c->key_schema)
+            status = check_fields(c, run, e, version_in(state, STATE_OUTPUT, e->object));
     }
     return status;
 }

@@ -290,8 +290,7 @@ static ol_status take_transformations(struct walk *w, const struct json_node *fi
 
 /* ---- Backward: from a run that made a column ---- */
 
-static ol_status find_dataset(struct walk *w, const char *name_space, const char *name,
-                              int64_t *ret)
+ol_status graph_find_dataset(struct walk *w, const char *name_space, const char *name, int64_t *ret)
 {
     int64_t space = 0;
     struct ask *ask = w->ask;
@@ -329,7 +328,7 @@ static ol_status put_input(struct walk *w, size_t index, const struct ask_run *r
     int64_t dataset = 0, id = 0;
     if (name_space == NULL || name == NULL || column == NULL)
         return OL_OK;
-    ol_status status = find_dataset(w, name_space, name, &dataset);
+    ol_status status = graph_find_dataset(w, name_space, name, &dataset);
     if (status == OL_OK && dataset == 0)
         return add_caveat(w, index,
                           "it read column '%.100s' of %.200s %.200s, which is not recorded", column,

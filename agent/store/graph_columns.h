@@ -24,6 +24,9 @@ OL_NODISCARD ol_status graph_from_column_maker(struct walk *w, size_t index,
  * none. */
 OL_NODISCARD ol_status graph_put_column_reader(struct walk *w, size_t index,
                                                const struct ask_edge *reader, size_t *ret_maker);
+/** The dataset of that name; 0: it is not recorded. */
+OL_NODISCARD ol_status graph_find_dataset(struct walk *w, const char *name_space, const char *name,
+                                          int64_t *ret);
 /** Members column and columns of a node; nothing for none. */
 void graph_write_column(struct walk *w, const struct graph_node *node);
 /** Member caveats, where there are any. */

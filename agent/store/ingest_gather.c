@@ -121,6 +121,58 @@ static uint8_t facet_kind(const struct ol__event *event, const struct ol__event_
     }
 }
 
+/* ---- Ids of other tools ---- */
+
+#define FOREIGN_ID_MAX 256
+
+/* What their people search a run by, in facets that no schema here knows. */
+static const struct foreign_id {
+    const char *facet, *path[2], *key;
+    size_t depth;
+} foreign_ids[] = {
+    {"dbt_run", {"invocation_id"}, "invocation_id", 1},
+    {"airflowDagRun", {"dagRun", "run_id"}, "dag_run_id", 2},
+    {"airflow", {"dagRun", "run_id"}, "dag_run_id", 2},
+    {"spark_applicationDetails", {"applicationId"}, "application_id", 1},
+};
+struct foreign_look {
+    const struct foreign_id *id;
+    size_t size;
+    char text[FOREIGN_ID_MAX];
+};
+
+static ol_status look_foreign(void *arg, const struct ol__json_value *value, struct ol_error *err)
+{
+    (void)err;
+    struct foreign_look *look = arg;
+    if (value->type == OL_JSON_STRING && value->text.size <= sizeof look->text &&
+        ol__json_at(value, look->id->path, look->id->depth)) {
+        memcpy(look->text, value->text.data, value->text.size);
+        look->size = value->text.size;
+        return OL_END;
+    }
+    return OL_OK;
+}
+
+static ol_status gather_foreign(struct store *store, const struct ol__event_facet *facet,
+                                int64_t facet_key, int64_t at, struct ol_error *err)
+{
+    for (size_t i = 0; i < OL_COUNT(foreign_ids); i++) {
+        struct foreign_look look = {.id = &foreign_ids[i]};
+        struct state_entry entry = {.kind = STATE_ID, .object = facet_key, .at = at};
+        if (!ol__span_equal(facet->key, ol__span_text(look.id->facet)))
+            continue;
+        if (ol__json_read(store->json, facet->json, NULL, look_foreign, &look, NULL) != OL_OK ||
+            look.size == 0)
+            return OL_OK;
+        ol_status status = dict_text(store, ol__span_text(look.id->key), &entry.key, err);
+        if (status == OL_OK)
+            status = dict_text(store, (struct ol__span){look.text, look.size}, &entry.value, err);
+        return status == OL_OK ? add(store->gather, &entry, err) : status;
+    }
+    return OL_OK;
+}
+
 static ol_status gather_facets(struct store *store, const struct ol__event *event, int64_t at,
                                struct ol_error *err)
 {
@@ -145,6 +197,9 @@ static ol_status gather_facets(struct store *store, const struct ol__event *even
         g->facets[i].key = entry.key;
         g->facets[i].is_new =
             entry.value != 0 && (old == NULL || (at >= old->at && old->value != entry.value));
+        if (g->facets[i].is_new && entry.kind == STATE_RUN_FACET &&
+            (status = gather_foreign(store, facet, entry.key, at, err)) != OL_OK)
+            return status;
     }
     return OL_OK;
 }
@@ -186,6 +241,8 @@ static const char *searched_key(enum ol__field_id field)
     switch (field) {
     case OL_FIELD_RUN_LINEAGED_CONTEXT_TRACE_ID:
         return "trace_id";
+    case OL_FIELD_RUN_EXTERNAL_QUERY_EXTERNAL_QUERY_ID:
+        return "external_query_id";
     case OL_FIELD_RUN_LINEAGED_CODE_COMMIT:
     case OL_FIELD_JOB_SOURCE_CODE_LOCATION_VERSION:
         return STATE_ID_COMMIT;

@@ -20,6 +20,7 @@ ol_unit_test(store_graph store ol_test_support)
 ol_unit_test(store_graph_answers store ol_test_support)
 ol_unit_test(store_columns store)
 ol_unit_test(store_reproducible store ol_test_support)
+ol_unit_test(store_foreign store)
 ol_unit_test(store_tags store)
 ol_unit_test(store_recorded store)
 set_tests_properties(unit.store_ingest unit.store_recorded PROPERTIES ENVIRONMENT

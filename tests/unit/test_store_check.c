@@ -6,6 +6,12 @@
 #include "times.h"
 
 #define FACET "'_producer':'p:x','_schemaURL':'s'"
+#define COLUMNS(from)                                                                              \
+    "'columnLineage':{" FACET ",'fields':{'c':{'inputFields':[{'namespace':'n','name':'raw',"      \
+    "'field':'x'},{'namespace':'n','name':'" from "','field':'x'}]}}}"
+#define CHECKED(members)                                                                           \
+    "'dataQualityAssertions':{" FACET                                                              \
+    ",'assertions':[{'assertion':'not_null','column':'c'," members "}]}"
 #define HOUR INT64_C(3600000)
 
 /* One run of a test, times in minutes from the base; end 0: it has none. */
@@ -17,6 +23,7 @@ struct told {
     const char *facets;                 /* of the run */
     const char *schema;                 /* fields of the outputs, "name:type name:type" */
     const char *dataset_facets;         /* of the inputs */
+    const char *output_facets;          /* of the outputs */
     bool is_inferred, has_failed;
     const char *type; /* of the outputs */
 };
@@ -55,6 +62,8 @@ static void add_side(struct ol__buf *out, const char *list, const struct told *t
                                t->type);
         if (!is_output && t->dataset_facets != NULL)
             ol__buf_add_format(out, "%s%s", comma, t->dataset_facets);
+        if (is_output && t->output_facets != NULL)
+            ol__buf_add_format(out, "%s%s", comma, t->output_facets);
         ol__buf_add_text(out, "}}");
         between = ",";
     }
@@ -327,6 +336,36 @@ static const struct {
      NULL,
      0,
      "not_known gaps cut_event:train"},
+    {"not known: columns come from what is no input",
+     {{.n = 1,
+       .start = 0,
+       .end = 1,
+       .job = "train",
+       .inputs = "raw",
+       .outputs = "model",
+       .dataset_facets = SOURCE,
+       .output_facets = COLUMNS("secret")},
+      {.n = 2, .start = 2, .end = 3, .job = "other", .inputs = "raw", .outputs = "secret"}},
+     "model",
+     "secret",
+     NULL,
+     0,
+     "not_known gaps untold_input:train"},
+    {"no: columns come from the inputs, and from itself",
+     {{.n = 1,
+       .start = 0,
+       .end = 1,
+       .job = "train",
+       .inputs = "raw",
+       .outputs = "model",
+       .dataset_facets = SOURCE,
+       .output_facets = COLUMNS("model")},
+      {.n = 2, .start = 2, .end = 3, .job = "other", .inputs = "raw", .outputs = "secret"}},
+     "model",
+     "secret",
+     NULL,
+     0,
+     "no"},
     {"not known: the walk was cut",
      {{.n = 1,
        .start = 0,
@@ -525,6 +564,72 @@ static const struct {
        .inputs = "",
        .outputs = "t@2",
        .schema = "price:float id:int"}},
+     NULL,
+     ""},
+    {"a check failed",
+     100,
+     {{.n = 1, .start = 0, .end = 1, .job = "j", .inputs = "", .outputs = "t"},
+      {.n = 2,
+       .start = 2,
+       .end = 3,
+       .job = "test",
+       .inputs = "t",
+       .outputs = "",
+       .dataset_facets = CHECKED("'name':'t_c','success':false")}},
+     NULL,
+     "error failed_assertion test t: t_c of c failed"},
+    {"a check failed, asked of what was checked",
+     100,
+     {{.n = 1, .start = 0, .end = 1, .job = "j", .inputs = "", .outputs = "t"},
+      {.n = 2,
+       .start = 2,
+       .end = 3,
+       .job = "test",
+       .inputs = "t",
+       .outputs = "",
+       .dataset_facets = CHECKED("'success':false")},
+      {.n = 3, .start = 4, .end = 5, .job = "k", .inputs = "t", .outputs = "made"}},
+     "made",
+     "error failed_assertion test t: not_null of c failed"},
+    {"a check failed that only warns",
+     100,
+     {{.n = 2,
+       .start = 2,
+       .end = 3,
+       .job = "test",
+       .inputs = "t",
+       .outputs = "",
+       .dataset_facets = CHECKED("'severity':'warn','success':false")}},
+     NULL,
+     "warning failed_assertion test t: not_null of c failed"},
+    {"a check that failed held the next time",
+     100,
+     {{.n = 2,
+       .start = 2,
+       .end = 3,
+       .job = "test",
+       .inputs = "t",
+       .outputs = "",
+       .dataset_facets = CHECKED("'success':false")},
+      {.n = 3,
+       .start = 4,
+       .end = 5,
+       .job = "test",
+       .inputs = "t",
+       .outputs = "",
+       .dataset_facets = CHECKED("'success':true")}},
+     NULL,
+     ""},
+    {"what failed a check was written anew",
+     100,
+     {{.n = 2,
+       .start = 2,
+       .end = 3,
+       .job = "test",
+       .inputs = "t",
+       .outputs = "",
+       .dataset_facets = CHECKED("'success':false")},
+      {.n = 3, .start = 4, .end = 5, .job = "j", .inputs = "", .outputs = "t"}},
      NULL,
      ""},
     {"a facet of another form",
