@@ -131,6 +131,18 @@ static ol_status keep_job(void *arg, const struct ask_edge *edge)
     return g->job_count == JOBS_MAX ? OL_END : OL_OK;
 }
 
+ol_status assertions_newest(struct ask *ask, const struct ask_window *window, int64_t job,
+                            struct ask_edge *ret, size_t max, size_t *ret_count)
+{
+    struct ask_edge_list list = {0};
+    ol_status status = ask_all_runs(ask, window, job, max, &list);
+    *ret_count = OL_MIN(list.count, max);
+    for (size_t i = 0; i < *ret_count; i++)
+        ret[i] = list.items[i];
+    free(list.items);
+    return status;
+}
+
 /* Promise 2. */
 static ol_status take_side(struct gatherer *g, int64_t side, int64_t version)
 {
@@ -145,7 +157,7 @@ static ol_status take_side(struct gatherer *g, int64_t side, int64_t version)
         struct ask_edge runs[JOB_RUNS];
         size_t count = 0;
         bool has = false;
-        status = ask_runs_between(g->ask, &window, g->jobs[i], runs, JOB_RUNS, &count);
+        status = assertions_newest(g->ask, &window, g->jobs[i], runs, JOB_RUNS, &count);
         for (size_t k = 0; k < count && status == OL_OK && !has; k++)
             if (runs[k].run != 0)
                 status = take_run(g, runs[k].run, &has);

@@ -234,7 +234,7 @@ static ol_status still_stands(struct check *c, const struct ask_run *run, int64_
                                 .since = INT64_MIN,
                                 .until = INT64_MAX};
     *ret = false;
-    ol_status status = ask_runs_between(c->ask, &window, run->row.job, &newest, 1, &count);
+    ol_status status = assertions_newest(c->ask, &window, run->row.job, &newest, 1, &count);
     if (status != OL_OK || (count > 0 && newest.run != run->row.id))
         return status;
     if (version == 0)
@@ -344,7 +344,7 @@ ol_status check_readers(struct check *c, int64_t dataset, int64_t version)
     for (size_t i = 0; i < readers.count && status == OL_OK; i++) {
         struct ask_edge newest;
         size_t count = 0;
-        status = ask_runs_between(c->ask, &window, readers.jobs[i], &newest, 1, &count);
+        status = assertions_newest(c->ask, &window, readers.jobs[i], &newest, 1, &count);
         if (status == OL_OK && count > 0 && newest.run != 0)
             status = check_reader(c, newest.run, dataset);
     }
