@@ -5,6 +5,7 @@ not, an incremental model that runs twice, a mart whose SQL changes. Answers are
 import json
 import re
 import subprocess
+import urllib.request
 
 import pytest
 
@@ -281,7 +282,18 @@ def test_below_a_command_that_is_recorded(shop):
     root, task = "0195d2c4-a1b9-7e6f-8a3c-00000000000a", "0195d2c4-a1b9-7e6f-8a3c-00000000000b"
     env = {**shop.env, "OPENLINEAGE_PARENT_ID": "airflow/nightly.load/" + task, "OPENLINEAGE_ROOT_PARENT_ID": "airflow/nightly/" + root,
            "OPENLINEAGE__TRANSPORT__TYPE": "journal", "OPENLINEAGE__TRANSPORT__DIRECTORY": shop.place.env["OPENLINEAGE__TRANSPORT__DIRECTORY"]}
-    dbt_env = "env -u OPENLINEAGE__TRANSPORT__TYPE -u OPENLINEAGE__TRANSPORT__DIRECTORY"
+    facet = {"_producer": "https://github.com/apache/airflow", "_schemaURL": "https://openlineage.io/spec/facets/1-2-0/ParentRunFacet.json"}
+    above = {"run": {"runId": root}, "job": {"namespace": "airflow", "name": "nightly"}}
+    for name, run, facets in (("nightly", root, {}), ("nightly.load", task, {"parent": {**facet, **above, "root": above}})):  # as its provider tells
+        event = {"eventType": "START", "eventTime": "2026-01-02T03:04:05Z", "producer": facet["_producer"],
+                 "schemaURL": "https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/RunEvent", "inputs": [], "outputs": [],
+                 "run": {"runId": run, "facets": facets}, "job": {"namespace": "airflow", "name": name, "facets": {}}}
+        request = urllib.request.Request("http://127.0.0.1:%d/api/v1/lineage" % shop.port, json.dumps(event).encode(),
+                                         {"Content-Type": "application/json"})
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            assert answer.status == 201
+    settings = env.pop("OPENLINEAGE_CONFIG")  # of dbt-ol alone
+    dbt_env = "env -u OPENLINEAGE__TRANSPORT__TYPE -u OPENLINEAGE__TRANSPORT__DIRECTORY OPENLINEAGE_CONFIG=%s" % settings
     lineage = str(shop.place.lineage)
     done = subprocess.run(["sh", "-ec", "%s run -q --job load -- %s dbt-ol seed --consume-structured-logs; "
                            "%s run -q --job report -i w.duckdb -o report.txt -- cp w.duckdb report.txt" % (lineage, dbt_env, lineage)],
@@ -295,5 +307,5 @@ def test_below_a_command_that_is_recorded(shop):
     runs = {run["run_id"]: run for run in shop.ask("runs", "--limit", "500")["runs"]}
     above = {short(run): short(runs[run["parent"]]) if run["parent"] in runs else run["parent"] for run in runs.values() if run.get("parent")}
     assert {name: parent for name, parent in above.items() if ".sql." not in name} == {
-        "load": task, "report": task, "dbt-run-shop": "load", "seed.customers": "dbt-run-shop", "seed.orders": "dbt-run-shop"}
+        "nightly.load": "nightly", "load": "nightly.load", "report": "nightly.load", "dbt-run-shop": "load", "seed.customers": "dbt-run-shop", "seed.orders": "dbt-run-shop"}
     assert {run["root"] for run in runs.values() if run.get("parent")} == {root}
