@@ -276,7 +276,7 @@ int verb_replay(int argc, char **argv)
     struct options o = {0};
     struct replay_plan plan = {.runs = NULL};
     struct ol_error err = {.message = "out of memory"};
-    char *runs = NULL, *root = NULL;
+    char *runs = NULL, *root = NULL, *bundle = NULL;
     int result = parse(argc, argv, &o);
     if (result != 0)
         return result < 0 ? CLI_YES : result;
@@ -286,6 +286,11 @@ int verb_replay(int argc, char **argv)
     if (status == OL_OK)
         status =
             replay_plan_read(&plan, runs, o.run_id != NULL ? o.run_id : run_id, o.from, o.to, &err);
+    if (status == OL_OK && o.bundle != NULL) { /* tar unpacks elsewhere */
+        o.bundle = bundle = realpath(o.bundle, NULL);
+        if (bundle == NULL)
+            status = ol__error_set(&err, OL_NOMEM, "the bundle: out of memory");
+    }
     if (status == OL_OK && o.root != NULL)
         status = bundle_make_empty(o.root, &root, &err);
     if (status != OL_OK) {
@@ -298,5 +303,6 @@ int verb_replay(int argc, char **argv)
     replay_plan_release(&plan);
     free(runs);
     free(root);
+    free(bundle);
     return result;
 }

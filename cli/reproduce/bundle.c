@@ -324,7 +324,32 @@ ol_status bundle_write(const struct replay_plan *plan, const char *directory,
 
 /* ---- reading ---- */
 
-static ol_status check_sums(const char *directory, struct ol__span text, struct ol_error *err)
+/* A step that came afterwards would be done, too. */
+static ol_status check_run(const char *directory, const char *run_id,
+                           const struct receipt_hashes *known, struct ol_error *err)
+{
+    char runs[RECEIPT_FULL_SIZE];
+    struct receipt_folder folder = {.fd = -1};
+    struct receipt_listing listing = {.items = NULL};
+    if (!path_in(directory, runs, "runs"))
+        return ol__error_set(err, OL_TOO_LARGE, "bundle '%.200s': too long", directory);
+    ol_status status = receipt_folder_open(runs, run_id, &folder, err);
+    if (status == OL_OK)
+        status = receipt_list(&folder, &listing, err);
+    for (size_t i = 0; status == OL_OK && i < listing.count; i++) {
+        char name[RECEIPT_FULL_SIZE];
+        snprintf(name, sizeof name, "runs/%s/%s", run_id, listing.items[i].path);
+        if (receipt_hashes_find(known, name) == NULL)
+            status = ol__error_set(err, OL_CORRUPT, "bundle '%s': '%.500s' is none of its files",
+                                   directory, name);
+    }
+    receipt_listing_release(&listing);
+    receipt_folder_close(&folder);
+    return status;
+}
+
+static ol_status check_sums(const char *directory, struct ol__span text,
+                            struct receipt_hashes *known, struct ol_error *err)
 {
     struct ol__buf space;
     struct artifact_line line;
@@ -345,6 +370,8 @@ static ol_status check_sums(const char *directory, struct ol__span text, struct 
         if (status == OL_OK && strcmp(found, line.sha256) != 0)
             status = ol__error_set(err, OL_CORRUPT, "bundle '%s': '%.*s' was changed", directory,
                                    (int)OL_MIN(line.name.size, 500u), line.name.data);
+        if (status == OL_OK)
+            status = receipt_hashes_add(known, path + strlen(directory) + 1, line.sha256, err);
         if (status != OL_OK)
             break;
     }
@@ -361,6 +388,7 @@ static ol_status check_bundle(const char *directory, int fd, char ret_run_id[REC
 {
     struct json_doc doc;
     struct ol__buf sums;
+    struct receipt_hashes known = {.items = NULL};
     char found[OL_SHA256_TEXT + 1];
     ol_status status = receipt_get_doc(fd, "bundle.json", 1 << 20, &doc, err);
     if (status == OL_NOT_FOUND)
@@ -375,14 +403,22 @@ static ol_status check_bundle(const char *directory, int fd, char ret_run_id[REC
             ol__error_set(err, OL_CORRUPT, "'%s/bundle.json' has no run_id or sums", directory);
     else
         status = receipt_get(fd, "SHA256SUMS", &sums, found, err);
+    if (status == OL_NOT_FOUND)
+        status = ol__error_set(err, OL_CORRUPT, "bundle '%s': 'SHA256SUMS' is gone", directory);
     if (status == OL_OK && strcmp(said, found) != 0)
         status = ol__error_set(err, OL_CORRUPT, "bundle '%s': 'SHA256SUMS' was changed", directory);
     if (status == OL_OK)
-        status = check_sums(directory,
-                            (struct ol__span){sums.data != NULL ? sums.data : "", sums.size}, err);
+        status =
+            check_sums(directory, (struct ol__span){sums.data != NULL ? sums.data : "", sums.size},
+                       &known, err);
+    if (status == OL_OK)
+        status = check_run(directory, run, &known, err);
+    if (status == OL_NOT_FOUND)
+        status = ol__error_set(err, OL_CORRUPT, "bundle '%s': it has no run %s", directory, run);
     if (status == OL_OK)
         snprintf(ret_run_id, RECEIPT_RUN_ID_SIZE, "%s", run);
     ol__buf_release(&sums);
+    receipt_hashes_release(&known);
     json_doc_release(&doc);
     return status;
 }

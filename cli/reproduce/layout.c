@@ -147,6 +147,8 @@ ol_status layout_fetch(const char *runs, const struct replay_file *file, const c
             *err = why;
         return status;
     }
+    if (file->kept != NULL && layout_copy(file->kept, to, file->sha256, ret_bytes, &why) == OL_OK)
+        return OL_OK;
     status = layout_copy(file->full, to, file->sha256, ret_bytes, err);
     return status == OL_NOT_FOUND
                ? ol__error_set(err, OL_NOT_FOUND,
@@ -254,7 +256,7 @@ static ol_status apply_patch(const struct layout *l, const char *folder)
         return ol__error_set(l->err, OL_INVALID, "patch '%.80s' is no hash", l->plan->code.patch);
     receipt_object_path(l->plan->code.patch, object);
     snprintf(path, sizeof path, "%s/%s", l->plan->runs, object);
-    if (access(path, R_OK) != 0)
+    if (look_at(path, O_NOFOLLOW, l->plan->code.patch, NULL) != OL_OK)
         return ol__error_set(l->err, OL_NOT_FOUND,
                              "files differed from commit %.40s, and how is not kept as it was",
                              l->plan->code.commit);

@@ -15,6 +15,7 @@ struct replay_file {
     const char *full;   /**< where it was */
     const char *sha256; /**< "" of a link */
     const char *target; /**< of a link; NULL */
+    const char *kept;   /**< where an attempt's folder has the same bytes; NULL */
     size_t step;        /**< that reads it first */
 };
 struct replay_step {

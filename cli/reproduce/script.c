@@ -273,6 +273,30 @@ static void add_free(struct writer *w, const struct replay_step *s, size_t step)
     }
 }
 
+static void add_parent(struct writer *w, const struct replay_step *s,
+                       const struct json_node *artifact)
+{
+    char full[RECEIPT_FULL_SIZE];
+    if (artifact == NULL || !receipt_find_artifact(s->cwd, artifact, full) ||
+        strpbrk(full, "*?[") != NULL || replay_beneath(w->plan, full) == NULL)
+        return;
+    *strrchr(full, '/') = '\0'; /* what was found is absolute */
+    if (strcmp(full, s->cwd) == 0 || replay_beneath(w->plan, full) == NULL)
+        return;
+    ol__buf_add_text(w->out, "mkdir -p ");
+    add_path(w->out, w->plan, full);
+    ol__buf_add_char(w->out, '\n');
+}
+
+/* Folders that stood around what it writes. */
+static void add_parents(struct writer *w, const struct replay_step *s, size_t step)
+{
+    const struct json_node *o = json_get_items(s->doc.root, "outputs");
+    for (; o != NULL; o = o->next)
+        add_parent(w, s, o);
+    add_parent(w, s, replay_stdout(w->plan, step, w->has_bundle));
+}
+
 static ol_status add_outputs(struct writer *w, const struct replay_step *s, const char *verb)
 {
     struct output_line line = {.w = w, .verb = verb};
@@ -313,6 +337,7 @@ static ol_status add_step(struct writer *w, const struct replay_step *s, size_t 
     ol__buf_add_char(w->out, '\n');
     add_needs(w, step);
     add_free(w, s, step);
+    add_parents(w, s, step);
     if (!w->has_bundle) /* it may be no output */
         add_redirection(w, "free ", s, replay_stdout(w->plan, step, false));
     if (!w->has_bundle && replay_stdout(w->plan, step, false) != NULL)

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include "plan.h"
+#include "receipt/members.h"
 
 #define FILES_MAX 2000000
 
@@ -58,6 +59,28 @@ static ol_status make_room(struct finder *f)
     return OL_OK;
 }
 
+/* What a model answered, as the attempt's folder has it. @return in the arena; NULL: it has not. */
+static const char *kept_answer(const struct finder *f, const char *sha256)
+{
+    struct replay_plan *plan = f->plan;
+    const struct replay_step *s = &plan->steps[f->step];
+    const struct json_node *call = s->is_call ? json_get_items(s->doc.root, "calls") : NULL;
+    for (; call != NULL; call = call->next) {
+        char path[RECEIPT_FULL_SIZE], number[24] = "";
+        const struct json_node *response = json_get(json_get(call, "kept"), "response");
+        const char *name = json_get_text(response, "path"), *is = json_get_text(response, "sha256");
+        if (name == NULL || is == NULL || strcmp(is, sha256) != 0 || strchr(name, '/') != NULL)
+            continue;
+        if (s->seq >= 0)
+            snprintf(number, sizeof number, "%03lld_", (long long)s->seq);
+        int size = snprintf(path, sizeof path, "%s/%s/steps/%s%s/attempt-%lld/%s", plan->runs,
+                            plan->run_id, number, s->name,
+                            (long long)json_get_int(s->doc.root, "attempt", 1), name);
+        return size > 0 && (size_t)size < sizeof path ? replay_keep(plan, path) : NULL;
+    }
+    return NULL;
+}
+
 static ol_status add_source(struct finder *f, const struct known *known)
 {
     struct replay_plan *plan = f->plan;
@@ -69,8 +92,12 @@ static ol_status add_source(struct finder *f, const struct known *known)
         plan->sources = sources;
         plan->source_cap = cap;
     }
-    plan->sources[plan->source_count++] = (struct replay_file){
-        .full = known->full, .sha256 = known->sha256, .target = known->target, .step = f->step};
+    plan->sources[plan->source_count++] =
+        (struct replay_file){.full = known->full,
+                             .sha256 = known->sha256,
+                             .target = known->target,
+                             .kept = kept_answer(f, known->sha256),
+                             .step = f->step};
     return OL_OK;
 }
 

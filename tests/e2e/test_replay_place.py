@@ -312,3 +312,88 @@ def test_submodules_come_at_their_commits(project, workdir):
         done = subprocess.run(["sh", workdir / bundle / "replay.sh", workdir / (bundle + ".s")], capture_output=True, text=True,
                               timeout=60, env={"PATH": "/usr/bin:/bin"})
         assert (done.returncode, done.stdout) == (0, "same       %s/%s.s/doubled.csv\n" % (workdir, bundle)), done
+
+
+def test_a_bundle_moves_to_another_user_and_what_was_done_to_it_is_named(project, workdir):
+    """By tar, unpacked by somebody else beneath a relative name; steps that ran at once, outputs in folders of their own."""
+    (project.files / "out/deep").mkdir(parents=True)
+    (project.files / "train.py").write_text(TRAIN + "# changed\n")
+    project.place.env["LINEAGE_RUN_ID"] = run = project.lineage("begin").stdout.strip()
+    running = [subprocess.Popen([project.place.lineage, "run", "--git", "--step", "p%d" % n, "-o", "out/deep/%d" % n, "--", "sh", "-c",
+                                 "echo %d > out/deep/%d" % (n, n)], env=project.place.env, cwd=project.files) for n in range(4)]
+    assert [each.wait(60) for each in running] == [0] * 4
+    project.lineage("end")
+    project.lineage("bundle", run, "-o", workdir / "b")
+    subprocess.run(["tar", "-C", workdir, "-cf", workdir / "b.tar", "b"], check=True)
+    for path in (workdir, workdir.parent, workdir.parent.parent):
+        path.chmod(path.stat().st_mode | 0o111)
+    away = workdir / "away"
+    away.mkdir()
+    other = []
+    if os.getuid() == 0:
+        os.chown(away, 65534, 65534)
+        (workdir / "b.tar").chmod(0o644)
+        other = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"]
+        reach = subprocess.run([*other, project.place.lineage, "--version"], capture_output=True)
+        if reach.returncode != 0:
+            other = []  # the build is in a folder of root's
+    env = {**project.place.env, "HOME": str(away)}
+
+    def there(*words):
+        return subprocess.run([*other, *map(str, words)], cwd=away, env=env, capture_output=True, text=True, timeout=60)
+    assert there("tar", "-xf", workdir / "b.tar").returncode == 0
+    done = there(project.place.lineage, "replay", "--bundle", "b", "--run", "--root", "new", "--json")
+    assert done.returncode == 0, done.stderr
+    assert sorted(outputs(done)) == [("p%d" % n, "out/deep/%d" % n, "same") for n in range(4)]
+    done = there("sh", "b/replay.sh", "hand")
+    assert (done.returncode, done.stdout.count("same  ")) == (0, 4), done
+    # a step more than it had, a list less
+    steps = away / "b/runs" / run / "steps"
+    (steps / "p9").mkdir()
+    (steps / "p9/receipt.json").write_text((steps / "p1/receipt.json").read_text().replace('"p1"', '"p9"'))
+    done = there(project.place.lineage, "replay", "--bundle", "b", "--run", "--root", "more")
+    assert done.returncode == 1 and "steps/p9/receipt.json' is none of its files" in done.stderr and not (away / "more").exists()
+    (steps / "p9/receipt.json").unlink()
+    (away / "b/SHA256SUMS").unlink()
+    done = there(project.place.lineage, "replay", "--bundle", "b")
+    assert done.returncode == 1 and "'SHA256SUMS' is gone" in done.stderr
+    # the difference from the commit, where it is kept
+    patch = json.loads((project.files / "runs" / run / "steps/p1/receipt.json").read_text())["code"]["patch_sha256"]
+    path = project.files / "runs/objects" / patch[:2] / patch[2:]
+    path.chmod(0o644)
+    path.write_text(path.read_text().replace("# changed", "# CHANGED"))
+    assert "is not kept as it was" in project.lineage("replay", run, "--run", "--root", workdir / "r", check=1).stderr
+
+
+def test_the_answer_that_an_attempt_kept_is_taken(project, workdir):
+    """The file that a call wrote is gone; the model is not asked again: its answer stands beside the receipt."""
+    import ai_server
+    server = ai_server.AiServer([ai_server.openai("ships")])
+    (project.files / "request.json").write_text(json.dumps({"model": "m", "messages": [{"role": "user", "content": "hi"}]}))
+    project.place.env["LINEAGE_RUN_ID"] = run = project.lineage("begin").stdout.strip()
+    project.lineage("call", "--provider", "openai", "--step", "ask", "--seq", 5, "-o", "answer.json", server.url + "/v1/chat/completions",
+                    "@request.json")
+    server.close()
+    project.lineage("run", "--collect", "none", "--step", "say", "-i", "answer.json", "-o", "said", "--", "sh", "-c", "tr a-z A-Z < answer.json > said")
+    answer = (project.files / "answer.json").read_bytes()
+    (project.files / "answer.json").unlink()
+    done = project.lineage("replay", run, "--run", "--json")
+    assert "step 'ask' calls a model, which does not answer twice" in done.stderr
+    assert outputs(done) == [("say", "said", "same")] and (project.files / "answer.json").read_bytes() == answer
+    (project.files / "answer.json").unlink()
+    assert outputs(project.lineage("replay", run, "--run", "--json", "--root", workdir / "new")) == [("say", "said", "same")]
+
+
+def test_where_the_run_was_is_no_more(project, workdir):
+    """Its folder has moved, with the runs in it: in place there is nothing to be done, elsewhere all that was kept."""
+    (project.files / "in").write_text("x\n")
+    project.place.env["LINEAGE_RUN_ID"] = run = project.lineage("begin").stdout.strip()
+    project.lineage("run", "--collect", "none", "--step", "s", "-i", "in", "-o", "o", "--keep", "in", "--", "cp", "in", "o")
+    project.lineage("end")
+    moved = workdir / "moved"
+    project.files.rename(moved)
+    project.files.mkdir()
+    done = project.lineage("replay", run, "--runs", moved / "runs", "--run", "--root", workdir / "r", "--json")
+    assert outputs(done) == [("s", "o", "same")]
+    done = project.lineage("replay", run, "--runs", moved / "runs", "--run", "--json")  # the place is made anew
+    assert outputs(done) == [("s", "o", "same")] and sorted(os.listdir(project.files)) == ["in", "o"]
