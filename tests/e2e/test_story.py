@@ -18,6 +18,7 @@ import ai_server
 import certificates
 import procs
 from agent_process import Agent, http_route, store_route
+from stories.place import Names, chains
 
 SPACE = uuid.UUID("c3057f10-38d5-5c24-9eb2-2d152675aa95")  # docs/naming.md
 
@@ -321,3 +322,68 @@ def test_events_carry_the_ids_of_the_receipts(shop, models, standin, wait_until)
     # the bytes that were rendered last, and that nobody took
     latest = read(run / "steps/020_render_video/attempt-3/receipt.json")["outputs"][0]["sha256"]
     assert "kept.json" not in shop("lineage", "impact", "video.y4m#sha256:" + latest).stdout
+
+
+class Told(Names):
+    """The story's own names: step, or step#ATTEMPT; a file as it is called, the video by its winner or by its last rendering."""
+
+    def __init__(self, shop, run):
+        super().__init__()
+        self.shop = shop
+        self.learn("", run)
+        for path in run.glob("steps/*/attempt-*/receipt.json"):
+            receipt = read(path)
+            for each in receipt["inputs"] + receipt["outputs"]:
+                if "sha256" in each and each["kind"] != "remote":
+                    file = each["name"].rpartition("/")[2]
+                    self.versions[file, "sha256:" + each["sha256"]] = file + ", again" * (receipt["attempt"] == 3 and file == "video.y4m")
+        self.versions["gpt-4o-mini", "gpt-4o-2024-08-06"] = "gpt-4o-2024-08-06"
+
+    def ask(self, *words, check=0):
+        return json.loads(self.shop("lineage", words[0], "--json", *words[1:], check=check).stdout)
+
+    def graph(self, *words):
+        return self.edges(self.ask(*words))
+
+
+SEEN = "fetch_images -> images -> render_video#2 -> video.y4m -> persist -> kept.json"
+SAID = "request.json -> describe#3 -> answer.json -> persist\ngpt-4o-2024-08-06 -> describe#3"
+
+
+def test_every_question_about_it(shop, models, wait_until):
+    """A killed rendering, a refused call, a busy provider, a rendering too many: which of them is in the result, and which not."""
+    told = Told(shop, play(shop, models, wait_until))
+    shop.agent.start()
+    wait_until(lambda: len(told.ask("runs", check=None).get("runs", [])) == 9 and "RUNNING" not in
+               {each["state"] for each in told.ask("runs")["runs"]}, 60, lambda: shop("lineage", "runs", check=None).stdout)
+    # where is it from: the rendering that won, the try that was answered; the others are named beside them
+    why = told.ask("why", "kept.json")
+    assert told.edges(why) == chains(SEEN + "\n" + SAID)
+    assert {told.run(node): sorted(told.run(other) for other in node["attempts"]) for node in why["nodes"] if "attempts" in node} == {
+        "render_video#2": ["render_video ABORT"], "describe#3": ["describe FAIL", "describe#2 FAIL"]}
+    assert told.graph("why", "--request", "req_0a1b2c3d4e5f") == chains("request.json -> describe#3\ngpt-4o-2024-08-06 -> describe#3")
+    # what comes of it: of the images also the rendering that nobody took; by one image
+    images = next("images#" + version for (file, version) in told.versions if file == "images")
+    behind = chains(SEEN.partition("fetch_images -> ")[2])
+    assert told.graph("impact", images) == behind | chains("images -> render_video#3 -> video.y4m, again")
+    assert told.graph("impact", "frame-003.ppm") >= {("frame-003.ppm", "images")} | behind
+    # what is different between the two renderings: the quality, which is in the command, and so the bytes alone
+    of = {name: run for run, name in told.ids.items()}
+    (pair,) = told.ask("diff", of["render_video#2"], of["render_video#3"])["pairs"]
+    assert [(each["area"], each["what"].rpartition("/")[2]) for each in pair["changed"]] == [("output", "video.y4m")]
+    # between the try that was refused and the one that was answered: not what was sent
+    (pair,) = told.ask("diff", of["describe"], of["describe#3"])["pairs"]
+    changed = {each["what"]: (each.get("a"), each.get("b")) for each in pair["changed"]}
+    assert changed["lineaged_call.status_code"] == ("400", "200") and changed["state"] == ("FAIL", "COMPLETE")
+    assert "lineaged_call.request_sha256" not in changed
+    assert told.ask("depends", "kept.json", "images")["depends"] == "yes"
+    assert [told.run(each) for each in told.ask("runs", "--failed")["runs"]] == ["describe#2 FAIL", "describe FAIL", "render_video ABORT"]
+    (whole,) = [each for each in told.ask("runs", "--by-root")["runs"] if each["below"]["runs"] > 0]
+    assert (whole["state"], whole["below"]["runs"], whole["below"]["failed"]) == ("COMPLETE", 8, 3)
+    assert [each["run_id"] for each in told.ask("runs", "--group", "show=7")["runs"]] == [whole["run_id"]]
+    assert [(each["key"], each["run_id"]) for each in told.ask("search", "media")["results"]] == [("team", whole["run_id"])]
+    assert {each["verdict"] for each in told.ask("untracked", check=1)["untracked"]} == {"external"}
+    (found,) = told.ask("check", "--all", check=1)["findings"]  # who was killed left no receipt
+    assert (found["kind"], told.ids[found["run"]["run_id"]]) == ("step_without_receipt", "render_video")
+    assert told.ask("verify")["problems"] == []
+    assert told.ask("reproducible", "kept.json", check=1)["verdict"] == "not", "nobody told of the code"

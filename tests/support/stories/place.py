@@ -3,7 +3,6 @@
 calls what the answers call by ids. An id without a name is an error: no answer holds a run or bytes that the story
 does not know."""
 import contextlib
-import hashlib
 import json
 import os
 import re
@@ -13,14 +12,61 @@ import procs
 from agent_process import Agent, store_route
 
 
-def sha256(path):
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-class Place:
+class Names:
+    """What the answers call by ids, by the story's names."""
+
+    def __init__(self):
+        self.ids = {}       # id of a run -> its name in the story
+        self.versions = {}  # (file, version) -> the file's name in the story
+        self.commits = {}   # hash -> its name
+
+    def learn(self, name, folder):
+        """A run as a whole is called NAME; its steps NAME/STEP and, from the second attempt on, NAME/STEP#2."""
+        self.ids[folder.name] = self.ids[json.loads((folder / "manifest.json").read_text())["openlineage"]["run_id"]] = name
+        for path in folder.glob("steps/*/attempt-*/claim.json"):
+            claim = json.loads(path.read_text())
+            self.ids[claim["openlineage"]["run_id"]] = "/".join(filter(None, (name, claim["step"]))) + \
+                ("#%d" % claim["attempt"] if claim["attempt"] > 1 else "")
+
+    def name(self, node):
+        """Of a dataset, run, member or answer of a graph."""
+        if node["kind"] == "dataset":
+            return self.file(node)
+        if node["kind"] == "run":
+            return self.run(node)
+        if node["kind"] == "answer":
+            return node["answer"]["request_id"]
+        return node["name"].rpartition("/")[2]  # member: a record, a file of a folder
+
+    def file(self, node):
+        """A dataset in a version."""
+        file = node["name"].rpartition("/")[2]
+        if node["namespace"] == "endpoint":
+            return "endpoint " + file
+        told = self.versions[file, node["version"]] if "version" in node else file + " without version"
+        return told + ("." + node["column"] if "column" in node else "")
+
+    def run(self, node):
+        """A run, and how it ended unless well."""
+        told = self.ids[node["run_id"]] + ("" if node["state"] == "COMPLETE" else " " + node["state"])
+        return told + ("." + node["column"] if "column" in node else "")
+
+    def edges(self, answer, cut=False):
+        """Of why or impact, as `chains` has them; a node without edges stands alone."""
+        assert answer["truncated"] == cut
+        names = {node["id"]: self.name(node) for node in answer["nodes"]}
+        edges = {(names[each["from"]], names[each["to"]]) for each in answer["edges"]}
+        joined = {name for edge in edges for name in edge}
+        return edges | {(name,) for name in names.values() if name not in joined}
+
+
+class Place(Names):
     """Attributes: files (the working directory), runs (receipts), agent, env."""
 
     def __init__(self, runner, directory, namespace, programs, store=None):
+        super().__init__()
         self.runner, self.directory = runner, directory
         self.files, self.runs = directory / "work", directory / "runs"
         self.files.mkdir()
@@ -36,9 +82,6 @@ class Place:
         self.env = {**clean, **{k: v for k, v in self.agent.environment().items() if v}, "LC_ALL": "C.UTF-8",
                     "OPENLINEAGE_NAMESPACE": namespace, "LINEAGE_RUNS": str(self.runs),
                     "PATH": "%s:%s:%s" % (procs.built("lineage").parent, procs.built("lineaged").parent, clean["PATH"])}
-        self.ids = {}       # id of a run -> its name in the story
-        self.versions = {}  # (file, version) -> the file's name in the story
-        self.commits = {}   # hash -> its name
 
     # what people do
 
@@ -66,15 +109,9 @@ class Place:
         return self.env["LINEAGE_RUN_ID"]
 
     def end(self, *words):
-        """...and is known by the names RUN, RUN/STEP and, from the second attempt on, RUN/STEP#2."""
         run = self.env.pop("LINEAGE_RUN_ID")
         self("lineage", "end", *words, run)
-        name, folder = self.ids[run], self.runs / run
-        self.ids[json.loads((folder / "manifest.json").read_text())["openlineage"]["run_id"]] = name
-        for path in folder.glob("steps/*/attempt-*/claim.json"):
-            claim = json.loads(path.read_text())
-            self.ids[claim["openlineage"]["run_id"]] = "%s/%s" % (name, claim["step"]) + \
-                ("#%d" % claim["attempt"] if claim["attempt"] > 1 else "")
+        self.learn(self.ids[run], self.runs / run)
 
     def decision(self, name, *words):
         """An approval or a deployment; its run is called NAME."""
@@ -103,41 +140,9 @@ class Place:
         yield
         self.agent, self.env, self.runs = was
 
-    # what the answers say, by the story's names
-
-    def name(self, node):
-        """Of a dataset, run, member or answer of a graph."""
-        if node["kind"] == "dataset":
-            return self.file(node)
-        if node["kind"] == "run":
-            return self.run(node)
-        if node["kind"] == "answer":
-            return node["answer"]["request_id"]
-        return node["name"].rpartition("/")[2]  # member: a record, a file of a folder
-
-    def file(self, node):
-        """A dataset in a version."""
-        file = node["name"].rpartition("/")[2]
-        if node["namespace"] == "endpoint":
-            return "endpoint " + file
-        told = self.versions[file, node["version"]] if "version" in node else file + " without version"
-        return told + ("." + node["column"] if "column" in node else "")
-
-    def run(self, node):
-        """A run, and how it ended unless well."""
-        told = self.ids[node["run_id"]] + ("" if node["state"] == "COMPLETE" else " " + node["state"])
-        return told + ("." + node["column"] if "column" in node else "")
-
     def graph(self, *words, cut=False):
-        """The edges of why or impact, as `chains` has them; a node without edges stands alone."""
+        """The edges of why or impact."""
         return self.edges(self.ask(*words), cut)
-
-    def edges(self, answer, cut=False):
-        assert answer["truncated"] == cut
-        names = {node["id"]: self.name(node) for node in answer["nodes"]}
-        edges = {(names[each["from"]], names[each["to"]]) for each in answer["edges"]}
-        joined = {name for edge in edges for name in edge}
-        return edges | {(name,) for name in names.values() if name not in joined}
 
 
 def played(world, factory):
