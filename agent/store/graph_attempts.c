@@ -5,10 +5,10 @@
  * or complete.
  *  2. Nor does an attempt that nobody used lead anywhere: so retries without end add nothing to the
  * graph but their names.
- *  3. Another attempt at a step is a run of its job that read the same version (or none is told)
- * and did not complete, or that completed and wrote nothing but datasets that the step's run wrote,
- * under the same parent or the very same versions. All others are followed: a batch of every day
- * reads the same table again.
+ *  3. Another attempt at a step is a run of its job that read the same version (or none is told,
+ * and it is under the same parent) and did not complete, or that completed and wrote nothing but
+ * datasets that the step's run wrote, under the same parent or the very same versions. All others
+ * are followed: a batch of every day reads the same table again.
  *  4. At most LOOKED_MAX runs an answer are looked at; the document says that it was cut. */
 #include "graph.h"
 #include "answers.h"
@@ -152,12 +152,14 @@ static bool is_attempt(const struct walk *w, const struct step *step, const stru
                        const struct ask_run *run)
 {
     bool is_same = false;
-    if (edge->version != step->version)
+    bool is_sibling = step->parent != 0 && run->row.parent == step->parent;
+    /* one that was killed before it could tell what it read */
+    bool is_untold = edge->version == 0 && run->row.status != RUN_COMPLETE && is_sibling;
+    if (edge->version != step->version && !is_untold)
         return false;
     if (run->row.status != RUN_COMPLETE)
         return true;
-    return wrote_no_other(w, step, &is_same) &&
-           (is_same || (step->parent != 0 && run->row.parent == step->parent));
+    return wrote_no_other(w, step, &is_same) && (is_same || is_sibling);
 }
 
 static ol_status one_reader(struct walk *w, struct step *step, const struct ask_edge *edge)
