@@ -123,9 +123,11 @@ static ol_status check_store(const char *path, int64_t *ret_problems, struct ol_
         return OL_OK;
     }
     if (status == OL_OK)
-        printf("store: %lld runs, %lld edges, %lld facets, %lld texts read; %lld problems\n",
+        printf("store: %lld runs, %lld edges, %lld facets, %lld texts read, %lld pages of which "
+               "%lld have no checksum; %lld problems\n",
                (long long)found.runs, (long long)found.edges, (long long)found.facets,
-               (long long)found.texts, (long long)found.problems);
+               (long long)found.texts, (long long)found.pages, (long long)found.unsummed,
+               (long long)found.problems);
     return status;
 }
 

@@ -222,8 +222,10 @@ static void say_damage(const struct ol__buf *answer)
     at += sizeof key - 1;
     int table = (int)((const char *)memchr(at, '"', (size_t)(end - at)) - at);
     const char *id = memchr(at, ':', (size_t)(end - at)), *more = strstr(at, "},{");
-    cli_say("the store is damaged: row %.*s of %.*s%s: lineage backup --check names all",
-            id != NULL ? (int)strspn(id + 1, "0123456789") : 0, id != NULL ? id + 1 : "", table, at,
+    bool is_page = strncmp(at, "pages\"", 6) == 0;
+    cli_say("the store is damaged: %s %.*s of %.*s%s: lineage backup --check names all",
+            is_page ? "page" : "row", id != NULL ? (int)strspn(id + 1, "0123456789") : 0,
+            id != NULL ? id + 1 : "", is_page ? 8 : table, is_page ? "the file" : at,
             more != NULL ? ", and others" : "");
 }
 

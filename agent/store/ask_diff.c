@@ -431,5 +431,5 @@ ol_status store_diff(struct store *store, const struct store_question *q, struct
     status = ask_end(&ask, status);
     if (status == OL_NOT_FOUND)
         ol__buf_reset(out); /* err says which of the two */
-    return status;
+    return status == OL_NOT_FOUND && store->damage.count > 0 ? damage_refuse(store, err) : status;
 }

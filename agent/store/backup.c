@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "backup.h"
 #include "db.h"
+#include "page_sums.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -168,9 +169,23 @@ static void look_at_edge(struct check *c, sqlite3_stmt *stmt)
          (long long)sqlite3_column_int64(stmt, 2));
 }
 
+/* table, rowid, table that it names, number of the key */
+static void look_at_key(struct check *c, sqlite3_stmt *stmt)
+{
+    tell(c, "row %lld of %s names one of %s that is not there",
+         (long long)sqlite3_column_int64(stmt, 1), (const char *)sqlite3_column_text(stmt, 0),
+         (const char *)sqlite3_column_text(stmt, 2));
+}
+
 static void count_edges(struct check *c, sqlite3_stmt *stmt)
 {
     c->found->edges = sqlite3_column_int64(stmt, 0);
+}
+
+static void tell_page(void *arg, int64_t page)
+{
+    tell(arg, "page %lld of the file is damaged: it has not the checksum that it was written with",
+         (long long)page);
 }
 
 ol_status store_check(const char *path, store_problem *tell_one, void *arg, struct store_found *ret,
@@ -186,6 +201,7 @@ ol_status store_check(const char *path, store_problem *tell_one, void *arg, stru
          look_at_facet},
         {"SELECT id, hash, data FROM events", look_at_event},
         {"SELECT id, uuid, state, status FROM runs", look_at_run},
+        {"PRAGMA foreign_key_check", look_at_key},
         {"SELECT count(*) FROM io", count_edges},
         {"SELECT dataset, job, run FROM io WHERE NOT EXISTS(SELECT 1 FROM datasets WHERE "
          "datasets.id = io.dataset) OR NOT EXISTS(SELECT 1 FROM jobs WHERE jobs.id = io.job) OR "
@@ -195,11 +211,18 @@ ol_status store_check(const char *path, store_problem *tell_one, void *arg, stru
          look_at_edge},
     };
     struct store *store = NULL;
+    struct page_sums_found pages;
     *ret = (struct store_found){0};
-    ol_status status = store_open(path, STORE_READ, &store, err);
+    struct check c = {.tell = tell_one, .arg = arg, .found = ret, .err = err};
+    /* Before SQLite has it open: closing the file once more would end its locks. */
+    ol_status status = page_sums_check(path, tell_page, &c, &pages, err);
+    if (status == OL_OK)
+        status = store_open(path, STORE_READ, &store, err);
     if (status != OL_OK)
         return status;
-    struct check c = {.store = store, .tell = tell_one, .arg = arg, .found = ret, .err = err};
+    ret->pages = pages.pages;
+    ret->unsummed = pages.unsummed;
+    c.store = store;
     OL_IGNORE(sqlite3_exec(store->db, "BEGIN", NULL, NULL, NULL), "of one moment, where it can be");
     for (size_t i = 0; i < OL_COUNT(parts) && status == OL_OK; i++)
         status = each(&c, parts[i].sql, parts[i].look);

@@ -12,13 +12,14 @@ OL_NODISCARD ol_status store_backup(const char *path, const char *to, struct ol_
 
 struct store_found {
     int64_t runs, facets, texts, edges; /**< that were looked at */
+    int64_t pages, unsummed; /**< of the file; those without checksum: as page_sums_found */
     int64_t problems;
 };
 /** Told of each problem; the text is borrowed. */
 typedef void store_problem(void *arg, const char *problem);
-/** Read everything: SQLite's own check; each run's state and what it names; each edge; each text
- * and facet against its hash. Goes on behind what is damaged. @return OL_OK with any number of
- * problems; as store_open(STORE_READ). */
+/** Read everything: the checksum of each page; SQLite's own check; each run's state and what it
+ * names; each edge; each text and facet against its hash. Goes on behind what is damaged. @return
+ * OL_OK with any number of problems; as store_open(STORE_READ). */
 OL_NODISCARD ol_status store_check(const char *path, store_problem *tell, void *arg,
                                    struct store_found *ret, struct ol_error *err);
 #endif

@@ -2,7 +2,8 @@
 /* Promises:
  *  1. A text or facet that is not what was stored is never read by a question: for its statements
  * the row is not there.
- *  2. What was left out for that is named in the answer, which is otherwise whole. */
+ *  2. What stands on a page whose checksum is wrong (page_sums.h) is not there either.
+ *  3. What was left out for that is named in the answer, which is otherwise whole. */
 #include "damage.h"
 #include "db.h"
 
@@ -104,9 +105,18 @@ bool store_damage(const struct store *store, char *out, size_t size)
     const struct damage *d = &store->damage;
     if (d->count == 0)
         return false;
-    snprintf(out, size, "row %lld of %s is damaged%s", (long long)d->items[0].id, d->items[0].table,
-             d->count > 1 ? ", and others" : "");
+    bool is_page = strcmp(d->items[0].table, "pages") == 0;
+    snprintf(out, size, "%s %lld of %s is damaged%s", is_page ? "page" : "row",
+             (long long)d->items[0].id, is_page ? "the file" : d->items[0].table,
+             d->count > 1 ? ", and more" : "");
     return true;
+}
+
+ol_status damage_refuse(const struct store *store, struct ol_error *err)
+{
+    char text[200];
+    store_damage(store, text, sizeof text);
+    return ol__error_set(err, OL_CORRUPT, "store: %s", text);
 }
 
 void damage_tell(struct store *store, struct ol__buf *out)
@@ -139,14 +149,13 @@ ol_status damage_end(struct store *store, struct ol__buf *out, size_t from, ol_s
                      struct ol_error *err)
 {
     struct damage *d = &store->damage;
-    char text[200];
     d->is_noted = false;
-    if (d->count == 0 || d->is_told || (status != OL_OK && status != OL_NOT_FOUND))
+    if (d->count == 0 || d->is_told || status == OL_NOMEM || status == OL_CORRUPT ||
+        status == OL_IO)
         return status;
-    if (out->size <= from + 2 || out->data[from] != '{' || out->data[out->size - 1] != '}') {
-        store_damage(store, text, sizeof text); /* an answer that was not begun */
-        return ol__error_set(err, OL_CORRUPT, "store: %s", text);
-    }
+    if ((status != OL_OK && status != OL_NOT_FOUND) || /* it may only seem so */
+        out->size <= from + 2 || out->data[from] != '{' || out->data[out->size - 1] != '}')
+        return damage_refuse(store, err);
     ol__buf_truncate(out, out->size - 1);
     damage_tell(store, out);
     ol__buf_add_char(out, '}');

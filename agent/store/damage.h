@@ -7,7 +7,7 @@
  */
 #include <sqlite3.h>
 #include <stdbool.h>
-#include "error.h"
+#include "ol_base.h"
 #include "json_write.h"
 
 #define DAMAGE_MAX 32 /* that are named; more are only there */
@@ -34,8 +34,10 @@ void damage_note_missing(struct store *store, const sqlite3_stmt *stmt);
 /** For an answer of lines: `,"damaged":[...]` into its last line, which is no event. Nothing where
  * nothing was found. */
 void damage_tell(struct store *store, struct ol__buf *out);
+/** OL_CORRUPT, for an answer that has no place to say what was left out. */
+ol_status damage_refuse(const struct store *store, struct ol_error *err);
 /** The question ends. What was found, and not told yet, becomes the last member `damaged` of the
- * document that @p out has since @p from. @return @p status. */
+ * document that @p out has since @p from. @return @p status; OL_CORRUPT: there is none. */
 ol_status damage_end(struct store *store, struct ol__buf *out, size_t from, ol_status status,
                      struct ol_error *err);
 #endif

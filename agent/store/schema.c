@@ -5,6 +5,7 @@
  * or the new.
  *  3. The file is readable by its owner only, from its first moment. */
 #include "db.h"
+#include "page_sums.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -282,13 +283,16 @@ static ol_status open_file(struct store *store, struct ol_error *err)
         return ol__error_set_errno(err, errno, "store '%s'", store->path);
     }
     int flags = store->mode == STORE_WRITE ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY;
-    int code = sqlite3_open_v2(store->path, &store->db, flags | SQLITE_OPEN_NOMUTEX, NULL);
+    if (!page_sums_register())
+        return ol__error_set(err, OL_NOMEM, "store '%s': out of memory", store->path);
+    int code = sqlite3_open_v2(store->path, &store->db, flags | SQLITE_OPEN_NOMUTEX, PAGE_SUMS_VFS);
     if (store->db == NULL)
         return ol__error_set(err, OL_NOMEM, "store '%s': out of memory", store->path);
     OL_IGNORE(sqlite3_extended_result_codes(store->db, 1), "cannot fail on an open handle");
     if (code != SQLITE_OK)
         return store_db_error(store, code, "open", err);
     OL_IGNORE(sqlite3_busy_timeout(store->db, 5000), "cannot fail on an open handle");
+    page_sums_want(store->db);
     return OL_OK;
 }
 

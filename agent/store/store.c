@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
+#include "page_sums.h"
 #include "retention.h"
 #include "store_lock.h"
 #include "times.h"
@@ -49,6 +50,11 @@ ol_status store_db_error(struct store *store, int code, const char *what, struct
     }
     if (code == SQLITE_IOERR_NOMEM)
         status = OL_NOMEM;
+    if (code == PAGE_SUM_WRONG)
+        return ol__error_set(err, OL_CORRUPT,
+                             "store '%s': %s: page %lld of the file is damaged: it has not the "
+                             "checksum that it was written with",
+                             store->path, what, (long long)page_sums_wrong(store->db));
     /* Of the index of the log it says no more than "I/O error". */
     if ((code & 0xff) == SQLITE_IOERR && store->db != NULL &&
         sqlite3_system_errno(store->db) == ENOSPC)
@@ -130,6 +136,11 @@ ol_status store_step(struct store *store, sqlite3_stmt *stmt, struct ol_error *e
         return OL_OK;
     if (code == SQLITE_DONE) {
         damage_note_missing(store, stmt);
+        sqlite3_reset(stmt);
+        return OL_END;
+    }
+    if (code == PAGE_SUM_WRONG && store->damage.is_noted) { /* what is on it is left out */
+        damage_note(store, "pages", page_sums_wrong(store->db));
         sqlite3_reset(stmt);
         return OL_END;
     }

@@ -14,6 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "ids.h"
+#include "page_sums.h"
 #include "store.h"
 
 #define NOW INT64_C(1795251600000) /* 2026-11-21T09:00:00Z */
@@ -77,14 +78,25 @@ static inline ol_status fixture_add(struct store *store, const char *quoted, uin
     return status;
 }
 
+/* The file, for SQL beside the store; what is changed by it has the checksums of the store's own.
+ */
+static inline sqlite3 *fixture_database(void)
+{
+    sqlite3 *db = NULL;
+    assert_true(page_sums_register());
+    assert_int_equal(sqlite3_open_v2(fixture_path, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE,
+                                     PAGE_SUMS_VFS),
+                     SQLITE_OK);
+    return db;
+}
+
 /* All rows of a query: columns joined by |, rows by newline; "-" for NULL. Caller frees. */
 static inline char *fixture_rows(const char *sql)
 {
-    sqlite3 *db = NULL;
+    sqlite3 *db = fixture_database();
     sqlite3_stmt *stmt = NULL;
     struct ol__buf out;
     ol__buf_init(&out, 1 << 24);
-    assert_int_equal(sqlite3_open(fixture_path, &db), SQLITE_OK);
     if (sqlite3_prepare_v2(db, sql, -1, &stmt, NULL) != SQLITE_OK)
         fail_msg("%s: %s", sql, sqlite3_errmsg(db));
     while (sqlite3_step(stmt) == SQLITE_ROW) {

@@ -87,8 +87,7 @@ static void test_open(void **state)
 
 static void execute(const char *sql)
 {
-    sqlite3 *db = NULL;
-    assert_int_equal(sqlite3_open(fixture_path, &db), SQLITE_OK);
+    sqlite3 *db = fixture_database();
     assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
     sqlite3_close(db);
 }

@@ -90,9 +90,8 @@ static void test_changed_behind(void **state)
 {
     (void)state;
     struct store *store = fixture_open(STORE_WRITE);
-    sqlite3 *other = NULL;
+    sqlite3 *other = fixture_database();
     add(store, EVENT("1", "a"));
-    assert_int_equal(sqlite3_open(fixture_path, &other), SQLITE_OK);
     assert_int_equal(
         sqlite3_exec(other, "UPDATE datasets SET name = 'z' WHERE name = 'a'", NULL, NULL, NULL),
         SQLITE_OK);

@@ -62,8 +62,7 @@ static int64_t check(struct store *store)
 
 static void execute(const char *sql)
 {
-    sqlite3 *db = NULL;
-    assert_int_equal(sqlite3_open(fixture_path, &db), SQLITE_OK);
+    sqlite3 *db = fixture_database();
     if (sqlite3_exec(db, sql, NULL, NULL, NULL) != SQLITE_OK)
         fail_msg("%s: %s", sql, sqlite3_errmsg(db));
     sqlite3_close(db);
