@@ -13,6 +13,7 @@
 #include "cli.h"
 #include "config.h"
 #include "ids.h"
+#include "json_write.h"
 #include "options.h"
 #include "pretty.h"
 #include "receipt/folder.h"
@@ -20,9 +21,10 @@
 
 #define DEPTH_MAX 32
 #define PATH_SIZE 4096
+#define LISTED_MAX 1000 /* problems in a document */
 
 struct backup_options {
-    bool is_verify, is_check;
+    bool is_verify, is_check, is_json;
     const char *folder, *runs, *store;
 };
 
@@ -40,6 +42,7 @@ static void print_help(void)
         "      --runs DIR           the runs folder; default: LINEAGE_RUNS, else none is copied\n"
         "      --verify             is DIR what it was, and its store whole\n"
         "      --check              is the store itself whole: every row is read\n"
+        "      --json\n"
         "  -h, --help\n"
         "\n"
         "Exit status: 0 it is done, or all is as it was; 1 it failed, or a line for each problem;\n"
@@ -51,6 +54,7 @@ static int read_options(int argc, char **argv, struct backup_options *o)
 #define AT(member) offsetof(struct backup_options, member)
     static const struct cli_option table[] = {
         {.name = "verify", .kind = OPTION_FLAG, .offset = AT(is_verify)},
+        {.name = "json", .kind = OPTION_FLAG, .offset = AT(is_json)},
         {.name = "check", .kind = OPTION_FLAG, .offset = AT(is_check)},
         {.name = "runs", .kind = OPTION_TEXT, .offset = AT(runs)},
         {.name = "store", .kind = OPTION_TEXT, .offset = AT(store)},
@@ -93,11 +97,66 @@ static ol_status find_store(struct place *place, const struct backup_options *o,
 
 /* ---- Checking ---- */
 
+/* What is found, for people as it comes, or as one document at the end. */
+struct report {
+    bool is_json;
+    struct ol__buf text, problems; /* JSON: the members of the document; an array */
+    struct ol__json_writer w, list;
+    int64_t listed;
+};
+
+static void report_init(struct report *r, bool is_json)
+{
+    *r = (struct report){.is_json = is_json};
+    ol__buf_init(&r->text, 1 << 20);
+    ol__buf_init(&r->problems, CLIENT_ANSWER_MAX);
+    ol__json_writer_init(&r->w, &r->text);
+    ol__json_writer_init(&r->list, &r->problems);
+    ol__json_begin_object(&r->w);
+    ol__json_begin_array(&r->list);
+}
+
+static void report_release(struct report *r)
+{
+    ol__buf_release(&r->text);
+    ol__buf_release(&r->problems);
+}
+
+/* @return whether it was written. */
+static bool report_end(struct report *r, bool has_problems, int64_t problems)
+{
+    struct pretty p;
+    struct ol__buf out;
+    ol__json_end_array(&r->list);
+    if (has_problems && r->problems.status == OL_OK) {
+        ol__json_key(&r->w, "problems");
+        ol__json_raw(&r->w, (struct ol__span){r->problems.data, r->problems.size});
+        ol__json_member_int(&r->w, "problem_count", problems);
+        ol__json_member_bool(&r->w, "truncated", r->listed < problems);
+    }
+    ol__json_end_object(&r->w);
+    ol__buf_init(&out, CLIENT_ANSWER_MAX);
+    pretty_init(&p, &out);
+    ol__buf_add(&out, r->text.data, r->text.size);
+    ol__buf_add_char(&out, '\n');
+    bool is_whole = r->text.status == OL_OK && r->problems.status == OL_OK && out.status == OL_OK &&
+                    pretty_flush(&p);
+    ol__buf_release(&out);
+    return is_whole;
+}
+
 static void say_problem(void *arg, const char *problem)
 {
+    struct report *r = arg;
     struct ol__buf line;
     struct pretty p;
-    (void)arg;
+    if (r->is_json) {
+        if (r->listed < LISTED_MAX) {
+            ol__json_text(&r->list, problem);
+            r->listed++;
+        }
+        return;
+    }
     ol__buf_init(&line, 1 << 16);
     pretty_init(&p, &line);
     pretty_text(&p, PRETTY_PLAIN, problem);
@@ -112,26 +171,46 @@ static void say_file(void *arg, const char *path, const char *problem)
     say_problem(arg, text);
 }
 
-static ol_status check_store(const char *path, int64_t *ret_problems, struct ol_error *err)
+static void say_store(struct report *r, const char *path, const struct store_found *found)
+{
+    if (!r->is_json) {
+        printf("store: %lld runs, %lld edges, %lld facets, %lld texts read, %lld pages of which "
+               "%lld have no checksum; %lld problems\n",
+               (long long)found->runs, (long long)found->edges, (long long)found->facets,
+               (long long)found->texts, (long long)found->pages, (long long)found->unsummed,
+               (long long)found->problems);
+        return;
+    }
+    ol__json_key(&r->w, "store");
+    ol__json_begin_object(&r->w);
+    ol__json_member_text(&r->w, "path", path);
+    ol__json_member_int(&r->w, "runs", found->runs);
+    ol__json_member_int(&r->w, "edges", found->edges);
+    ol__json_member_int(&r->w, "facets", found->facets);
+    ol__json_member_int(&r->w, "texts", found->texts);
+    ol__json_member_int(&r->w, "pages", found->pages);
+    ol__json_member_int(&r->w, "pages_without_checksum", found->unsummed);
+    ol__json_end_object(&r->w);
+}
+
+static ol_status check_store(const char *path, struct report *r, int64_t *ret_problems,
+                             struct ol_error *err)
 {
     struct store_found found = {0};
-    ol_status status = store_check(path, say_problem, NULL, &found, err);
+    ol_status status = store_check(path, say_problem, r, &found, err);
     *ret_problems += found.problems;
     if (status == OL_CORRUPT) { /* it cannot even be opened: that is the answer */
-        say_problem(NULL, err->message);
+        say_problem(r, err->message);
         *ret_problems += 1;
         return OL_OK;
     }
     if (status == OL_OK)
-        printf("store: %lld runs, %lld edges, %lld facets, %lld texts read, %lld pages of which "
-               "%lld have no checksum; %lld problems\n",
-               (long long)found.runs, (long long)found.edges, (long long)found.facets,
-               (long long)found.texts, (long long)found.pages, (long long)found.unsummed,
-               (long long)found.problems);
+        say_store(r, path, &found);
     return status;
 }
 
-static ol_status verify(const struct backup_options *o, int64_t *ret_problems, struct ol_error *err)
+static ol_status verify(const struct backup_options *o, struct report *r, int64_t *ret_problems,
+                        struct ol_error *err)
 {
     struct backup_set set = {0};
     char path[PATH_SIZE];
@@ -140,14 +219,18 @@ static ol_status verify(const struct backup_options *o, int64_t *ret_problems, s
     if (status == OL_OK)
         status = backup_set_read(fd, &set, err);
     if (status == OL_OK)
-        status = backup_set_verify(fd, &set, say_file, NULL, ret_problems, err);
+        status = backup_set_verify(fd, &set, say_file, r, ret_problems, err);
     for (size_t i = 0; i < set.count && status == OL_OK && *ret_problems == 0; i++)
         if (strncmp(set.items[i].path, "store/", 6) == 0) {
             snprintf(path, sizeof path, "%s/%s", o->folder, set.items[i].path);
-            status = check_store(path, ret_problems, err);
+            status = check_store(path, r, ret_problems, err);
         }
-    if (status == OL_OK)
+    if (status == OL_OK && !r->is_json)
         printf("backup: %zu files; %lld problems\n", set.count, (long long)*ret_problems);
+    if (status == OL_OK && r->is_json) {
+        ol__json_member_text(&r->w, "folder", o->folder);
+        ol__json_member_int(&r->w, "files", (int64_t)set.count);
+    }
     backup_set_release(&set);
     if (fd >= 0)
         close(fd);
@@ -278,7 +361,8 @@ static void forget_old_stores(struct copying *c)
         close(fd);
 }
 
-static ol_status copy_all(struct place *place, const struct backup_options *o, struct ol_error *err)
+static ol_status copy_all(struct place *place, const struct backup_options *o, struct report *r,
+                          struct ol_error *err)
 {
     struct backup_set old = {0}, now = {0};
     struct copying c = {.runs_fd = -1, .to_fd = -1, .old = &old, .now = &now, .err = err};
@@ -300,8 +384,13 @@ static ol_status copy_all(struct place *place, const struct backup_options *o, s
         status = backup_set_write(c.to_fd, &now, err);
     if (status == OL_OK) {
         forget_old_stores(&c);
-        printf("backup: the store, %lld files copied, %lld were there\n", (long long)c.copied,
-               (long long)c.kept);
+        if (!r->is_json)
+            printf("backup: the store, %lld files copied, %lld were there\n", (long long)c.copied,
+                   (long long)c.kept);
+        ol__json_member_text(&r->w, "folder", o->folder);
+        ol__json_member_int(&r->w, "files", (int64_t)now.count);
+        ol__json_member_int(&r->w, "copied", c.copied);
+        ol__json_member_int(&r->w, "were_there", c.kept);
     }
     backup_set_release(&old);
     backup_set_release(&now);
@@ -321,15 +410,20 @@ int verb_backup(int argc, char **argv)
     if (result != 0)
         return result < 0 ? CLI_YES : result;
     ol_status status;
+    struct report r;
+    report_init(&r, o.is_json);
     if (o.is_verify)
-        status = verify(&o, &problems, &err);
+        status = verify(&o, &r, &problems, &err);
     else if (o.is_check) {
         status = find_store(&place, &o, &store, &err);
         if (status == OL_OK)
-            status = check_store(store, &problems, &err);
+            status = check_store(store, &r, &problems, &err);
     } else
-        status = copy_all(&place, &o, &err);
+        status = copy_all(&place, &o, &r, &err);
     result = status != OL_OK ? cli_fail(&place, status, &err) : problems > 0 ? CLI_NO : CLI_YES;
+    if (status == OL_OK && o.is_json && !report_end(&r, o.is_verify || o.is_check, problems))
+        result = CLI_NO;
+    report_release(&r);
     place_release(&place);
     return result;
 }

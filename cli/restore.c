@@ -18,7 +18,9 @@
 #include "backup_set.h"
 #include "cli.h"
 #include "config.h"
+#include "json_write.h"
 #include "options.h"
+#include "pretty.h"
 #include "store/store.h"
 #include "store/store_lock.h"
 
@@ -27,7 +29,7 @@
 #define BESIDE_SIZE (PATH_SIZE + 32) /* and an ending */
 
 struct restore_options {
-    bool is_forced;
+    bool is_forced, is_json;
     const char *folder, *runs, *store;
 };
 
@@ -41,6 +43,7 @@ static void print_help(void)
          "                           out\n"
          "      --force              replace what is there; a store stays beside as\n"
          "                           FILE.before-restore\n"
+         "      --json\n"
          "  -h, --help\n"
          "\n"
          "Exit status: 0 it is done; 1 it failed, or something is there already; 2 usage; 3 no "
@@ -53,6 +56,7 @@ static int read_options(int argc, char **argv, struct restore_options *o)
 #define AT(member) offsetof(struct restore_options, member)
     static const struct cli_option table[] = {
         {.name = "force", .kind = OPTION_FLAG, .offset = AT(is_forced)},
+        {.name = "json", .kind = OPTION_FLAG, .offset = AT(is_json)},
         {.name = "runs", .kind = OPTION_TEXT, .offset = AT(runs)},
         {.name = "store", .kind = OPTION_TEXT, .offset = AT(store)},
         OPTION_END};
@@ -198,6 +202,32 @@ static ol_status put_runs(int from_fd, const struct backup_set *set, int to_fd, 
     return status;
 }
 
+static ol_status tell(const struct restore_options *o, const char *store, int64_t put,
+                      struct ol_error *err)
+{
+    struct ol__buf out;
+    struct ol__json_writer w;
+    struct pretty p;
+    ol__buf_init(&out, 1 << 20);
+    ol__json_writer_init(&w, &out);
+    if (o->is_json) {
+        ol__json_begin_object(&w);
+        ol__json_member_text(&w, "folder", o->folder);
+        ol__json_member_text_opt(&w, "store", store);
+        ol__json_member_int(&w, "receipt_files", put);
+        ol__json_end_object(&w);
+        ol__buf_add_char(&out, '\n');
+    } else {
+        ol__buf_add_format(&out, "restored: %s%s%lld files of receipts\n",
+                           store != NULL ? store : "", store != NULL ? ", " : "", (long long)put);
+    }
+    pretty_init(&p, &out);
+    bool is_written = out.status == OL_OK && pretty_flush(&p);
+    ol__buf_release(&out);
+    return is_written ? OL_OK
+                      : ol__error_set(err, OL_IO, "it is restored, but standard output failed");
+}
+
 static ol_status restore(struct place *place, const struct restore_options *o, struct ol_error *err)
 {
     struct backup_set set = {0};
@@ -240,8 +270,7 @@ static ol_status restore(struct place *place, const struct restore_options *o, s
     if (status == OL_OK && name != NULL)
         status = put_store(fd, name, target, o->is_forced, err);
     if (status == OL_OK)
-        printf("restored: %s%s%lld files of receipts\n", name != NULL ? target : "",
-               name != NULL ? ", " : "", (long long)put);
+        status = tell(o, name != NULL ? target : NULL, put, err);
     backup_set_release(&set);
     if (fd >= 0)
         close(fd);

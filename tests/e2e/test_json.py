@@ -63,6 +63,8 @@ CASES = {
     "import": [('import --json --dry-run runs', (0, 1)), ("import --json --dry-run raw.csv", 1)],
     "gc": [("gc --json", 0), ("gc --json --older-than 1ms --limit 2", 0), ('gc --json --runs "$PWD/runs" --keep-last 1', 0),
            ("gc --json --older-than 90d --class default --yes", 0)],
+    "backup": [('backup --json --runs "$PWD/runs" "$PWD/a-backup"', 0), ('backup --json --verify "$PWD/a-backup"', 0), ("backup --json --check", 0)],
+    "restore": [('restore --json --force --store "$PWD/again.db" --runs "$PWD/again" "$PWD/a-backup"', 0)],
     "spool-ls": [("spool ls --json", 0)],
     "spool-verify": [("spool verify --json", 0)],
     "spool-cat": [("spool cat --meta", 0)],
