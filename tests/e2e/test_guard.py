@@ -174,3 +174,29 @@ def test_gc_killed(place, wait_until, point):
         if code == 0:
             break
     assert code == 0 and number > 3
+
+
+def test_another_machine(runner, built, workdir, wait_until):
+    """What docs/retention.md says of a new machine: with what waits in the spool nothing is lost."""
+    old, new = Place(runner, built, workdir / "old"), Place(runner, built, workdir / "new")
+    old.agent.start()
+    old.fill(range(10), wait_until)
+    old.agent.stop()
+    with old.held():  # what comes now stays in the spool
+        old.agent.start()
+        for each in range(10, 20):
+            assert old.agent.post(json.dumps(event(each)))[0] == 201
+        old.agent.stop()
+        code, out, err = old.call("backup", workdir / "backup")
+        assert code == 0, err
+        code, out, err = old.call("spool", "export", "--route", "local", workdir / "waiting.jsonl")
+        assert code == 0, err
+    assert old.numbers() == list(range(10))
+    code, out, err = new.call("restore", workdir / "backup")
+    assert code == 0 and new.numbers() == list(range(10)), err
+    new.agent.start()
+    code, out, err = new.call("spool", "import", workdir / "waiting.jsonl")
+    assert code == 0, err
+    wait_until(lambda: new.agent.status()["routes"][0]["waiting"] == 0 and new.numbers() == list(range(20)))
+    new.agent.stop()
+    new.check()

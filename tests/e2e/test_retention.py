@@ -296,3 +296,36 @@ def test_killed(runs, point):
     assert len(runs.objects()) == 4
     assert not [p for p in runs.folder.rglob(".gc-*")]
     runs.verify()
+
+
+def test_links_that_lead_elsewhere(runs, workdir):
+    """A run, folders in it and a folder of objects that are symbolic links: nothing outside goes."""
+    (runs.files / "raw").write_text("raw")
+    whole = runs.run("whole", ["raw"], "whole.txt")
+    inner = runs.run("inner", ["raw"], "inner.txt")
+    outside = workdir / "outside"
+    outside.mkdir()
+    elsewhere = outside / whole
+    os.rename(runs.folder / whole, elsewhere)  # a run as a link
+    os.symlink(elsewhere, runs.folder / whole)
+    step = next((runs.folder / inner / "steps").iterdir())
+    (runs.folder / inner / "steps").chmod(0o755)
+    kept = outside / "kept"
+    kept.mkdir()
+    (kept / "mine").write_text("mine")
+    for folder in (step, runs.folder / inner):
+        folder.chmod(0o755)
+        os.symlink(kept, folder / "link")
+        os.symlink(kept / "mine", folder / "file")
+    prefix = next((runs.folder / "objects").iterdir())
+    os.rename(prefix, outside / prefix.name)  # kept content as a link
+    os.symlink(outside / prefix.name, prefix)
+    os.symlink(kept / "mine", runs.folder / "objects" / "ff") if prefix.name != "ff" else None
+    for path in [*runs.folder.rglob("*"), *outside.rglob("*")]:
+        if path.is_file() and not path.is_symlink():
+            os.utime(path, (time.time() - 10 * 86400,) * 2)
+    before = sorted((str(p), p.is_file() and p.read_bytes()) for p in outside.rglob("*"))
+    code, out, err = runs.call("gc", "--only", "receipts", "--older-than", "5d", "--yes")
+    assert code in (0, 1), err
+    assert sorted((str(p), p.is_file() and p.read_bytes()) for p in outside.rglob("*")) == before
+    assert inner not in runs.there(), (out, err)
