@@ -276,6 +276,7 @@ static ol_status forget_if_changed(struct store *store, struct ol_error *err)
     sqlite3_reset(stmt);
     if (store->data_version != 0 && store->data_version != version) {
         dict_forget(store);
+        facet_index_free(store);
         pins_free(store->pins);
         store->pins = NULL;
         sweep_free(store->sweep);

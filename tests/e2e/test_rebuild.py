@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A store that is deleted and made again, from exported events or from receipts, gives the same answers to every
 question there is (tests/support/same_answers.py)."""
+import contextlib
 import gzip
 import json
 import os
@@ -261,14 +262,12 @@ def test_what_is_damaged(places):
     path, lines = places.workdir / "whole.jsonl", places.workdir / "rest.jsonl"
     places.lineage(agent, "export", "-o", path)
     assert agent.stop() == 0
-    db = sqlite3.connect(agent.store)
-    gone, = db.execute("SELECT id FROM facets WHERE body LIKE '%the-run%'").fetchone()
-    db.execute("UPDATE facets SET body = replace(body, 'the-run', 'not-it!') WHERE id = ?", (gone,))
-    event, = db.execute("SELECT min(id) FROM events WHERE data LIKE '%it failed%'").fetchone()
-    db.execute("UPDATE events SET data = replace(data, 'it failed', 'it passed') WHERE id = ?", (event,))
-    db.execute("DELETE FROM events WHERE data LIKE '%the-run%'")  # so that this run is put together
-    db.commit()
-    db.close()
+    with contextlib.closing(sqlite3.connect("file:%s?mode=ro" % agent.store, uri=True)) as db:
+        gone, = db.execute("SELECT id FROM facets WHERE body LIKE '%the-run%'").fetchone()
+        event, = db.execute("SELECT min(id) FROM events WHERE data LIKE '%it failed%'").fetchone()
+    subprocess.run([procs.built("store_sql"), agent.store, "UPDATE facets SET body = replace(body, 'the-run', 'not-it!') WHERE id = %d;"
+                    "UPDATE events SET data = replace(data, 'it failed', 'it passed') WHERE id = %d;"
+                    "DELETE FROM events WHERE data LIKE '%%the-run%%'" % (gone, event)], check=True)  # so that this run is put together
     agent.start()
     done = places.lineage(agent, "export", "-o", lines, status=1)
     assert b"the store is damaged: row %d of facets, and others" % gone in done.stderr

@@ -332,7 +332,7 @@ static void anywhere(void **state OL_UNUSED)
         }
         answers_release(&is);
     }
-    assert_true(opened > 50 && answered > 1000);
+    assert_true(opened > 10 && answered > 100); /* most are refused for the checksum of a page */
     save(bytes, size);
     free(bytes);
     free(copy);
