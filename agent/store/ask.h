@@ -55,6 +55,8 @@ struct ask {
     size_t slots;                      /* of both; a power of two */
     size_t begun;                      /* size of the buffer before this document */
     size_t edge_rows; /* that the last ask_edges() came by; the others of a job are passed over */
+    int64_t plain_from, plain_until; /* twice the dataset, and the side: from the one to before the
+                                        other no edge is without a version */
     struct ask_cached_text texts[ASK_TEXTS_CACHED];
     int64_t name_space_id, type_id; /* texts of the job or dataset that was written last */
     /* the subject */

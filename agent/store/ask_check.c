@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include "times.h"
 
-#define CHECK_MS 500
+#define CHECK_MS 250
 #define RUNS_DEFAULT 1000
 #define RUNS_MAX 100000
 #define FINDINGS_MAX 1000

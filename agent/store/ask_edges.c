@@ -221,15 +221,29 @@ ol_status ask_edges(struct ask *ask, const struct ask_window *window, ask_edge_h
     return status == OL_END ? OL_OK : status;
 }
 
+/* The row found, or the next one behind it, says of all in between that they have none: where each
+ * event tells versions, one look serves a whole walk. */
 ol_status ask_has_edges(struct ask *ask, int64_t dataset, int64_t side, int64_t version, bool *ret)
 {
+    int64_t place = dataset * 2 + side, found = INT64_MAX;
+    if (version == 0 && place >= ask->plain_from && place < ask->plain_until) {
+        *ret = false;
+        return OL_OK;
+    }
     sqlite3_stmt *stmt =
-        store_bind(ask->store, SQL_ASK_IO_HAS, ask->err, "iii", dataset, side, version);
+        store_bind(ask->store, SQL_ASK_IO_HAS, ask->err, "iii", version, dataset, side);
     ol_status status = store_step(ask->store, stmt, ask->err);
-    if (status >= 0)
-        *ret = status == OL_OK;
+    if (status == OL_OK)
+        found = sqlite3_column_int64(stmt, 0) * 2 + sqlite3_column_int64(stmt, 1);
     sqlite3_reset(stmt);
-    return status < 0 ? status : OL_OK;
+    if (status < 0)
+        return status;
+    *ret = found == place;
+    if (version == 0) {
+        ask->plain_from = place;
+        ask->plain_until = found;
+    }
+    return OL_OK;
 }
 
 static ol_status keep_best(void *arg, const struct ask_edge *edge)

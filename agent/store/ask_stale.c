@@ -10,7 +10,7 @@
 #include <strings.h>
 #include "times.h"
 
-#define STALE_MS 500
+#define STALE_MS 250
 #define LIMIT_DEFAULT 1000
 #define LIMIT_MAX 10000
 #define WALK_DEPTH 100

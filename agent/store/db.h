@@ -82,6 +82,9 @@ OL_NODISCARD ol_status dict_dataset(struct store *store, struct ol__span name_sp
                                     struct ol__span name, int64_t *ret, struct ol_error *err);
 OL_NODISCARD ol_status dict_version(struct store *store, int64_t dataset, struct ol__span value,
                                     int64_t born, int64_t *ret, struct ol_error *err);
+/** The type of a job, as its last event said. */
+OL_NODISCARD ol_status dict_job_type(struct store *store, int64_t job, struct ol__span text,
+                                     struct ol_error *err);
 OL_NODISCARD ol_status dict_facet(struct store *store, struct ol__span json, int64_t *ret,
                                   struct ol_error *err);
 /** Bytes of a facet's head, `_producer` and `_schemaURL`, which thousands of facets share. */

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <xxhash.h>
 
-enum dict_kind { KIND_TEXT = 1, KIND_JOB, KIND_DATASET, KIND_VERSION, KIND_FACET };
+enum dict_kind { KIND_TEXT = 1, KIND_JOB, KIND_DATASET, KIND_VERSION, KIND_FACET, KIND_JOB_TYPE };
 
 static XXH128_hash_t hash_of(const struct store *store, enum dict_kind kind, int64_t scope,
                              struct ol__span data)
@@ -20,10 +20,19 @@ static XXH128_hash_t hash_of(const struct store *store, enum dict_kind kind, int
     return XXH3_128bits_withSeed(data.data != NULL ? data.data : "", data.size, seed);
 }
 
-static struct cache_slot *cache_find(struct store *store, XXH128_hash_t hash)
+/* Versions and facets, of which nearly every event brings new ones, do not push out names and
+ * texts, which come again: each have half of the cache. */
+static struct cache_slot *cache_place(struct store *store, enum dict_kind kind, XXH128_hash_t hash)
+{
+    bool is_fleeting = kind == KIND_VERSION || kind == KIND_FACET;
+    return &store
+                ->cache[(hash.low64 & (CACHE_SLOTS / 2 - 2)) + (is_fleeting ? CACHE_SLOTS / 2 : 0)];
+}
+
+static struct cache_slot *cache_find(struct store *store, enum dict_kind kind, XXH128_hash_t hash)
 {
     /* Two neighbours a place: the second catches what would push out a busy first. */
-    struct cache_slot *slot = &store->cache[hash.low64 & (CACHE_SLOTS - 2)];
+    struct cache_slot *slot = cache_place(store, kind, hash);
     if (slot[0].low == hash.low64 && slot[0].high == hash.high64)
         return &slot[0];
     if (slot[1].low == hash.low64 && slot[1].high == hash.high64)
@@ -31,9 +40,9 @@ static struct cache_slot *cache_find(struct store *store, XXH128_hash_t hash)
     return NULL;
 }
 
-static void cache_put(struct store *store, XXH128_hash_t hash, int64_t id)
+static void cache_put(struct store *store, enum dict_kind kind, XXH128_hash_t hash, int64_t id)
 {
-    struct cache_slot *slot = &store->cache[hash.low64 & (CACHE_SLOTS - 2)];
+    struct cache_slot *slot = cache_place(store, kind, hash);
     slot[1] = slot[0];
     slot[0] = (struct cache_slot){.low = hash.low64, .high = hash.high64, .id = id};
 }
@@ -60,20 +69,21 @@ static ol_status find(struct store *store, sqlite3_stmt *stmt, int64_t *ret, str
     return OL_OK;
 }
 
-static ol_status added(struct store *store, ol_status status, XXH128_hash_t hash, int64_t *ret)
+static ol_status added(struct store *store, ol_status status, enum dict_kind kind,
+                       XXH128_hash_t hash, int64_t *ret)
 {
     if (status != OL_OK)
         return status;
     if (*ret == 0)
         *ret = sqlite3_last_insert_rowid(store->db);
-    cache_put(store, hash, *ret);
+    cache_put(store, kind, hash, *ret);
     return OL_OK;
 }
 
 ol_status dict_text(struct store *store, struct ol__span text, int64_t *ret, struct ol_error *err)
 {
     XXH128_hash_t hash = hash_of(store, KIND_TEXT, 0, text);
-    const struct cache_slot *slot = cache_find(store, hash);
+    const struct cache_slot *slot = cache_find(store, KIND_TEXT, hash);
     if (slot != NULL) {
         *ret = slot->id;
         sweep_mark_id(store->sweep, SQL_SWEEP_TEXTS, *ret);
@@ -84,7 +94,7 @@ ol_status dict_text(struct store *store, struct ol__span text, int64_t *ret, str
         find(store, store_bind(store, SQL_TEXT_FIND, err, "it", low, text), ret, err);
     if (status == OL_OK && *ret == 0)
         status = store_run(store, SQL_TEXT_ADD, err, "it", low, text);
-    status = added(store, status, hash, ret);
+    status = added(store, status, KIND_TEXT, hash, ret);
     if (status == OL_OK)
         sweep_mark_id(store->sweep, SQL_SWEEP_TEXTS, *ret);
     return status;
@@ -100,7 +110,7 @@ static ol_status dict_named(struct store *store, enum dict_kind kind, struct ol_
     if (status != OL_OK)
         return status;
     XXH128_hash_t hash = hash_of(store, kind, space, name);
-    const struct cache_slot *slot = cache_find(store, hash);
+    const struct cache_slot *slot = cache_find(store, kind, hash);
     if (slot != NULL) {
         *ret = slot->id;
     } else {
@@ -110,7 +120,7 @@ static ol_status dict_named(struct store *store, enum dict_kind kind, struct ol_
         if (status == OL_OK && *ret == 0)
             status =
                 store_run(store, is_job ? SQL_JOB_ADD : SQL_DATASET_ADD, err, "ti", name, space);
-        status = added(store, status, hash, ret);
+        status = added(store, status, kind, hash, ret);
     }
     if (status == OL_OK)
         sweep_mark_id(store->sweep, is_job ? SQL_SWEEP_JOBS : SQL_SWEEP_DATASETS, *ret);
@@ -127,6 +137,19 @@ ol_status dict_dataset(struct store *store, struct ol__span name_space, struct o
                        int64_t *ret, struct ol_error *err)
 {
     return dict_named(store, KIND_DATASET, name_space, name, ret, err);
+}
+
+ol_status dict_job_type(struct store *store, int64_t job, struct ol__span text,
+                        struct ol_error *err)
+{
+    int64_t type = 0;
+    XXH128_hash_t hash = hash_of(store, KIND_JOB_TYPE, job, (struct ol__span){0});
+    const struct cache_slot *slot = cache_find(store, KIND_JOB_TYPE, hash);
+    ol_status status = dict_text(store, text, &type, err);
+    if (status != OL_OK || (slot != NULL && slot->id == type))
+        return status;
+    status = store_run(store, SQL_JOB_TYPE, err, "ii", job, type);
+    return added(store, status, KIND_JOB_TYPE, hash, &type);
 }
 
 /* ---- Versions ---- */
@@ -173,22 +196,22 @@ ol_status dict_version(struct store *store, int64_t dataset, struct ol__span val
                        int64_t *ret, struct ol_error *err)
 {
     uint8_t bytes[32];
-    bool is_packed = version_pack(value, bytes);
-    if (is_packed)
-        value = (struct ol__span){.data = (const char *)bytes, .size = sizeof bytes};
-    XXH128_hash_t hash = hash_of(store, KIND_VERSION, dataset * 2 + is_packed, value);
-    const struct cache_slot *slot = cache_find(store, hash);
+    XXH128_hash_t hash = hash_of(store, KIND_VERSION, dataset, value);
+    const struct cache_slot *slot = cache_find(store, KIND_VERSION, hash);
     ol_status status = OL_OK;
     if (slot != NULL) {
         *ret = slot->id;
     } else {
+        bool is_packed = version_pack(value, bytes);
+        if (is_packed)
+            value = (struct ol__span){.data = (const char *)bytes, .size = sizeof bytes};
         sqlite3_stmt *stmt =
             store_bind(store, SQL_VERSION_FIND, err, is_packed ? "bi" : "ti", value, dataset);
         status = find(store, stmt, ret, err);
         if (status == OL_OK && *ret == 0)
             status = store_run(store, SQL_VERSION_ADD, err, is_packed ? "ibi" : "iti", dataset,
                                value, born);
-        status = added(store, status, hash, ret);
+        status = added(store, status, KIND_VERSION, hash, ret);
     }
     if (status == OL_OK)
         sweep_mark_id(store->sweep, SQL_SWEEP_VERSIONS, *ret);
@@ -250,7 +273,7 @@ size_t dict_facet_head(struct ol__span json)
 ol_status dict_facet(struct store *store, struct ol__span json, int64_t *ret, struct ol_error *err)
 {
     XXH128_hash_t hash = hash_of(store, KIND_FACET, 0, json);
-    const struct cache_slot *slot = cache_find(store, hash);
+    const struct cache_slot *slot = cache_find(store, KIND_FACET, hash);
     if (slot != NULL) {
         *ret = slot->id;
         sweep_mark_id(store->sweep, SQL_SWEEP_FACETS, *ret);
@@ -271,7 +294,7 @@ ol_status dict_facet(struct store *store, struct ol__span json, int64_t *ret, st
         if (status == OL_OK)
             status = facet_index_add(store, low, *ret, err);
     }
-    status = added(store, status, hash, ret);
+    status = added(store, status, KIND_FACET, hash, ret);
     if (status == OL_OK)
         sweep_mark_id(store->sweep, SQL_SWEEP_FACETS, *ret);
     return status;

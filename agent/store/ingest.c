@@ -267,12 +267,8 @@ static ol_status run_facts(struct store *store, const struct ol__event *event, i
     }
     if (status == OL_OK && (at >= row->last || row->producer == 0))
         status = text_into(store, event->producer, &row->producer, err);
-    if (status == OL_OK && g->processing_type.size > 0) {
-        int64_t type = 0;
-        status = dict_text(store, g->processing_type, &type, err);
-        if (status == OL_OK)
-            status = store_run(store, SQL_JOB_TYPE, err, "ii", row->job, type);
-    }
+    if (status == OL_OK && g->processing_type.size > 0)
+        status = dict_job_type(store, row->job, g->processing_type, err);
     if (status == OL_OK)
         status = run_mention(store, g->parent_run, g->parent_namespace, g->parent_name, row,
                              &row->parent, err);
@@ -481,7 +477,7 @@ static ol_status add_static_event(struct store *store, const struct ol__event *e
 {
     struct gather *g = store->gather;
     bool is_job = event->kind == OL_EVENT_JOB;
-    int64_t id = 0, type = 0, at = gather_time(event, taken);
+    int64_t id = 0, at = gather_time(event, taken);
     ol_status status =
         is_job ? dict_job(store, event->job_namespace, event->job_name, &id, err)
                : dict_dataset(store, event->dataset_namespace, event->dataset_name, &id, err);
@@ -507,11 +503,8 @@ static ol_status add_static_event(struct store *store, const struct ol__event *e
     if (status == OL_OK)
         status = store_run(store, is_job ? SQL_JOB_STATE : SQL_DATASET_STATE, err, "iiib", id, uid,
                            seen, buf_span(&g->column));
-    if (status == OL_OK && is_job && g->processing_type.size > 0) {
-        status = dict_text(store, g->processing_type, &type, err);
-        if (status == OL_OK)
-            status = store_run(store, SQL_JOB_TYPE, err, "ii", id, type);
-    }
+    if (status == OL_OK && is_job && g->processing_type.size > 0)
+        status = dict_job_type(store, id, g->processing_type, err);
     struct run_row row = {.job = id}; /* run 0, time 0: edges of no run */
     if (status == OL_OK && is_job)
         status = put_edges(store, &row, err);

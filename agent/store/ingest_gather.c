@@ -83,13 +83,25 @@ static ol_status look_deleted(void *arg, const struct ol__json_value *value, str
     return OL_OK;
 }
 
+/* Before it is read once more: few facets have the word. */
+static bool may_be_deleted(struct ol__span json)
+{
+    static const char word[] = "_deleted\"";
+    const char *p = json.data, *end = p + json.size;
+    while ((p = memchr(p, '_', (size_t)(end - p))) != NULL) {
+        if ((size_t)(end - p) >= sizeof word - 1 && memcmp(p, word, sizeof word - 1) == 0)
+            return true;
+        p++;
+    }
+    return false;
+}
+
 /* `_deleted: true` takes a facet of a job or dataset away; other entities have no such member. */
 static bool is_deleted(struct store *store, const struct ol__event_facet *facet)
 {
-    static const char word[] = "\"_deleted\"";
     if (facet->entity != OL_ENTITY_JOB && facet->entity != OL_ENTITY_DATASET)
         return false;
-    if (memmem(facet->json.data, facet->json.size, word, sizeof word - 1) == NULL)
+    if (!may_be_deleted(facet->json))
         return false;
     struct deleted_look look = {false};
     return ol__json_read(store->json, facet->json, NULL, look_deleted, &look, NULL) == OL_OK &&

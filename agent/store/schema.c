@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -272,9 +273,18 @@ static ol_status touch(struct store *store, struct ol_error *err)
     return OL_OK;
 }
 
+/* Nobody asks SQLite how much memory it has; to count costs a lock at each allocation. Refused
+ * where something of this process has used SQLite before: then it counts. */
+static void configure(void)
+{
+    OL_IGNORE(sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0), "it works either way");
+}
+
 static ol_status open_file(struct store *store, struct ol_error *err)
 {
+    static pthread_once_t is_configured = PTHREAD_ONCE_INIT;
     struct stat st;
+    OL_IGNORE(pthread_once(&is_configured, configure), "it works either way");
     if (store->mode == STORE_WRITE) {
         ol_status status = touch(store, err);
         if (status != OL_OK)

@@ -258,7 +258,8 @@ const char *const store_sql_texts[SQL_COUNT] = {
      */
     [SQL_ASK_IO_JOB] = "SELECT job FROM io WHERE dataset = ?1 AND side = ?2 AND job > ?3 "
                        "ORDER BY job LIMIT 1",
-    [SQL_ASK_IO_HAS] = "SELECT 1 FROM io WHERE version = ?3 AND dataset = ?1 AND side = ?2 LIMIT 1",
+    [SQL_ASK_IO_HAS] = "SELECT dataset, side FROM io WHERE version = ?1 "
+                       "AND (dataset, side) >= (?2, ?3) ORDER BY dataset, side LIMIT 1",
     [SQL_ASK_IO_LATEST] = "SELECT at, run, version FROM io WHERE dataset = ?1 AND side = ?2 "
                           "AND job = ?3 AND at >= ?4 AND at <= ?5" IO_ORDER,
 #define IO_SCAN                                                                                    \
