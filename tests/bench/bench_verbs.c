@@ -302,7 +302,7 @@ static const struct asked table[] = {
     {"serving", "now", "\"deployment_id\"", {{NULL, NULL}}, NULL},
     {"serving", "ever", "\"deployment_id\"", {{"all", "1"}}, NULL},
     {"untracked", "all", "\"tracked\":", {{NULL, NULL}}, NULL},
-    {"reproducible", "20 layers", "\"depth\":18,", {{"subject", LAST}, {"limit", ALL}}, NULL},
+    {"reproducible", "20 layers", "\"depth\":9,", {{"subject", LAST}, {"limit", ALL}}, NULL},
     {"reproducible", "a model", "\"told\":", {{"subject", "churn"}, {"limit", ALL}}, NULL},
     {"events", "of a run of 5,000", "\"wave\":4999", {{"subject", STREAM_ID}}, NULL},
     {"search", "a name", "\"by\":\"name\"", {{"subject", LAST}}, NULL},
