@@ -14,7 +14,9 @@
     "(UTC). --column NAME: of that column alone, as far as runs told columnLineage; where one "    \
     "did\n"                                                                                        \
     "not, it says so and goes no further. --request: X is the id of a request, nothing else.\n"    \
-    "--all: every run and dataset on a line of its own, however many.\n"
+    "--all: every run and dataset on a line of its own, however many. --kind: X is a dataset, "    \
+    "job,\n"                                                                                       \
+    "run, content, member, tag or code; without it the first of these that it is.\n"
 
 static const struct ask {
     const char *name;
@@ -24,14 +26,17 @@ static const struct ask {
     bool is_walk; /* --at, --column, and more things that X may be */
 } asks[] = {
     {"why",
-     "Usage: lineage why [--at TIME] [--column NAME] [--depth N] [--limit N] [--all] [--json] X\n"
+     "Usage: lineage why [--at TIME] [--column NAME] [--depth N] [--limit N] [--kind KIND] [--all] "
+     "[--json]\n"
+     "                   X\n"
      "       lineage why --request [--at TIME] [--depth N] [--limit N] [--json] ID\n"
      "Everything upstream of X: jobs and datasets, with the runs that made each step.\n" WALK_HELP,
      tree_graph, .needs_subject = true, .has_depth = true, .has_limit = true, .has_json = true,
      .has_request = true, .is_walk = true},
     {"impact",
-     "Usage: lineage impact [--at TIME] [--column NAME] [--depth N] [--limit N] [--all] [--json] "
-     "X\n"
+     "Usage: lineage impact [--at TIME] [--column NAME] [--depth N] [--limit N] [--kind KIND] "
+     "[--all]\n"
+     "                      [--json] X\n"
      "       lineage impact --request [--at TIME] [--depth N] [--limit N] [--json] ID\n"
      "Everything downstream of X, and how many models, answers, datasets and jobs that "
      "are.\n" WALK_HELP,
@@ -62,7 +67,7 @@ static const struct ask {
 struct ask_options {
     const struct ask *ask;
     const char *subject, *other;
-    const char *depth, *limit, *at, *column; /* as given: checked, then passed on */
+    const char *depth, *limit, *at, *column, *kind; /* as given: checked, then passed on */
     bool is_json, is_request, is_since_deploy, is_all;
 };
 
@@ -72,10 +77,12 @@ static void print_help(const struct ask *ask)
     if (ask->needs_subject)
         puts("\nX is a dataset name, a URI, a file path, a job (NAME or NAMESPACE/NAME) or a run "
              "id (eight\n"
-             "characters or more).");
+             "characters or more, if that is one run); or the first seven digits or more of a "
+             "content\n"
+             "hash.");
     if (ask->is_walk)
-        puts("Or a tag (VALUE or KEY=VALUE), or a commit of the code that ran: then all that have "
-             "it.");
+        puts("Or a tag (VALUE or KEY=VALUE), or a commit of the code that ran (seven digits\n"
+             "or more): then all that have it.");
     puts("Exit status: 0 yes, 1 no or failed, 2 usage, 3 not known.");
 }
 
@@ -92,13 +99,18 @@ static bool is_number(const char *text, long max)
 /** @return 0: go on; -1: done; CLI_USAGE. */
 static int parse(int argc, char **argv, struct ask_options *o)
 {
-    enum { DEPTH = 256, LIMIT, JSON, REQUEST, TIME, COLUMN, SINCE, ALL };
-    static const struct option options[] = {
-        {"depth", required_argument, NULL, DEPTH},  {"limit", required_argument, NULL, LIMIT},
-        {"json", no_argument, NULL, JSON},          {"request", no_argument, NULL, REQUEST},
-        {"at", required_argument, NULL, TIME},      {"column", required_argument, NULL, COLUMN},
-        {"since-deploy", no_argument, NULL, SINCE}, {"all", no_argument, NULL, ALL},
-        {"help", no_argument, NULL, 'h'},           {NULL, 0, NULL, 0}};
+    enum { DEPTH = 256, LIMIT, JSON, REQUEST, TIME, COLUMN, SINCE, ALL, KIND };
+    static const struct option options[] = {{"depth", required_argument, NULL, DEPTH},
+                                            {"limit", required_argument, NULL, LIMIT},
+                                            {"json", no_argument, NULL, JSON},
+                                            {"request", no_argument, NULL, REQUEST},
+                                            {"at", required_argument, NULL, TIME},
+                                            {"column", required_argument, NULL, COLUMN},
+                                            {"since-deploy", no_argument, NULL, SINCE},
+                                            {"all", no_argument, NULL, ALL},
+                                            {"kind", required_argument, NULL, KIND},
+                                            {"help", no_argument, NULL, 'h'},
+                                            {NULL, 0, NULL, 0}};
     const struct ask *ask = o->ask;
     int c;
     while ((c = getopt_long(argc, argv, "h", options, NULL)) != -1) {
@@ -132,6 +144,10 @@ static int parse(int argc, char **argv, struct ask_options *o)
             o->is_since_deploy = true;
             is_known = ask->needs_other;
             break;
+        case KIND:
+            o->kind = optarg;
+            is_known = ask->is_walk;
+            break;
         case ALL:
             o->is_all = true;
             is_known = ask->is_walk;
@@ -159,6 +175,8 @@ static int parse(int argc, char **argv, struct ask_options *o)
     if (optind < argc)
         return cli_usage(ask->name, "'%s': only %s at a time", argv[optind],
                          needs_other ? "two" : "one");
+    if (o->kind != NULL && o->is_request)
+        return cli_usage(ask->name, "--kind: a request is none of them");
     if (o->column != NULL && o->is_request)
         return cli_usage(ask->name, "--column is of a dataset, --request is none");
     if (ask->needs_subject && (o->subject == NULL || o->subject[0] == '\0'))
@@ -180,6 +198,7 @@ static ol_status put(struct question *q, const struct ask_options *o, struct pla
         question_add(q, "subject", o->subject);
     question_add(q, "at", o->at);
     question_add(q, "column", o->column);
+    question_add(q, "kind", o->kind);
     question_add(q, "depth", o->depth);
     question_add(q, "limit", o->limit);
     question_add(q, "request", o->is_request ? "1" : NULL);

@@ -270,6 +270,38 @@ static bool print_plain(struct ol__span body)
     return cli_print(body) && (has_end || cli_print(ol__span_text("\n")));
 }
 
+/* "'5ae0' is the beginning of 2 commits: ..., ..." @return false: it is not. */
+static bool say_candidates(struct ol__span body)
+{
+    struct json_doc doc;
+    struct ol__buf text;
+    struct pretty p = {.out = &text};
+    if (json_doc_read(&doc, body, NULL) != OL_OK)
+        return false;
+    const struct json_node *subject = json_get(doc.root, "subject");
+    const struct json_node *all = json_get(subject, "candidates");
+    const char *query = json_get_text(subject, "query");
+    const char *kind = json_get_text(subject, "candidate_kind");
+    bool is_one = all != NULL && all->count > 0 && query != NULL && kind != NULL;
+    if (is_one) {
+        const char *between = ": ";
+        ol__buf_init(&text, 1 << 16);
+        ol__buf_add_char(&text, '\'');
+        pretty_text(&p, PRETTY_PLAIN, query);
+        ol__buf_add_format(&text, "' is the beginning of %s%zu %ss",
+                           json_get_bool(subject, "truncated") ? "at least " : "", all->count,
+                           kind);
+        for (const struct json_node *c = all->first; c != NULL; c = c->next, between = ", ") {
+            ol__buf_add_text(&text, between);
+            pretty_text(&p, PRETTY_PLAIN, c->text != NULL ? c->text : "?");
+        }
+        cli_say("%s", text.data != NULL ? text.data : "out of memory");
+        ol__buf_release(&text);
+    }
+    json_doc_release(&doc);
+    return is_one;
+}
+
 int question_print(const char *verb, int status, struct ol__buf *answer, bool is_json,
                    question_render *render, const char *nothing)
 {
@@ -280,6 +312,8 @@ int question_print(const char *verb, int status, struct ol__buf *answer, bool is
         return CLI_NO;
     if (status == 200)
         return CLI_YES;
+    if (status == 404 && say_candidates(body))
+        return CLI_NOT_KNOWN;
     char fallback[300];
     if (status == 404)
         snprintf(fallback, sizeof fallback, "%s", nothing);

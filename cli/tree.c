@@ -500,6 +500,14 @@ static void write_notes(struct pretty *p, const struct json_node *root)
     const struct json_node *subject = json_get(root, "subject");
     const char *by = json_get_text(subject, "by");
     const char *note = json_get_text(subject, "note");
+    const char *also = json_get_text(subject, "also");
+    if (also != NULL) {
+        ol__buf_add_text(p->out, "(there is a ");
+        pretty_text(p, PRETTY_PLAIN, also);
+        ol__buf_add_text(p->out, " of this name, too: --kind ");
+        pretty_text(p, PRETTY_PLAIN, also);
+        ol__buf_add_text(p->out, ")\n");
+    }
     if (by != NULL && strcmp(by, "content") == 0)
         ol__buf_add_text(p->out, "(unknown by this name; found by its content)\n");
     if (note != NULL) {

@@ -42,6 +42,15 @@ struct ask_cached_writer {
     struct ask_edge edge;
 };
 
+#define ASK_CANDIDATES 16
+/* What the subject may be short for, where that is more than one. */
+struct ask_candidates {
+    const char *kind; /* "run id", "content", "commit" */
+    char texts[ASK_CANDIDATES][100];
+    int count;
+    bool is_cut;
+};
+
 struct ask {
     struct store *store;
     const struct store_question *question;
@@ -66,7 +75,9 @@ struct ask {
     const char *note;                        /* NULL: nothing to say */
     int64_t ids[ASK_SET], versions[ASK_SET]; /* version 0: none is meant */
     int count;
-    bool is_cut;        /* there are more matches than are shown */
+    bool is_cut; /* there are more matches than are shown */
+    struct ask_candidates candidates;
+    const char *also;   /* another kind of thing that has this very name; NULL */
     bool wants_members; /* a member of an artifact may be the subject */
     bool wants_answers; /* an answer may be the subject; else its run is */
 };
@@ -92,6 +103,14 @@ OL_NODISCARD ol_status ask_add_match(struct ask *ask, enum ask_kind kind, int64_
                                      int64_t version, int max);
 /** All that have the tag VALUE or KEY=VALUE, or the code of that version (ask_tags.c). */
 OL_NODISCARD ol_status ask_find_tagged(struct ask *ask, struct ol__span text);
+/** The one commit or content hash that begins so (ask_short.c); else ask->candidates. */
+OL_NODISCARD ol_status ask_find_short(struct ask *ask, struct ol__span text);
+/** @return false: there is no room for it. */
+bool ask_add_candidate(struct ask *ask, const char *kind, struct ol__span text);
+/** Members candidate_kind and candidates of the open object, where there are any. */
+OL_NODISCARD ol_status ask_write_candidates(struct ask *ask);
+/** Whether the subject may be a thing of that kind (question->kind). */
+bool ask_wants(const struct ask *ask, const char *kind);
 /** OL_NOT_FOUND, and in the error what was asked for. */
 ol_status ask_not_found(const struct ask *ask);
 /** Member "subject"; with all that was tried if nothing was found. */

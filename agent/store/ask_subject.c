@@ -300,51 +300,143 @@ static ol_status find_answers(struct ask *ask)
     return status == OL_OK && ask->count == 0 ? OL_NOT_FOUND : status;
 }
 
-ol_status ask_resolve(struct ask *ask)
+static bool is_kind(const char *text)
+{
+    static const char *const kinds[] = {"dataset", "job", "run", "content",
+                                        "member",  "tag", "code"};
+    for (size_t i = 0; i < OL_COUNT(kinds); i++)
+        if (strcmp(kinds[i], text) == 0)
+            return true;
+    return false;
+}
+
+bool ask_wants(const struct ask *ask, const char *kind)
+{
+    return ask->question->kind == NULL || strcmp(ask->question->kind, kind) == 0;
+}
+
+/* A job of the very name of a dataset that was found: said, so that it can be asked for. */
+static ol_status look_for_job(struct ask *ask)
+{
+    int64_t found[ASK_MATCHES];
+    int count = 0;
+    if (!ask_wants(ask, "job"))
+        return OL_OK;
+    sqlite3_stmt *stmt = store_bind(ask->store, SQL_ASK_JOB_NAME, ask->err, "t", ask->raw);
+    ol_status status = OL_OK;
+    while (count < ASK_MATCHES && (status = store_step(ask->store, stmt, ask->err)) == OL_OK)
+        found[count++] = sqlite3_column_int64(stmt, 0);
+    sqlite3_reset(stmt);
+    status = status < 0 ? status : OL_OK;
+    for (int i = 0; i < count && status == OL_OK && ask->also == NULL; i++) {
+        bool is_visible = false;
+        status = job_is_visible(ask, found[i], &is_visible);
+        ask->also = is_visible ? "job" : NULL;
+    }
+    return status;
+}
+
+static ol_status resolve_name(struct ask *ask)
 {
     const struct ol__span any = {0};
     ol_status status = OL_OK;
+    bool wants_dataset = ask_wants(ask, "dataset");
+    ask->by = "name";
+    if (wants_dataset && ask->name_space.data != NULL)
+        status = find_named(ask, ASK_DATASET, ask->name_space, ask->name);
+    if (wants_dataset && status == OL_OK && ask->count == 0)
+        status = find_named(ask, ASK_DATASET, any, ask->raw);
+    if (wants_dataset && status == OL_OK && ask->count == 0)
+        status = find_split(ask, ASK_DATASET, ask->raw);
+    if (status == OL_OK && ask->count > 0)
+        status = look_for_job(ask);
+    if (status == OL_OK && ask->count > 0 && ask->question->content != NULL)
+        return pick_version(ask);
+    if (status == OL_OK && ask->count == 0 && ask_wants(ask, "job"))
+        status = ask_find_jobs(ask, ask->raw);
+    return status;
+}
+
+/* The first digits of several runs are none of them. */
+static ol_status one_run(struct ask *ask)
+{
+    ol_status status = OL_OK;
+    if (ask->count < 2)
+        return OL_OK;
+    for (int i = 0; i < ask->count && status == OL_OK; i++) {
+        struct ask_run run;
+        status = ask_run(ask, ask->ids[i], false, &run);
+        if (status == OL_OK)
+            ask_add_candidate(ask, "run id", ol__span_text(run.run_id));
+        status = status == OL_NOT_FOUND ? OL_OK : status;
+    }
+    ask->candidates.is_cut = ask->count == ASK_MATCHES;
+    ask->count = 0;
+    ask->kind = ASK_NONE;
+    return status;
+}
+
+/* By its content, or as a member of something. */
+static ol_status resolve_bytes(struct ask *ask)
+{
+    ol_status status = OL_OK;
+    ask->by = "content";
+    /* "v7" of something else is no answer; a digest is the same bytes under whatever name. */
+    if (!ask_wants(ask, "content") && !ask_wants(ask, "member"))
+        return OL_OK;
+    if (ask_wants(ask, "content") && ask->question->content != NULL &&
+        strchr(ask->question->content, ':') != NULL)
+        status = find_content(ask, ol__span_text(ask->question->content), 0, NULL);
+    else if (ask_wants(ask, "content") && ask->raw.size > sizeof CONTENT_PREFIX &&
+             memcmp(ask->raw.data, CONTENT_PREFIX, sizeof CONTENT_PREFIX - 1) == 0)
+        status = find_content(ask, ask->raw, 0, NULL);
+    if (status == OL_OK && ask->count == 0 && ask->wants_members && ask_wants(ask, "member"))
+        status = ask_find_members(ask);
+    return status;
+}
+
+ol_status ask_resolve(struct ask *ask)
+{
+    ol_status status = OL_OK;
     split_subject(ask);
+    ask->also = NULL;
+    ask->candidates = (struct ask_candidates){.kind = NULL};
     if (ask->question->is_request) {
         ask->raw = ask->name = ol__span_text(ask->question->subject);
         return find_answers(ask);
     }
-    ask->by = "name";
-    if (ask->name_space.data != NULL)
-        status = find_named(ask, ASK_DATASET, ask->name_space, ask->name);
-    if (status == OL_OK && ask->count == 0)
-        status = find_named(ask, ASK_DATASET, any, ask->raw);
-    if (status == OL_OK && ask->count == 0)
-        status = find_split(ask, ASK_DATASET, ask->raw);
-    if (status == OL_OK && ask->count > 0 && ask->question->content != NULL)
-        return pick_version(ask);
-    if (status == OL_OK && ask->count == 0)
-        status = ask_find_jobs(ask, ask->raw);
+    if (ask->question->kind != NULL && !is_kind(ask->question->kind))
+        return ol__error_set(ask->err, OL_INVALID,
+                             "kind: '%.60s': expected dataset, job, run, content, member, tag or "
+                             "code",
+                             ask->question->kind);
+    status = resolve_name(ask);
     if (status != OL_OK || ask->count > 0)
         return status;
     ask->by = "id";
-    status = ask_find_runs(ask, ask->raw);
+    if (ask_wants(ask, "run"))
+        status = ask_find_runs(ask, ask->raw);
+    if (status == OL_OK)
+        status = one_run(ask);
+    if (status != OL_OK || ask->count > 0 || ask->candidates.count > 0)
+        return status != OL_OK || ask->count > 0 ? status : OL_NOT_FOUND;
+    status = resolve_bytes(ask);
+    if (status != OL_OK || ask->count > 0 || ask->kind == ASK_MEMBER)
+        return status;
+    if (ask_wants(ask, "tag") || ask_wants(ask, "code"))
+        status = ask_find_tagged(ask, ask->raw);
+    if (status == OL_OK && ask->count == 0 && (ask_wants(ask, "content") || ask_wants(ask, "code")))
+        status = ask_find_short(ask, ask->raw);
     if (status != OL_OK || ask->count > 0)
         return status;
-    ask->by = "content";
-    /* "v7" of something else is no answer; a digest is the same bytes under whatever name. */
-    if (ask->question->content != NULL && strchr(ask->question->content, ':') != NULL)
-        status = find_content(ask, ol__span_text(ask->question->content), 0, NULL);
-    else if (ask->raw.size > sizeof CONTENT_PREFIX &&
-             memcmp(ask->raw.data, CONTENT_PREFIX, sizeof CONTENT_PREFIX - 1) == 0)
-        status = find_content(ask, ask->raw, 0, NULL);
-    if (status == OL_OK && ask->count == 0 && ask->wants_members) {
-        status = ask_find_members(ask);
-        if (status != OL_OK || ask->kind == ASK_MEMBER)
-            return status;
-    }
-    if (status == OL_OK && ask->count == 0)
-        status = ask_find_tagged(ask, ask->raw);
-    return status == OL_OK && ask->count == 0 ? find_answers(ask) : status;
+    return ask->question->kind == NULL ? find_answers(ask) : OL_NOT_FOUND;
 }
 
 ol_status ask_not_found(const struct ask *ask)
 {
+    if (ask->candidates.count > 0)
+        return ol__error_set(ask->err, OL_NOT_FOUND, "'%.*s' is the beginning of several %ss",
+                             (int)OL_MIN(ask->raw.size, 150u), ask->raw.data, ask->candidates.kind);
     return ol__error_set(ask->err, OL_NOT_FOUND, "nothing is recorded under '%.*s'",
                          (int)OL_MIN(ask->raw.size, 150u), ask->raw.data);
 }
@@ -389,8 +481,10 @@ ol_status ask_write_subject(struct ask *ask)
         ol__json_text(w, "code by version");
         ol__json_text(w, "answer by request");
         ol__json_end_array(w);
+        status = ask_write_candidates(ask);
     } else {
         ol__json_member_text(w, "by", ask->by);
+        ol__json_member_text_opt(w, "also", ask->also);
         ol__json_member_text_opt(w, "note", ask->note);
         if (ask->is_cut && ask->kind != ASK_MEMBER) /* of members the walk says it */
             ol__json_member_bool(w, "truncated", true);

@@ -3,16 +3,28 @@
  * Promises:
  *  1. Runs are found by an index of values, never by looking at all of them.
  *  2. A tag of a job or dataset is believed only where the facet that counts still says so;
- * datasets come in the version in which the run told it. */
+ * datasets come in the version in which the run told it.
+ *  3. What static events (JobEvent, DatasetEvent) told is looked for only where no run told it:
+ * their jobs and datasets are read for STATIC_MS at most, and the answer says if that was not
+ * enough. */
 #include "ask.h"
 
 #include "json_doc.h"
+#include "times.h"
 
 #define ROWS_MAX 5000 /* runs that are looked at */
+#define STATIC_MS 300
+#define STATIC_STEP 1024
 
 struct wanted {
     char key[512], value[4096]; /* key "": any */
     int64_t key_id, value_id, tags_id, commit_id, code_tag_id;
+};
+
+/* The same few facets of tags are those of many. */
+struct looked {
+    int64_t facets[256];
+    bool says[256];
 };
 
 /* ---- Whether a facet still says so ---- */
@@ -68,10 +80,11 @@ static ol_status take_run(struct ask *ask, const struct wanted *wanted, int64_t 
                 (wanted->key_id == 0 || e->key == wanted->key_id);
     else if (e->kind == STATE_JOB_FACET && e->key == wanted->tags_id)
         status = has_tag(ask, wanted, e->value, &is_it); /* promise 2 */
-    if (status != OL_OK || !is_it)
+    bool is_of_code = e->kind == STATE_ID && is_code(wanted, e->key);
+    if (status != OL_OK || !is_it || !ask_wants(ask, is_of_code ? "code" : "tag"))
         return status;
     if (ask->count == 0)
-        ask->by = e->kind == STATE_ID && is_code(wanted, e->key) ? "code" : "tag";
+        ask->by = is_of_code ? "code" : "tag";
     return ask_add_match(ask, ASK_RUN, run, 0, ASK_SET);
 }
 
@@ -151,11 +164,110 @@ static ol_status find(struct ask *ask, struct wanted *wanted)
     if (status != OL_OK || wanted->value_id == 0 || (wanted->key[0] != '\0' && wanted->key_id == 0))
         return status;
     status = gather(ask, wanted, runs, &count);
-    for (size_t i = 0; i < count && status == OL_OK && wanted->tags_id != 0; i++)
+    for (size_t i = 0;
+         i < count && status == OL_OK && wanted->tags_id != 0 && ask_wants(ask, "tag"); i++)
         status = look_at(ask, wanted, runs[i], PASS_DATASETS);
     for (size_t i = 0; i < count && status == OL_OK && ask->kind != ASK_DATASET; i++)
         status = look_at(ask, wanted, runs[i], PASS_RUNS);
     ask->is_cut = ask->is_cut || (ask->count > 0 && count == ROWS_MAX);
+    return status;
+}
+
+/* ---- What static events told: of no run, so in no index ---- */
+
+/* The facet was looked at before, or is now. */
+static ol_status facet_says(struct ask *ask, const struct wanted *wanted, struct looked *looked,
+                            int64_t facet, bool *ret)
+{
+    size_t at = (size_t)facet % OL_COUNT(looked->facets);
+    if (looked->facets[at] == facet) {
+        *ret = looked->says[at];
+        return OL_OK;
+    }
+    ol_status status = has_tag(ask, wanted, facet, ret);
+    looked->facets[at] = facet;
+    looked->says[at] = *ret;
+    return status;
+}
+
+/* The state of job or dataset @p id is in ask->told. */
+static ol_status take_static(struct ask *ask, const struct wanted *wanted, struct looked *looked,
+                             enum ask_kind kind, int64_t id)
+{
+    int64_t version = 0;
+    bool is_it = false;
+    ol_status status = OL_OK;
+    const uint8_t of_facet = kind == ASK_JOB ? STATE_JOB_FACET : STATE_SUBJECT_FACET;
+    for (size_t i = 0; i < ask->told.count && status == OL_OK; i++) {
+        const struct state_entry *e = &ask->told.entries[i];
+        if (e->kind == STATE_VERSION)
+            version = e->key;
+        if (e->kind != of_facet || e->key != wanted->tags_id || is_it)
+            continue;
+        status = facet_says(ask, wanted, looked, e->value, &is_it);
+    }
+    if (status != OL_OK || !is_it || (ask->count > 0 && ask->kind != kind))
+        return status;
+    ask->by = "tag";
+    return ask_add_match(ask, kind, id, kind == ASK_DATASET ? version : 0, ASK_SET);
+}
+
+/* One step's rows, of those that may be seen and were told something. */
+static ol_status static_rows(struct ask *ask, enum ask_kind kind, int64_t *last,
+                             int64_t found[STATIC_STEP], size_t *ret_count, bool *ret_more)
+{
+    size_t rows = 0;
+    ol_status status;
+    sqlite3_stmt *stmt =
+        store_bind(ask->store, kind == ASK_JOB ? SQL_ASK_STATIC_JOBS : SQL_ASK_STATIC_DATASETS,
+                   ask->err, "ii", *last, (int64_t)STATIC_STEP);
+    *ret_count = 0;
+    while ((status = store_step(ask->store, stmt, ask->err)) == OL_OK) {
+        *last = sqlite3_column_int64(stmt, 0);
+        rows++;
+        if (sqlite3_column_type(stmt, 2) != SQLITE_NULL &&
+            ask_may_see(ask, sqlite3_column_int64(stmt, 1)))
+            found[(*ret_count)++] = *last;
+    }
+    sqlite3_reset(stmt);
+    *ret_more = rows == STATIC_STEP;
+    return status < 0 ? status : OL_OK;
+}
+
+static ol_status scan_static(struct ask *ask, const struct wanted *wanted, struct looked *looked,
+                             enum ask_kind kind, int64_t deadline)
+{
+    int64_t last = 0, found[STATIC_STEP];
+    ol_status status = OL_OK;
+    for (bool has_more = true; has_more && status == OL_OK;) {
+        size_t count = 0;
+        status = static_rows(ask, kind, &last, found, &count, &has_more);
+        for (size_t i = 0; i < count && status == OL_OK; i++) {
+            status = ask_static(ask, kind, found[i]);
+            struct state mine = ask->state; /* what is asked below uses the other */
+            ask->state = ask->told;
+            ask->told = mine;
+            if (status == OL_OK)
+                status = take_static(ask, wanted, looked, kind, found[i]);
+        }
+        if (has_more && ol__time_monotonic_ms() > deadline) {
+            ask->is_cut = ask->candidates.is_cut = true; /* promise 3 */
+            break;
+        }
+    }
+    return status;
+}
+
+static ol_status find_static(struct ask *ask, struct wanted *wanted)
+{
+    struct looked looked = {.facets = {0}};
+    int64_t deadline = ol__time_monotonic_ms() + STATIC_MS;
+    ol_status status = read_ids(ask, wanted);
+    if (status != OL_OK || wanted->tags_id == 0)
+        return status;
+    status = scan_static(ask, wanted, &looked, ASK_DATASET, deadline);
+    if (status == OL_OK && ask->count == 0)
+        status = scan_static(ask, wanted, &looked, ASK_JOB, deadline);
     return status;
 }
 
@@ -168,19 +280,29 @@ static bool cut(struct ol__span text, char *out, size_t size)
     return true;
 }
 
-ol_status ask_find_tagged(struct ask *ask, struct ol__span text)
+/* KEY=VALUE, or (@p with_key false) VALUE. @return false: it is no tag. */
+static bool split(struct ol__span text, bool with_key, struct wanted *ret)
 {
-    struct wanted wanted = {.key = ""};
     const char *equals = text.size > 0 ? memchr(text.data, '=', text.size) : NULL;
-    if (!cut(text, wanted.value, sizeof wanted.value))
-        return OL_OK;
-    ol_status status = find(ask, &wanted);
-    if (status != OL_OK || ask->count > 0 || equals == NULL)
-        return status;
+    *ret = (struct wanted){.key = ""};
+    if (!with_key)
+        return cut(text, ret->value, sizeof ret->value);
+    if (equals == NULL)
+        return false;
     struct ol__span key = {.data = text.data, .size = (size_t)(equals - text.data)};
     struct ol__span value = {.data = equals + 1, .size = text.size - key.size - 1};
-    wanted = (struct wanted){.key = ""};
-    if (!cut(key, wanted.key, sizeof wanted.key) || !cut(value, wanted.value, sizeof wanted.value))
-        return OL_OK;
-    return find(ask, &wanted);
+    return cut(key, ret->key, sizeof ret->key) && cut(value, ret->value, sizeof ret->value);
+}
+
+ol_status ask_find_tagged(struct ask *ask, struct ol__span text)
+{
+    struct wanted wanted;
+    ol_status status = OL_OK;
+    for (int with_key = 0; with_key < 2 && status == OL_OK && ask->count == 0; with_key++)
+        if (split(text, with_key != 0, &wanted))
+            status = find(ask, &wanted);
+    for (int with_key = 0; with_key < 2 && status == OL_OK && ask->count == 0; with_key++)
+        if (ask_wants(ask, "tag") && split(text, with_key != 0, &wanted))
+            status = find_static(ask, &wanted);
+    return status;
 }

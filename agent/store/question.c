@@ -27,6 +27,7 @@ static const struct parameter {
     {"from", NUMBER, AT(from), INT64_MAX},
     {"group", TEXT, AT(group), 0},
     {"job", TEXT, AT(job), 0},
+    {"kind", TEXT, AT(kind), 0},
     {"limit", NUMBER, AT(limit), STORE_LIMIT_MAX},
     {"older_than", NUMBER, AT(older_than), INT64_MAX},
     {"open_for", NUMBER, AT(open_for), INT64_MAX},

@@ -210,6 +210,13 @@ const char *const store_sql_texts[SQL_COUNT] = {
     /* In this order: a text that is damaged is noted, not passed over. */
     [SQL_ASK_TEXT] = "SELECT id FROM texts WHERE hash = ?1 "
                      "AND CASE WHEN is_text(id, hash, text) THEN text = ?2 END",
+    [SQL_ASK_TEXT_RANGE] = "SELECT id FROM texts WHERE id > ?1 AND id <= ?2 AND text >= ?3 "
+                           "AND text < ?4 AND is_text(id, hash, text) ORDER BY id",
+    [SQL_ASK_TEXT_MAX] = "SELECT max(id) FROM texts",
+    /* What static events told: rows in their order, as long as there is time. */
+    [SQL_ASK_STATIC_JOBS] = "SELECT id, uid, state FROM jobs WHERE id > ?1 ORDER BY id LIMIT ?2",
+    [SQL_ASK_STATIC_DATASETS] =
+        "SELECT id, uid, state FROM datasets WHERE id > ?1 ORDER BY id LIMIT ?2",
     [SQL_ASK_VERSION] =
         "SELECT id, born FROM versions WHERE " VERSION_KEY(value) " = " VERSION_KEY(?1)
         " AND dataset = ?2 AND value = ?1",

@@ -105,6 +105,8 @@ struct store_question {
     const char *other_content; /**< and its content, as above */
     const char *at; /**< as it stood then: RFC 3339, or a date, which is the end of that day; NULL:
                        now */
+    const char *kind;   /**< the subject is one: dataset, job, run, content, member, tag, code;
+                           NULL: the first of these that it is */
     const char *column; /**< why, impact: this column of the dataset; NULL: all of it */
     const char *after;  /**< export: where the last page said that the next one begins */
 };

@@ -200,3 +200,18 @@ def test_a_batch_of_every_day(place, workdir, wait_until):
     cut = answer(place, "impact", "--limit", "51", "s3://lake/orders")
     assert cut["truncated"] and cut["cut_by"] == "limit" and cut["nodes"][0]["beyond"] == 150
     assert place.ask("why", "--all", "--json", "s3://lake/report")[0] == 0 and place.ask("show", "--all", "x")[0] == 2
+
+
+def test_in_short(place):
+    """First digits of commits, hashes and run ids: of one it is that one; of several they are listed, and it is none."""
+    assert answer(place, "impact", COMMIT[:7])["subject"]["by"] == "code"
+    assert names(answer(place, "impact", COMMIT[:12])) == names(answer(place, "impact", COMMIT))
+    status, out, err = place.ask("why", (RUN % 1)[:13])
+    assert status == 3 and out == "" and "is the beginning of 6 run ids: " in err and RUN % 5 in err
+    status, out, _ = place.ask("why", "--json", (RUN % 1)[:13])
+    subject = json.loads(out)["subject"]
+    assert status == 3 and subject["candidate_kind"] == "run id" and sorted(subject["candidates"]) == [RUN % n for n in (1, 2, 3, 4, 5, 900)]
+    assert answer(place, "impact", "--kind", "job", "shop/train")["subject"]["kind"] == "job"
+    assert place.ask("impact", "--kind", "dataset", "shop/train")[0] == 3
+    status, _, err = place.ask("impact", "--kind", "table", "shop/train")
+    assert status == 2 and "expected dataset, job" in err
