@@ -136,6 +136,13 @@ static bool is_name(const char *name)
            strlen(name) <= OL_SHA256_TEXT + NAME_EXTRA;
 }
 
+/* A directory of such a name is nobody's list: it stays, and keeps nobody from being heard. */
+static bool is_directory(int fd, const char *name)
+{
+    struct stat st;
+    return fstatat(fd, name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode);
+}
+
 /* The first name of a list into inbox->name. */
 static bool find_name(struct members_inbox *inbox, int fd)
 {
@@ -147,7 +154,8 @@ static bool find_name(struct members_inbox *inbox, int fd)
         return false;
     }
     const struct dirent *entry;
-    while ((entry = readdir(dir)) != NULL && !is_name(entry->d_name)) {
+    while ((entry = readdir(dir)) != NULL &&
+           (!is_name(entry->d_name) || is_directory(fd, entry->d_name))) {
     }
     if (entry != NULL)
         memcpy(inbox->name, entry->d_name, strlen(entry->d_name) + 1);

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A task of one user beside the system agent of another, and two containers that share one journal
 directory: events arrive, and no task can reach another's journal."""
+import json
 import os
 import pathlib
 import shutil
@@ -142,3 +143,74 @@ def test_two_containers(runner, place):
     report = numbered.check((out / "out.jsonl").read_bytes().splitlines(), 24)
     report.order_breaks, report.ended_early = [], []
     assert report.problems() == []
+
+
+def test_members_of_two_users(runner, place, built):
+    """The system agent takes lists of members from everybody and tells each only of the own: by name, by content, and on
+    the way across. What one leaves there to harm others is refused, and keeps nobody from being heard."""
+    for name in ("lineage",):
+        shutil.copy2(built(name), place / "bin" / name)
+    config = place / "lineaged.yaml"
+    config.write_text("routes: [{name: graph, type: store, path: /var/lib/lineaged/lineage.db}]\n")
+    script = place / "story.sh"
+    script.write_text(r"""#!/bin/sh
+set -eu
+bin=%(bin)s
+export LD_LIBRARY_PATH=$bin PATH=$bin:$PATH
+%(root)s
+agent="%(agent)s" task="%(task)s" other="%(other)s"
+inbox=/var/lib/lineaged/journal/members
+start() { HOME=/var/lib/lineaged $agent $bin/lineaged --system --config %(config)s "$@"; }
+start --once
+for user in task other; do
+    eval as=\$$user
+    mkdir /run/$user
+    mkdir /run/$user/corpus
+    echo "words of $user" >/run/$user/corpus/only-$user.txt
+    echo "words of both" >/run/$user/corpus/shared.txt
+    chown -R $($as id -u):$($as id -g) /run/$user
+    (cd /run/$user && HOME=/run/$user $as lineage run -q --job read-$user -i corpus -o out-$user -- cp corpus/only-$user.txt out-$user)
+done
+[ "$(stat -c '%%a %%u' $inbox)" = "3777 %(agent_uid)d" ] || { stat $inbox; exit 1; }
+ls -ln $inbox
+# One user can neither read, change nor remove the list of another.
+file=$(find $inbox -user %(task_uid)d -type f | head -n 1)
+[ -n "$file" ]
+$other cat "$file" 2>/dev/null && { echo "read"; exit 1; }
+$other sh -c "echo x >>'$file'" 2>/dev/null && { echo "changed"; exit 1; }
+$other rm -f "$file" 2>/dev/null && { echo "removed"; exit 1; }
+# What is no list: a folder, a FIFO, a link to another's, bytes of another hash, one too large.
+name() { printf "%%064d" $1; }
+$other mkdir $inbox/$(name 1) && $other touch $inbox/$(name 1)/kept
+$other mkfifo $inbox/$(name 2)
+$other ln -s "$file" $inbox/$(name 3)
+$other sh -c "echo nothing >$inbox/$(name 4)"
+$other truncate -s 300M $inbox/$(name 5)
+$other sh -c "echo x >$inbox/no-name"
+start --once
+[ "$(find $inbox -mindepth 1 -maxdepth 1 | sort | tr '\n' ' ')" = "$inbox/$(name 1) $inbox/no-name " ] || { ls -la $inbox; exit 1; }
+start & pid=$!
+trap 'kill $pid' EXIT
+for i in $(seq 300); do HOME=/run/task $task lineage status >/dev/null 2>&1 && break; sleep 0.1; done
+for user in task other; do
+    eval as=\$$user
+    for who in task other; do
+        status=0
+        HOME=/run/$user $as lineage impact --json only-$who.txt >%(out)s-$user-$who || status=$?
+        [ $status -eq "$([ $user = $who ] && echo 0 || echo 3)" ] || { echo "$user asks for $who: $status"; exit 1; }
+    done
+    HOME=/run/$user $as lineage impact --json shared.txt >%(out)s-$user-shared
+done
+lineage impact --json shared.txt >%(out)s-root-shared
+""" % {"bin": place / "bin", "root": system_root(place), "agent": " ".join(as_user(AGENT, GROUP)),
+       "task": " ".join(as_user(TASK)), "other": " ".join(as_user(OTHER)), "agent_uid": AGENT, "task_uid": TASK,
+       "config": config, "out": place / "answer"})
+    done = runner.run("unshare", "-m", "sh", script, name="story", timeout=120)
+    assert done.status == 0, done.out + done.err
+
+    def read(user, what):
+        document = json.loads((place / ("answer-%s-%s" % (user, what))).read_text())
+        return {node["job"]["name"] for node in document["nodes"] if node["kind"] == "run"}
+    for user in ("task", "other"):
+        assert read(user, user) == read(user, "shared") == {"read-" + user}
+    assert read("root", "shared") == {"read-task", "read-other"}
