@@ -298,6 +298,11 @@ static ol_status job_roots(struct walk *w, int64_t job)
         const struct ask_edge edge = {.job = job, .run = runs[i]};
         struct graph_node node = graph_maker(&edge, 0);
         struct ask_run run;
+        if (graph_is_half_full(w, 0)) {
+            w->is_cut_by_limit = true;
+            w->roots_beyond += (int64_t)(count - i);
+            break;
+        }
         status = ask_run(w->ask, runs[i], false, &run);
         if (status == OL_OK)
             status = put_root(w, &node);

@@ -98,6 +98,9 @@ bool graph_has_node(const struct walk *w, const struct graph_node *node);
 /** The edges that lead to node @p index, once the walk is over; GRAPH_NONE: no more. */
 OL_NODISCARD ol_status graph_first_edge_to(struct walk *w, size_t index, size_t *ret);
 size_t graph_next_edge_to(const struct walk *w, size_t edge);
+/** Whether what was asked about leaves no more room for its own runs: half is for what they made.
+ */
+bool graph_is_half_full(const struct walk *w, int64_t depth);
 void graph_release(struct walk *w);
 
 /* ---- Across members of artifacts (graph_members.c) ---- */

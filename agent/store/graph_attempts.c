@@ -239,7 +239,8 @@ ol_status graph_follow_attempts(struct walk *w, size_t index, size_t maker,
         if (list.items[i].run == picked->run ||
             (i > 0 && list.items[i].run == list.items[i - 1].run))
             continue;
-        if (w->is_cut_by_limit) { /* there is no room for any of them */
+        if (w->is_cut_by_limit || graph_is_half_full(w, node.depth)) { /* no room for them */
+            w->is_cut_by_limit = true;
             w->nodes[index].beyond += (int64_t)(list.count - i);
             break;
         }

@@ -165,6 +165,11 @@ size_t graph_next_edge_to(const struct walk *w, size_t edge)
     return w->edge_nexts[edge];
 }
 
+bool graph_is_half_full(const struct walk *w, int64_t depth)
+{
+    return depth == 0 && (int64_t)w->count >= w->limit / 2 && w->count > 1;
+}
+
 void graph_release(struct walk *w)
 {
     free(w->edge_heads);

@@ -190,3 +190,11 @@ def test_not_in_the_way(place):
     assert answer["subject"]["lists_not_here"] == 1
     status, out, err = place.ask("why", "d/")
     assert status == 0 and "the list is not here" in out, out + err
+
+
+def test_hashing_alone_records_nothing(place):
+    """As lineage(1) and the page say: lineage artifact hands nothing over, a step that reads the directory does."""
+    shell(place, "mkdir docs; echo words > docs/note-7.txt; lineage artifact --members docs > /dev/null; lineaged --once")
+    assert place.ask("impact", "note-7.txt")[0] == 3
+    shell(place, "lineage run -q -i docs -- true; lineaged --once")
+    assert ("member ./note-7.txt", "docs") in edges(ask(place, "impact", "note-7.txt"))

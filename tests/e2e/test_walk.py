@@ -198,7 +198,7 @@ def test_a_batch_of_every_day(place, workdir, wait_until):
     assert lines[2].endswith("(read d200)") and "and 197 more, on to report" in out
     assert len(place.ask("impact", "--all", "s3://lake/orders")[1].splitlines()) > 2 * DAYS
     cut = answer(place, "impact", "--limit", "51", "s3://lake/orders")
-    assert cut["truncated"] and cut["cut_by"] == "limit" and cut["nodes"][0]["beyond"] == 150
+    assert cut["truncated"] and cut["cut_by"] == "limit" and cut["nodes"][0]["beyond"] == 176
     assert place.ask("why", "--all", "--json", "s3://lake/report")[0] == 0 and place.ask("show", "--all", "x")[0] == 2
 
 
