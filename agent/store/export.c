@@ -18,7 +18,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-#define PAGE_BYTES ((size_t)4 << 20)
+#define PAGE_BYTES ((size_t)1 << 20) /* about 20 ms: whoever else asks waits that long */
 #define TEXT_MAX ((size_t)16 << 20)
 #define PARTS "jdr"
 

@@ -2,7 +2,7 @@
 """Fixtures of the end-to-end tests; what they lean on is in tests/support.
 
 LINEAGED_BUILD_DIR      where the programs were built (build/dev)
-LINEAGED_TESTS_REQUIRE  what must not be skipped: any of kafka,python,schema,java,celery,quality,mlmd,airflow,spark,dbt, or all
+LINEAGED_TESTS_REQUIRE  what must not be skipped: any of kafka,python,schema,java,celery,quality,mlmd,readers,airflow,spark,dbt, or all
 """
 import os
 import pathlib
@@ -167,6 +167,12 @@ def quality_python():
 def mlmd_python():
     """The interpreter of a venv with ML Metadata."""
     return _obtain("mlmd", lambda: clients.venv_python("ml-metadata", SUPPORT / "clients/requirements-ml-metadata.txt"))
+
+
+@pytest.fixture(scope="session")
+def readers_python():
+    """The interpreter of a venv with readers of in-toto statements and RO-Crates."""
+    return _obtain("readers", lambda: clients.venv_python("readers", SUPPORT / "clients/requirements-readers.txt"))
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,7 @@ import gzip
 import json
 import os
 import re
+import shutil
 import sqlite3
 import subprocess
 
@@ -497,6 +498,72 @@ def test_drawings(places):
     assert all(line.count('"') in (0, 2) for line in drawn.split("\n"))
     cut = places.lineage(agent, "export", "--format", "dot", "--impact", "--limit", "2", "--depth", "5", "raw").stdout.decode()
     assert "there is more: cut by --limit" in cut and cut.count("shape=cylinder") + cut.count("shape=box") <= 2
+
+
+READ = """
+import json, sys
+from google.protobuf import json_format
+from in_toto_attestation.predicates.provenance.v1 import provenance_pb2
+from in_toto_attestation.v1 import statement_pb2
+from in_toto_attestation.v1.statement import Statement
+from rocrate.rocrate import ROCrate
+statements = [json.loads(line) for line in open(sys.argv[1])]
+for each in statements:
+    made = json_format.ParseDict(each, statement_pb2.Statement())  # names that it does not know are an error
+    Statement.copy_from_pb(made).validate()
+    json_format.ParseDict(each["predicate"], provenance_pb2.Provenance())
+crate = ROCrate(sys.argv[2])
+print(len(statements), len(list(crate.get_by_type("CreateAction"))), len(crate.root_dataset["hasPart"]))
+"""
+
+
+@pytest.mark.slow
+def test_real_readers_of_statements_and_crates(places, readers_python):
+    agent, home = places.agent(), places.workdir / "home"
+    make_runs(places, agent, home)
+    run = sorted((home / "runs").glob("20*"))[0]
+    crate = places.workdir / "crate"
+    shutil.copytree(run, crate)
+    places.lineage(agent, "export", "--format", "ro-crate", "-o", crate / "ro-crate-metadata.json", run, cwd=home)
+    places.lineage(agent, "export", "--format", "in-toto", "-o", places.workdir / "statements", run, cwd=home)
+    done = subprocess.run([str(readers_python), "-c", READ, str(places.workdir / "statements"), str(crate)], capture_output=True,
+                          text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split()[:2] == ["2", "3"] and int(done.stdout.split()[2]) >= 3
+
+
+def test_a_drawing_that_graphviz_draws(places):
+    if shutil.which("dot") is None:
+        pytest.skip("no dot in PATH (package graphviz)")
+    agent = places.agent()
+    post_all(agent, events())
+    places.settle(agent)
+    drawing = places.lineage(agent, "export", "--format", "dot", "h").stdout
+    done = subprocess.run(["dot", "-Tsvg"], input=drawing, capture_output=True, timeout=60, check=False)
+    assert done.returncode == 0 and done.stdout.count(b"<g id=\"node") == drawing.count(b"[shape="), done.stderr
+
+
+def test_an_import_that_was_killed(places):
+    """Half of the lines were read when it was killed; the whole again makes what one import makes, and so does a third."""
+    made = "".join(json.dumps(event) + "\n" for event in events() * 3)
+    path, pipe = places.workdir / "lines", places.workdir / "pipe"
+    path.write_text(made)
+    os.mkfifo(pipe)
+    once, again = places.agent(), places.agent()
+    places.lineage(once, "import", path)
+    places.settle(once)
+    killed = subprocess.Popen([str(places.built("lineage")), "import", str(pipe)], env=places.environment(again),
+                              stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    with open(pipe, "w", encoding="utf-8") as out:
+        out.write(made[:len(made) // 2])
+        out.flush()
+        killed.kill()
+        killed.wait(30)
+    for _ in range(2):
+        places.lineage(again, "import", path)
+        places.settle(again)
+        assert meant(places.lineage(again, "export").stdout) == meant(places.lineage(once, "export").stdout)
+        same_answers.check(once, again, once.store)
 
 
 RECIPES = (procs.REPO / "docs/export.md").read_text().split("```sh\n")[1:]
