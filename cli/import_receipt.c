@@ -139,7 +139,10 @@ static void write_tags(struct writing *x)
 static void write_pairs(struct writing *x, const char *member, const char *facet, const char *list,
                         const char *key)
 {
-    const struct json_node *m = json_get_items(x->event->doc, member);
+    const struct receipt_event *e = x->event;
+    /* of the run as a whole its START tells them, since there is `facets` */
+    bool is_root = e->doc == NULL && x->told != NULL && strcmp(e->type, "START") == 0;
+    const struct json_node *m = json_get_items(is_root ? e->manifest : e->doc, member);
     if (m == NULL)
         return;
     begin_facet(x, OL_ENTITY_RUN, facet);
