@@ -358,7 +358,7 @@ def test_from_receipts(places):
     result = json.loads(done.stdout)["imported"][0]
     assert result["runs"] == 2 and result["attempts"] == 4 and result["bad"] == 0 and result["events"] == 12
     places.settle(other)
-    assert same_answers.check(agent, other, agent.store, every=True) > 700
+    assert same_answers.check(agent, other, agent.store, every=True) > 500
     # the same again changes nothing
     before = places.lineage(other, "export").stdout
     places.lineage(other, "import", home / "runs")
