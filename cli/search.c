@@ -25,6 +25,18 @@ static const char *or_empty(const char *text)
     return text != NULL ? text : "";
 }
 
+/* What of the thing is TEXT: `key` of a run's id, else where TEXT stands in the name. */
+static const char *found_by(const struct json_node *n)
+{
+    const char *key = json_get_text(n, "key");
+    const char *by = or_empty(json_get_text(n, "by"));
+    if (key != NULL)
+        return key;
+    if (strcmp(by, "beginning") == 0)
+        return "name begins";
+    return strcmp(by, "part") == 0 ? "in name" : by;
+}
+
 static ol_status render(struct pretty *p, const struct json_node *root, struct ol_error *err)
 {
     const struct json_node *results = json_get(root, "results");
@@ -32,10 +44,8 @@ static ol_status render(struct pretty *p, const struct json_node *root, struct o
         return ol__error_set(err, OL_INVALID, "the answer has no results");
     for (const struct json_node *n = results->first; n != NULL; n = n->next) {
         const char *kind = or_empty(json_get_text(n, "kind"));
-        const char *key = json_get_text(n, "key");
         char head[64];
-        snprintf(head, sizeof head, "%-8.20s %-14.30s ", kind,
-                 key != NULL ? key : or_empty(json_get_text(n, "by")));
+        snprintf(head, sizeof head, "%-8.20s %-14.30s ", kind, found_by(n));
         pretty_text(p, PRETTY_DIM, head);
         if (strcmp(kind, "dataset") == 0)
             rows_dataset(p, n, PRETTY_BOLD);

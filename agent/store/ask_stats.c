@@ -246,6 +246,13 @@ static int by_size(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
+/* By nearest rank: the least of them that @p percent of all do not exceed; one that was, not a
+ * mean. */
+static int64_t percentile(const int64_t *sorted, size_t count, size_t percent)
+{
+    return sorted[(count * percent + 99) / 100 - 1];
+}
+
 static void write_durations(struct stats *s, int64_t *ms, size_t count)
 {
     struct ol__json_writer *w = &s->ask->json;
@@ -255,9 +262,8 @@ static void write_durations(struct stats *s, int64_t *ms, size_t count)
     ol__json_key(w, "duration_ms");
     ol__json_begin_object(w);
     ol__json_member_int(w, "min", ms[0]);
-    ol__json_member_int(w, "median", ms[(count - 1) / 2]);
-    ol__json_member_int(w, "p95",
-                        ms[(count * 95 + 99) / 100 - 1]); /* the smallest that 95 % keep to */
+    ol__json_member_int(w, "median", percentile(ms, count, 50));
+    ol__json_member_int(w, "p95", percentile(ms, count, 95));
     ol__json_member_int(w, "max", ms[count - 1]);
     ol__json_end_object(w);
 }

@@ -233,10 +233,10 @@ static void test_stats(void **state)
         {"SELECT group_concat(json_extract(value, '$.name') || ' ' || json_extract(value, "
          "'$.runs') || ' ' || json_extract(value, '$.failed'), ', ') FROM json_each(?1, '$.jobs')",
          "train 3 2, pipeline 2 0, clean 1 0", "pipeline 2 0, train 2 1, clean 1 0"},
-        {"SELECT json_extract(value, '$.duration_ms.min') || ' ' || "
-         "json_extract(value, '$.duration_ms.max') FROM json_each(?1, '$.jobs') "
+        {"SELECT json_extract(value, '$.duration_ms') FROM json_each(?1, '$.jobs') "
          "WHERE json_extract(value, '$.name') = 'pipeline'",
-         "20000 600000", "20000 600000"},
+         "{\"min\":20000,\"median\":20000,\"p95\":600000,\"max\":600000}",
+         "{\"min\":20000,\"median\":20000,\"p95\":600000,\"max\":600000}"},
         {"SELECT group_concat(json_extract(value, '$.namespace') || ' ' || "
          "json_extract(value, '$.datasets') || ' ' || json_extract(value, '$.jobs'), ', ') "
          "FROM json_each(?1, '$.namespaces')",
