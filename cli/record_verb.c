@@ -10,6 +10,7 @@
 #include "cli.h"
 #include "options.h"
 #include "pipeline.h"
+#include "run_describe.h"
 #include "run_options.h"
 #include "run_told.h"
 #include "step.h"
@@ -141,6 +142,7 @@ static void describe(struct record *r, struct ol_run *run)
                                   OL_MAKE(ol_job_type, .processing_type = "BATCH",
                                           .integration = "LINEAGE", .job_type = "COMMAND")) < 0,
               "emit reports it");
+    run_command_describe(r->step.argv, run);
     struct receipt_pair *tags = calloc(r->tags.count + 1, sizeof *tags);
     if (tags == NULL)
         return;

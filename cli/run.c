@@ -144,7 +144,7 @@ static void start(struct work *w)
     struct run_options *o = &w->o;
     o->files.runs = w->step.runs;
     run_files_declare(&o->files, w->run);
-    w->is_troubled = !run_describe(o, w->run) || w->is_troubled;
+    w->is_troubled = !run_describe(o, w->command, w->run) || w->is_troubled;
     run_files_open_inputs(&o->files); /* before the command can change them */
     if (w->step.is_taken)
         run_streams_look(&w->streams);

@@ -4,6 +4,9 @@
 #include <stdio.h>
 #include "json_write.h"
 #include "run.h"
+#include "shell_words.h"
+
+#define COMMAND_MAX 65536 /* a line past this is in the receipt alone */
 
 static const char *job_name(const struct run_options *o, char *const *command)
 {
@@ -72,7 +75,22 @@ static void write_image(struct run_options *o)
     ol__json_end_object(&w);
 }
 
-bool run_describe(struct run_options *o, struct ol_run *run)
+void run_command_describe(char *const *command, struct ol_run *run)
+{
+    struct ol__buf line;
+    if (run == NULL || command == NULL)
+        return;
+    ol__buf_init(&line, COMMAND_MAX);
+    shell_shown_command(&line, command);
+    if (line.status == OL_OK)
+        OL_IGNORE(
+            ol_job_set_source_code(ol_run_job(run), OL_MAKE(ol_source_code, .language = "shell",
+                                                            .text = line.data)) < 0,
+            "emit reports it");
+    ol__buf_release(&line);
+}
+
+bool run_describe(struct run_options *o, char *const *command, struct ol_run *run)
 {
     const struct receipt_pairs parameters = {o->parameters.items, o->parameters.count},
                                tags = {o->tags.items, o->tags.count},
@@ -88,6 +106,8 @@ bool run_describe(struct run_options *o, struct ol_run *run)
                                   OL_MAKE(ol_job_type, .processing_type = "BATCH",
                                           .integration = "LINEAGE", .job_type = "COMMAND")) < 0,
               "emit reports it");
+    if (!o->has_no_argv)
+        run_command_describe(command, run);
     run_pairs_describe(parameters, tags, groups, run);
     run_environment_describe(&o->environment, run);
     if (o->container.size > 0)

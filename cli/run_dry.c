@@ -91,7 +91,7 @@ int run_dry(struct run_options *o, char *const *command)
         cli_say("nothing would be recorded: %s", err.message);
     o->files.runs = step.runs;
     run_files_declare(&o->files, run);
-    bool is_all = run_describe(o, run);
+    bool is_all = run_describe(o, command, run);
     run_set_parts(o, &step);
     pipeline_emit(run, OL_START, 0, o->is_quiet);
     ol__buf_init(&out, RECEIPT_FILE_MAX);

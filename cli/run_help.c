@@ -36,7 +36,7 @@ static const char help[] =
     "      --collect WHAT[,WHAT]...     what is found: code, git, machine, gpu, container, tools,\n"
     "                           seeds, dvc, all, none; default: with --step all but git and gpu\n"
     "      --redact REGEX       also take out what this matches (PCRE2; \\K keeps what is before)\n"
-    "      --no-argv            the receipt does not tell the command line\n"
+    "      --no-argv            neither event nor receipt tells the command line\n"
     "\n"
     "Before, while and after:\n"
     "      --gate COMMAND       this shell command must exit with 0 first, else nothing is "

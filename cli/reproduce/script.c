@@ -5,35 +5,9 @@
 #include <stdio.h>
 #include "receipt/members.h"
 #include "receipt/redact.h"
+#include "shell_words.h"
 
 /* ---- words ---- */
-
-static void add_quoted(struct ol__buf *out, const char *text)
-{
-    ol__buf_add_char(out, '\'');
-    for (; *text != '\0'; text++) {
-        if (*text == '\'')
-            ol__buf_add_text(out, "'\\''");
-        else
-            ol__buf_add_char(out, *text);
-    }
-    ol__buf_add_char(out, '\'');
-}
-
-static bool is_plain(const char *text)
-{
-    size_t size = strlen(text);
-    return size > 0 && strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-                                    "_-./=:,+@%") == size;
-}
-
-static void add_word(struct ol__buf *out, const char *text)
-{
-    if (is_plain(text))
-        ol__buf_add_text(out, text);
-    else
-        add_quoted(out, text);
-}
 
 /* On one line, whatever stands in it: for a comment. */
 static void add_flat(struct ol__buf *out, const char *text)
@@ -57,7 +31,7 @@ static void add_path(struct ol__buf *out, const struct replay_plan *plan, const 
     if (beneath != NULL && beneath[0] != '\0')
         ol__buf_add_char(out, '/');
     if (beneath == NULL || beneath[0] != '\0')
-        add_word(out, beneath != NULL ? beneath : full);
+        shell_word(out, beneath != NULL ? beneath : full);
 }
 
 /* ---- variables ---- */
@@ -114,7 +88,7 @@ static void add_variable(void *arg, const char *name, const char *value, bool is
     if (is_redacted)
         ol__buf_add_format(w->out, "\"$%s\"", name);
     else
-        add_word(w->out, value);
+        shell_word(w->out, value);
 }
 
 /* ---- parts ---- */
@@ -151,10 +125,10 @@ static void add_commit(struct writer *w, const char *beneath, const char *commit
         ol__buf_add_text(w->out, verbs[i]);
         add_path(w->out, w->plan, w->plan->code.root);
         ol__buf_add_text(w->out, beneath != NULL ? "/" : "");
-        add_word(w->out, beneath != NULL ? beneath : "/.");
+        shell_word(w->out, beneath != NULL ? beneath : "/.");
     }
     ol__buf_add_text(w->out, " -f \"$bundle\"/code/");
-    add_word(w->out, commit);
+    shell_word(w->out, commit);
     ol__buf_add_text(w->out, ".tar\n");
 }
 
@@ -182,7 +156,7 @@ static void add_code(struct writer *w)
         if (!replay_submodule(item, &path, &commit))
             continue;
         ol__buf_add_text(w->out, " --exclude=");
-        add_word(w->out, path);
+        shell_word(w->out, path);
     }
     ol__buf_add_format(w->out, " \"$bundle/runs/%s\")\n", object);
 }
@@ -197,7 +171,7 @@ static void add_layout(struct writer *w)
             continue;
         if (f->target != NULL) {
             ol__buf_add_text(w->out, "link ");
-            add_word(w->out, f->target);
+            shell_word(w->out, f->target);
         } else {
             receipt_object_path(f->sha256, object);
             ol__buf_add_format(w->out, "lay %s", object + sizeof "objects");
@@ -344,11 +318,11 @@ static ol_status add_step(struct writer *w, const struct replay_step *s, size_t 
         ol__buf_add_char(w->out, '\n');
     ol__buf_add_text(w->out, "env -i PATH=\"$PATH\" HOME=\"${HOME:-/}\" "
                              "LINEAGE_ATTEMPT_DIR=\"$attempt\" LINEAGE_STEP=");
-    add_word(w->out, s->name);
+    shell_word(w->out, s->name);
     replay_each_variable(s, add_variable, w);
     for (const struct json_node *word = replay_argv(s); word != NULL; word = word->next) {
         ol__buf_add_char(w->out, ' ');
-        add_word(w->out, word->text);
+        shell_word(w->out, word->text);
     }
     add_redirection(w, " < ", s, replay_stdin(s));
     add_redirection(w, " > ", s, replay_stdout(w->plan, step, w->has_bundle));
@@ -381,7 +355,7 @@ ol_status replay_write_script(const struct replay_plan *plan, bool has_bundle, s
         add_layout(&w);
     } else {
         ol__buf_add_text(out, "root=${1:-");
-        add_quoted(out, plan->base);
+        shell_quote(out, plan->base);
         ol__buf_add_text(out, "}\nroot=$(cd \"$root\" && pwd)\n");
     }
     for (size_t i = plan->first; i <= plan->last && status == OL_OK; i++)
