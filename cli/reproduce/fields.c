@@ -176,6 +176,15 @@ static void judge_commit(struct repro_case *c, struct repro_run *run, struct rep
         repro_say(c, a, "%lld files that git does not know are not in it", (long long)untracked);
 }
 
+/* The source that events tell; or, in the language "shell", the command line: that is how `lineage
+ * run` tells it. */
+static const char *told_source(const struct repro_run *run, bool is_command)
+{
+    const char *language = repro_told(run, "code", "sourceCode.language");
+    bool is_shell = language != NULL && strcmp(language, "shell") == 0;
+    return is_shell == is_command ? repro_told(run, "code", "sourceCode.sourceCode") : NULL;
+}
+
 static void judge_code(struct repro_case *c, struct repro_run *run, struct repro_answer *a)
 {
     const char *commit = repro_told(run, "code", "lineaged_code.commit");
@@ -189,8 +198,7 @@ static void judge_code(struct repro_case *c, struct repro_run *run, struct repro
         a->state = REPRO_REBUILD;
         return;
     }
-    if (repro_told(run, "code", "sql.query") != NULL ||
-        repro_told(run, "code", "sourceCode.sourceCode") != NULL) {
+    if (repro_told(run, "code", "sql.query") != NULL || told_source(run, false) != NULL) {
         a->state = REPRO_REBUILD;
         repro_say(c, a, "its text was told");
         return;
@@ -233,9 +241,13 @@ static void judge_command(struct repro_case *c, struct repro_run *run, struct re
     if (repro_told(run, "code", "sql.query") != NULL) {
         a->state = REPRO_REBUILD;
         repro_say(c, a, "the query");
-    } else if (repro_told(run, "code", "sourceCode.sourceCode") != NULL) {
+    } else if (told_source(run, false) != NULL) {
         a->state = REPRO_REBUILD;
         repro_say(c, a, "the source");
+    } else if (told_source(run, true) != NULL) {
+        const bool is_whole = !is_redacted(told_source(run, true));
+        a->state = is_whole ? REPRO_REBUILD : REPRO_DOCUMENTED;
+        repro_say(c, a, is_whole ? "its line, by the event" : "its line, by the event, redacted");
     } else if (!run->has_receipt && system_of(run) != NULL) {
         a->state = REPRO_DOCUMENTED;
         repro_say(c, a, "a job of %.100s, by its name; its events do not tell what it executed",

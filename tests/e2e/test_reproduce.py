@@ -203,11 +203,13 @@ def test_the_answer_is_as_its_schema_says(project, schema_judge):
     subprocess.run(["sha256sum", "--check", "--quiet", "--strict", "SHA256SUMS"], cwd=project.files.parent / "bundle", check=True)
 
 
-def test_without_receipts_the_command_is_not_known(project):
+def test_without_receipts_the_command_is_as_the_event_tells_it(project):
     project.train(PYTHONHASHSEED="7")
-    answer = project.verdict("model.json", "--runs", "elsewhere", check=1)
-    assert answer["verdict"] == "not" and "receipt" not in answer["runs"][0]
-    assert [missing for _, _, missing in states(answer)] == [["command"]] * 2  # of the commit and its state events tell, too
+    answer = project.verdict("model.json", "--runs", "elsewhere", check=0)
+    assert answer["verdict"] == "rebuild" and "receipt" not in answer["runs"][0]
+    assert answer["runs"][0]["fields"]["command"]["what"] == ["its line, by the event"]
+    project.lineage("run", "-i", "model.json", "-o", "kept", "--no-argv", "--", "cp", "model.json", "kept")
+    answer = project.verdict("kept", "--runs", "elsewhere", check=1)
     assert answer["runs"][0]["fields"]["command"]["what"] == ["events do not tell it, and there is no receipt here"]
 
 

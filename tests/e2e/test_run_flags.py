@@ -193,6 +193,8 @@ def test_redact_and_no_argv(place, workdir):
           "true", "customer-18", "Projekt X", check=0)
     assert receipt(place)["command"]["argv"] == ["true", "customer-[redacted]", "[redacted]"]
     assert receipt(place)["parameters"] == {"who": "customer-[redacted]"}
+    (told,) = {event["job"]["facets"]["sourceCode"]["sourceCode"] for event in place.events() if event["job"]["name"] == "s"}
+    assert told == "true 'customer-[redacted]' '[redacted]'"
     place("run", "--step", "t", "--runs", "other", "--no-argv", "--", "true", "unheard-of", check=0)
     assert b"unheard-of" not in everything(workdir)
     (found,) = (place.files / "other").glob("*/steps/t/receipt.json")

@@ -34,9 +34,12 @@ def changes(lab, *words):
 WAS, IS = (True, False), (False, True)  # only the first had it, only the second has it
 CODE = {"code lineaged_code.commit": ("first", "coarser")}
 GROUP = {"tag model": ("v1", "v2")}
-TRAINED = {"input clean-v1.csv": WAS, "input clean-v2.csv": IS, "input model-v1.json": IS, "output model-v1.json": WAS,
+SOURCE = "code sourceCode.sourceCode"  # the command line
+TRAINED = {SOURCE: ("python3 train.py clean-v1.csv model-v1.json 5", "python3 train.py clean-v2.csv model-v2.json 8 model-v1.json"),
+           "input clean-v1.csv": WAS, "input clean-v2.csv": IS, "input model-v1.json": IS, "output model-v1.json": WAS,
            "output model-v2.json": IS, **CODE, "parameter epochs": ("5", "8"), **GROUP}
-CLEANED = {"output clean-v1.csv": WAS, "output clean-v2.csv": IS, **CODE, "parameter scale": ("1", "10"), **GROUP}
+CLEANED = {SOURCE: ("python3 clean.py raw.csv clean-v1.csv 1", "python3 clean.py raw.csv clean-v2.csv 10"),
+           "output clean-v1.csv": WAS, "output clean-v2.csv": IS, **CODE, "parameter scale": ("1", "10"), **GROUP}
 
 
 def test_between_two_models(lab):
@@ -56,7 +59,7 @@ def test_between_two_runs(lab):
     assert changes(lab, of["v1/train#2"], of["v2/train"]) == changes(lab, "model-v1.json", "model-v2.json")
     (tries,) = changes(lab, of["v1/train"], of["v1/train#2"])
     assert tries[:3] == (0, "v1/train FAIL", "v1/train#2")
-    assert set(tries[3]) == {"output model-v1.json", "parameter epochs", "outcome state", "outcome errorMessage.message",
+    assert set(tries[3]) == {"output model-v1.json", SOURCE, "parameter epochs", "outcome state", "outcome errorMessage.message",
                              "outcome errorMessage.programmingLanguage"}
     assert tries[3]["parameter epochs"] == ("five", "5") and tries[3]["outcome state"] == ("FAIL", "COMPLETE")
     assert "both are of the same run" in lab("lineage", "diff", "model-v1.json", of["v1/train#2"]).stdout
@@ -86,6 +89,9 @@ def test_changes_for_people(lab):
     clean = told[told.index("A  clean (lab)"):].splitlines()
     rows = [line.split() for line in clean]
     assert [row[0] for row in rows[:3]] == ["A", "B", "WHAT"]
+    (command,) = [row for row in rows if row[:2] == SOURCE.split()]
+    assert " ".join(command[2:]) == " ".join(CLEANED[SOURCE])
+    rows.remove(command)
     assert [[row[0], row[-2], row[-1]] for row in rows[3:-1]] == [
         ["output", "sha256:%s\u2026" % lab.sha("clean-v1.csv")[:8], "-"],
         ["output", "-", "sha256:%s\u2026" % lab.sha("clean-v2.csv")[:8]],
