@@ -155,6 +155,19 @@ static void tell_resumed(const struct begin_options *o, const struct receipt_fol
         cli_say("no event for the run: %s", why.message);
 }
 
+/* A shell that ended a run goes on with its variables: what begins there is not below that run. */
+static void leave_ended_run(void)
+{
+    const char *run_id = getenv("LINEAGE_RUN_ID");
+    struct receipt_folder folder = {.fd = -1};
+    char *runs = NULL;
+    if (run_id != NULL && receipt_find_runs(NULL, &runs, NULL) == OL_OK &&
+        receipt_folder_open(runs, run_id, &folder, NULL) == OL_OK && receipt_is_sealed(&folder))
+        pipeline_step_out(&folder);
+    receipt_folder_close(&folder);
+    free(runs);
+}
+
 int verb_begin(int argc, char **argv)
 {
     struct begin_options o = {.inputs = {.hash_limit = (uint64_t)1 << 30}};
@@ -169,7 +182,9 @@ int verb_begin(int argc, char **argv)
         if (status == OL_OK && o.resume != NULL)
             status = pipeline_resume(runs, o.resume, &folder, &err);
         if (status == OL_OK && o.resume != NULL)
-            cli_forget_own_parent(folder.run_id);
+            pipeline_step_out(&folder);
+        else if (status == OL_OK)
+            leave_ended_run();
         if (status == OL_OK)
             client = pipeline_open_client(o.job_namespace, &o.is_quiet);
         if (status == OL_OK && o.resume != NULL)
@@ -251,18 +266,6 @@ static int parse_end(int argc, char **argv, struct end_options *o)
     return 0;
 }
 
-void cli_forget_own_parent(const char *run_id)
-{
-    char id[OL_ID_SIZE];
-    const char *parent = getenv("OPENLINEAGE_PARENT_ID");
-    size_t size = parent != NULL ? strlen(parent) : 0;
-    if (size >= OL_ID_SIZE && ol_id_from_foreign(NULL, run_id, id, NULL) == OL_OK &&
-        strcmp(parent + size - (OL_ID_SIZE - 1), id) == 0)
-        OL_IGNORE(unsetenv("OPENLINEAGE_PARENT_ID") < 0 ||
-                      unsetenv("OPENLINEAGE_ROOT_PARENT_ID") < 0,
-                  "their names are names");
-}
-
 int verb_end(int argc, char **argv)
 {
     struct end_options o = {.event = OL_COMPLETE};
@@ -276,7 +279,7 @@ int verb_end(int argc, char **argv)
     if (status == OL_OK)
         status = receipt_folder_open(runs, o.run_id, &folder, &err);
     if (status == OL_OK) {
-        cli_forget_own_parent(o.run_id);
+        pipeline_step_out(&folder);
         struct ol_client *client = pipeline_open_client(NULL, &o.is_quiet);
         struct ol_run *root = pipeline_root(&folder, client, &why);
         if (client != NULL && root == NULL && !o.is_quiet)

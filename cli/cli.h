@@ -68,8 +68,6 @@ int verb_stale(int argc, char **argv);
 /* ---- begin.c: environment ---- */
 /** `export NAME='VALUE'` for a POSIX shell. */
 void cli_print_variable(const char *name, const char *value);
-/** A run must not become its own parent: its id stands in the environment for its steps. */
-void cli_forget_own_parent(const char *run_id);
 
 /* ---- client.c: the agent's admin socket ---- */
 #define CLIENT_ANSWER_MAX ((size_t)64 << 20)

@@ -350,6 +350,39 @@ static void set_tags(struct ol_run *root, const struct json_node *manifest, cons
     free(tags);
 }
 
+/* Set @p variable to the run that @p said names, a parent facet or its root; unset it without. */
+static void name_run(const char *variable, const struct json_node *said)
+{
+    const struct json_node *job = json_get(said, "job");
+    const char *space = json_get_text(job, "namespace"), *name = json_get_text(job, "name"),
+               *id = json_get_text(json_get(said, "run"), "runId");
+    struct ol__buf text;
+    ol__buf_init(&text, RECEIPT_FILE_MAX);
+    if (space != NULL && name != NULL && id != NULL)
+        ol__buf_add_format(&text, "%s/%s/%s", space, name, id);
+    if (text.status != OL_OK || text.size == 0 || setenv(variable, text.data, 1) != 0)
+        OL_IGNORE(unsetenv(variable) < 0, "the name is a name");
+    ol__buf_release(&text);
+}
+
+void pipeline_step_out(const struct receipt_folder *folder)
+{
+    char id[OL_ID_SIZE];
+    struct json_doc doc = {.root = NULL};
+    const char *parent = getenv("OPENLINEAGE_PARENT_ID");
+    size_t size = parent != NULL ? strlen(parent) : 0;
+    if (size < OL_ID_SIZE || ol_id_from_foreign(NULL, folder->run_id, id, NULL) != OL_OK ||
+        strcmp(parent + size - (OL_ID_SIZE - 1), id) != 0)
+        return;
+    bool is_read = read_manifest(folder, &doc, NULL) == OL_OK;
+    const struct json_node *above =
+        is_read ? json_get(json_get(json_get(doc.root, "facets"), "run"), "parent") : NULL;
+    name_run("OPENLINEAGE_PARENT_ID", above);
+    name_run("OPENLINEAGE_ROOT_PARENT_ID", json_get(above, "root"));
+    if (is_read)
+        json_doc_release(&doc);
+}
+
 struct ol_run *pipeline_root(const struct receipt_folder *folder, struct ol_client *client,
                              struct ol_error *err)
 {

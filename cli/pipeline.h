@@ -47,6 +47,9 @@ OL_NODISCARD ol_status pipeline_begin(const struct pipeline_options *options,
  * OL_IO. */
 OL_NODISCARD ol_status pipeline_be_child_of(const struct receipt_folder *folder,
                                             struct ol_error *err);
+/** Where the environment names the run itself as parent, as it does for its steps: name what stood
+ * above the run when it was begun, if anything did. */
+void pipeline_step_out(const struct receipt_folder *folder);
 /** The root run of a run that was begun elsewhere, to be ended here. @return NULL: none, err says
  * why. Owned. */
 struct ol_run *pipeline_root(const struct receipt_folder *folder, struct ol_client *client,

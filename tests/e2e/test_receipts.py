@@ -107,6 +107,27 @@ EXPECTED = ["last", "manifest.json",
             "steps/train/attempt-1/claim.json", "steps/train/attempt-1/receipt.json", "steps/train/receipt.json"]
 
 
+def test_two_runs_one_after_the_other_in_one_shell(place):
+    """The variables of a run that has ended name no parent; what stood above it does, and its own end names that as well."""
+    above = "air/dag.task/01890a5d-ac96-774b-bcce-b302099a8057"
+    place.env.update(OPENLINEAGE_PARENT_ID=above)
+    first = place.begin("--pipeline", "one")
+    place("end", check=0)
+    place.begin("--pipeline", "two")
+    assert place.run != first
+    place.begin("--pipeline", "below")  # of one that goes on
+    place("end", check=0)
+    parents = {}
+    for event in place.events():
+        parents.setdefault(event["job"]["name"], []).append(event["run"]["facets"]["parent"]["job"]["name"])
+    assert parents == {"one": ["dag.task"] * 2, "two": ["dag.task"], "below": ["two"] * 2}
+    del place.env["OPENLINEAGE_PARENT_ID"], place.env["OPENLINEAGE_ROOT_PARENT_ID"], place.env["LINEAGE_RUN_ID"]
+    for name in ("three", "four"):
+        place.begin("--pipeline", name)
+        place("end", check=0)
+    assert not any("parent" in event["run"]["facets"] for event in place.events() if event["job"]["name"] in ("three", "four"))
+
+
 def test_the_folder_is_what_the_format_says(place, schema_judge):
     run = story(place)
     assert tree(run) == EXPECTED
