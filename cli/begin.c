@@ -44,15 +44,21 @@ void cli_print_variable(const char *name, const char *value)
     puts("'");
 }
 
+void cli_print_parent(const struct ol_run *run)
+{
+    cli_print_variable("OPENLINEAGE_PARENT_ID", ol_run_parent_id(run));
+    cli_print_variable("OPENLINEAGE_ROOT_PARENT_ID", ol_run_root_parent_id(run));
+    if (getenv("OPENLINEAGE_CONTEXT") != NULL) /* it would win (docs/context.md) */
+        puts("unset OPENLINEAGE_CONTEXT");
+}
+
 static int print_run(const struct receipt_folder *folder, const struct ol_run *root, bool is_export)
 {
     if (is_export) {
         cli_print_variable("LINEAGE_RUN_ID", folder->run_id);
         cli_print_variable("LINEAGE_RUNS", folder->runs);
-        if (root != NULL) {
-            cli_print_variable("OPENLINEAGE_PARENT_ID", ol_run_parent_id(root));
-            cli_print_variable("OPENLINEAGE_ROOT_PARENT_ID", ol_run_root_parent_id(root));
-        }
+        if (root != NULL)
+            cli_print_parent(root);
     } else {
         puts(folder->run_id);
     }

@@ -68,6 +68,9 @@ int verb_stale(int argc, char **argv);
 /* ---- begin.c: environment ---- */
 /** `export NAME='VALUE'` for a POSIX shell. */
 void cli_print_variable(const char *name, const char *value);
+struct ol_run;
+/** The commands that make @p run the parent of what the shell starts. */
+void cli_print_parent(const struct ol_run *run);
 
 /* ---- client.c: the agent's admin socket ---- */
 #define CLIENT_ANSWER_MAX ((size_t)64 << 20)

@@ -189,8 +189,7 @@ static int print(const struct start *s, const struct step *step, const struct ol
                                         "LINEAGE_ATTEMPT", "LINEAGE_TASK_ID", "LINEAGE_ATTEMPT_DIR",
                                         "TRACEPARENT",     "TRACESTATE",      "BAGGAGE"};
     if (s->is_export) {
-        cli_print_variable("OPENLINEAGE_PARENT_ID", ol_run_parent_id(run));
-        cli_print_variable("OPENLINEAGE_ROOT_PARENT_ID", ol_run_root_parent_id(run));
+        cli_print_parent(run);
         for (size_t i = 0; step->is_taken && i < OL_COUNT(names); i++) {
             if (getenv(names[i]) != NULL)
                 cli_print_variable(names[i], getenv(names[i]));

@@ -128,6 +128,16 @@ def test_two_runs_one_after_the_other_in_one_shell(place):
     assert not any("parent" in event["run"]["facets"] for event in place.events() if event["job"]["name"] in ("three", "four"))
 
 
+def test_a_context_from_outside_is_above_the_run_not_above_its_steps(place):
+    place.env["OPENLINEAGE_CONTEXT"] = json.dumps({"parent": {"run": {"runId": "01890a5d-ac96-774b-bcce-b302099a8057"},
+                                                              "job": {"namespace": "air", "name": "dag.task"}}})
+    script = 'eval "$(lineage begin --export --pipeline one)" && lineage run --step s -- true && lineage end'
+    subprocess.run(["sh", "-c", script], env=place.env, cwd=place.files, timeout=60, check=True)
+    parents = {event["job"]["name"]: event["run"]["facets"]["parent"] for event in place.events()}
+    assert {name: (p["job"]["name"], p["root"]["job"]["name"]) for name, p in parents.items()} \
+        == {"one": ("dag.task", "dag.task"), "s": ("one", "dag.task")}
+
+
 def test_the_folder_is_what_the_format_says(place, schema_judge):
     run = story(place)
     assert tree(run) == EXPECTED
