@@ -43,7 +43,9 @@ static void help(void)
          "      --json\n"
          "  -h, --help\n"
          "\n"
-         "Exit status: 0 no error was found, 1 one was, or it failed, 2 usage, 3 not known.");
+         "Exit status: 0 no error was found, 1 one was, or it failed, 2 usage, 3 not known: there "
+         "was\n"
+         "no run to check.");
 }
 
 /* ---- Receipts ---- */
@@ -249,6 +251,8 @@ int verb_check(int argc, char **argv)
     if (result == CLI_YES && (pages_number(&pages, "errors") > 0 ||
                               (o.is_strict && pages_number(&pages, "warnings") > 0)))
         result = CLI_NO;
+    if (result == CLI_YES && pages_number(&pages, "runs") == 0) /* nothing was checked */
+        result = CLI_NOT_KNOWN;
     pages_release(&pages);
     place_release(&place);
     ol__buf_release(&answer);

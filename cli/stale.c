@@ -28,7 +28,8 @@ static void help(void)
         "      --json\n"
         "  -h, --help\n"
         "\n"
-        "Exit status: 0 nothing is stale, 1 something is, or it failed, 2 usage, 3 not known.");
+        "Exit status: 0 nothing is stale, 1 something is, or it failed, 2 usage, 3 not\n"
+        "known: there was nothing to look at.");
 }
 
 static ol_status render(struct pretty *p, const struct json_node *root, struct ol_error *err)
@@ -63,7 +64,9 @@ static ol_status render(struct pretty *p, const struct json_node *root, struct o
         }
     }
     if (list->count == 0)
-        ol__buf_add_text(p->out, "nothing is stale\n");
+        ol__buf_add_text(p->out, json_get_int(root, "looked_at", 0) > 0
+                                     ? "nothing is stale\n"
+                                     : "nothing is recorded that could be stale\n");
     if (json_get_bool(root, "truncated"))
         ol__buf_add_text(p->out, "(there may be more)\n");
     return p->out->status;
@@ -114,6 +117,8 @@ int verb_stale(int argc, char **argv)
                          : cli_fail(&place, st, &err);
     if (result == CLI_YES && pages.item_count > 0)
         result = CLI_NO;
+    else if (result == CLI_YES && pages_number(&pages, "looked_at") == 0)
+        result = CLI_NOT_KNOWN;
     pages_release(&pages);
     place_release(&place);
     question_release(&q);

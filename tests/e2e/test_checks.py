@@ -122,6 +122,15 @@ def test_what_is_wrong_is_found(place):
     assert answer(place, 1, "stale", "model.bin")["subject"]["kind"] == "dataset"
 
 
+def test_an_empty_store_passes_no_gate(place):
+    """Nobody told anything: that all is well is not known."""
+    assert answer(place, 3, "check", "--all")["runs"] == 0
+    assert answer(place, 3, "stale")["looked_at"] == 0
+    assert place.ask("stale") == (3, "nothing is recorded that could be stale\n", "")
+    story(place, STORY)
+    assert answer(place, 0, "stale")["looked_at"] > 0
+
+
 def test_wrong_usage(place):
     for words, says in ((["depends", "a"], "expected A and B"), (["check", "--all", "x"], "only one"), (["stale", "a", "b"], "only one"),
                         (["stale", "--older-than", "month"], "30d"), (["runs", "--since", "yesterday"], "--since"),
