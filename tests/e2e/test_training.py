@@ -135,7 +135,7 @@ def test_why_of_what_is_near(lab):
         clean-v2.csv -> v2/train -> model-v2.json
         model-v1.json -> v2/train
     """)
-    assert "(there is more: --depth N)" in lab("lineage", "why", "--depth", 1, "model-v2.json").stdout
+    assert "(there is more, 2 ways lead on from here: --depth N)" in lab("lineage", "why", "--depth", 1, "model-v2.json").stdout
 
 
 # What comes of it?
@@ -177,7 +177,7 @@ def test_impact_of_a_customer(lab):
 
 
 def test_impact_of_code(lab):
-    """Both commits trained a model; the second has nothing to do with the first. A job is its latest run."""
+    """Both commits trained a model; the second has nothing to do with the first. A job is all its runs."""
     commits = {name: commit for commit, name in lab.commits.items()}
     second = lab.ask("impact", commits["coarser"])
     assert second["subject"]["by"] == "code"
@@ -186,7 +186,7 @@ def test_impact_of_code(lab):
     first = lab.graph("impact", commits["first"])
     assert first >= chains("records/export -> raw.csv\n" + OF_RAW)
     assert first - chains("records/export -> raw.csv\n" + OF_RAW) == chains("v1/train FAIL -> model-v1.json without version")
-    assert lab.graph("impact", "lab/clean") == chains("v2/clean -> clean-v2.csv\n" + OF_CLEAN_V2)
+    assert lab.graph("impact", "lab/clean") == chains("v1/clean -> clean-v1.csv\nv2/clean -> clean-v2.csv\n" + OF_CLEAN_V1 + OF_CLEAN_V2)
     # what runs are grouped by is a tag of theirs; the try that failed made no model
     assert lab.ask("impact", "model=v1")["affected"]["models"] == 2
     assert lab.graph("impact", "model=v2") == chains("v2/clean -> clean-v2.csv\n" + OF_CLEAN_V2)
