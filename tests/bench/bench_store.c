@@ -206,12 +206,14 @@ static void burst_question(void *arg, struct bench_figures *ret)
     int64_t ns = 0;
     long nodes = 0;
     for (int i = 0; i < (q->limit > 0 ? SUBJECTS : 1); i++) {
-        char name[64];
+        char name[64], version[WORLD_VERSION];
         long subject = q->asked++ * 397 % world.width;
         if (q->is_why)
             subject = world.datasets - 1 - subject;
         world_name(&world, subject, name, sizeof name);
+        world_version(&world, subject, version); /* any version would be twice as many nodes */
         struct store_question question = {.subject = name,
+                                          .content = version,
                                           .depth = WORLD_LAYERS,
                                           .limit = q->limit > 0 ? q->limit : 100000,
                                           .uid = STORE_ANY_UID};

@@ -35,9 +35,14 @@ void world_event(const struct world *world, long n, struct ol__buf *out);
 /** The name of a dataset; at least 64 bytes at @p ret. */
 void world_name(const struct world *world, long dataset, char *ret, size_t size);
 
-/** Die unless @p answer to `why` (or `impact`) of @p dataset is right: each dataset that can be
- *  reached once, at its depth, in its last version, each with its run, and all edges between them.
- *  With @p limit above 0 the answer was cut there: exactly so many nodes, none of them wrong.
+#define WORLD_VERSION 80
+/** The version that the last round made of a dataset: "sha256:" and 64 digits. */
+void world_version(const struct world *world, long dataset, char ret[WORLD_VERSION]);
+
+/** Die unless @p answer to `why` (or `impact`) of the last version of @p dataset is right: each
+ * dataset that can be reached once, at its depth, in its last version, each with its run, and all
+ * edges between them. With @p limit above 0 the answer was cut there: exactly so many nodes, none
+ * of them wrong.
  *  @return How many nodes it has. */
 long world_check(struct world *world, bool is_why, long dataset, long limit, const char *answer);
 #endif
