@@ -3,7 +3,8 @@
  *  1. A run is pinned if one of its events says lineaged_approval or lineaged_deployment, or if it
  * leads to what such a run (or a DatasetEvent) names: by the very version, else by the time it was
  * read, over any number of steps, also through jobs that told their lineage without runs; with its
- * parent and root. What read a directory or list leads on to who wrote its members.
+ * parent and root; what an approval names as its evidence counts as read. What read a directory or
+ * list leads on to who wrote its members.
  *  2. At least all that `why` finds is found: of each job that wrote a thing the run that counts.
  *  3. What comes or changes after the runs were found counts as pinned until they are found anew.
  */
@@ -290,6 +291,42 @@ static ol_status walk_ids(struct pins *p)
     return status;
 }
 
+/* Who wrote each of a list of things with a `sha256`. */
+static ol_status walk_named(struct pins *p, const struct json_node *item)
+{
+    ol_status status = OL_OK;
+    for (; item != NULL && status == OL_OK; item = item->next) {
+        const char *text = json_get_text(item, "sha256");
+        uint8_t sha256[OL_SHA256_SIZE];
+        if (text != NULL && strlen(text) == OL_SHA256_TEXT &&
+            ol__hex_read(text, sha256, sizeof sha256))
+            status = walk_content(p, sha256);
+    }
+    return status;
+}
+
+/* What an approval rests on, by content. */
+static ol_status walk_evidence(struct pins *p)
+{
+    struct state state = p->ask.state;
+    struct json_doc doc;
+    int64_t key = 0;
+    ol_status status = ask_text_id(&p->ask, ol__span_text("lineaged_approval"), &key);
+    for (size_t i = 0; i < state.count && status == OL_OK; i++) {
+        const struct state_entry *e = &state.entries[i];
+        if (e->kind != STATE_RUN_FACET || e->key != key || e->value == 0)
+            continue;
+        status = ask_facet_doc(&p->ask, e->value, &doc);
+        if (status != OL_OK)
+            continue;
+        const struct json_node *item = json_get_items(doc.root, "approvals");
+        for (; item != NULL && status == OL_OK; item = item->next)
+            status = walk_named(p, json_get_items(item, "evidence"));
+        json_doc_release(&doc);
+    }
+    return status == OL_NOT_FOUND || status == OL_CORRUPT ? OL_OK : status;
+}
+
 static ol_status walk_run(struct pins *p, int64_t id, bool is_root)
 {
     struct ask_run run;
@@ -305,6 +342,8 @@ static ol_status walk_run(struct pins *p, int64_t id, bool is_root)
         status = walk_state(p, 1u << STATE_OUTPUT, INT64_MAX, id);
     if (status == OL_OK && is_root)
         status = walk_ids(p);
+    if (status == OL_OK && is_root)
+        status = walk_evidence(p);
     return status;
 }
 

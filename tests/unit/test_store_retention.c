@@ -474,12 +474,46 @@ static void test_members(void **state)
     store_close(store);
 }
 
+/* What an approval names as its evidence stays with the run that made it. */
+static void test_evidence(void **state)
+{
+    static const char *const events[] = {
+        "{'eventType':'COMPLETE','eventTime':'2026-11-21T09:00:00Z','producer':'p','run':{'runId':"
+        "'01941f29-7c00-7837-a31d-000000000001'},'job':{'namespace':'n','name':'measure'},"
+        "'outputs':[{'namespace':'n','name':'auc','facets':{'version':{'_producer':'p',"
+        "'_schemaURL':'s','datasetVersion':'sha256:" FILE_X "'}}}]}",
+        "{'eventType':'COMPLETE','eventTime':'2026-11-21T09:00:00Z','producer':'p','run':{'runId':"
+        "'01941f29-7c00-7837-a31d-000000000002'},'job':{'namespace':'n','name':'b'},'outputs':"
+        "[{'namespace':'n','name':'e/y'}]}",
+        "{'eventType':'COMPLETE','eventTime':'2026-11-21T09:05:00Z','producer':'p','run':{'runId':"
+        "'01941f29-7c00-7837-a31d-000000000003','facets':{'lineaged_approval':{'_producer':'p',"
+        "'_schemaURL':'s','approvals':[{},{'evidence':[{'name':'?'},{'sha256':'no "
+        "hash'},{'sha256':'" FILE_X "'}]}]}}},"
+        "'job':{'namespace':'n','name':'c'},'inputs':[{'namespace':'n','name':'m'}]}"};
+    struct ol_error err = {0};
+    (void)state;
+    struct store *store = fixture_open(STORE_WRITE);
+    assert_int_equal(store_begin(store, NULL), OL_OK);
+    for (size_t i = 0; i < OL_COUNT(events); i++)
+        if (fixture_add(store, events[i], 1000, false, &err) != OL_OK)
+            fail_msg("%s", err.message);
+    assert_int_equal(store_commit(store, NULL, 0, NULL), OL_OK);
+    const struct store_policy policy = {.before_ms = INT64_MAX,
+                                        .answers_before_ms = INT64_MIN,
+                                        .open_before_ms = INT64_MAX,
+                                        .is_fresh = true};
+    expire(store, &policy, 10);
+    fixture_expect("SELECT group_concat(substr(hex(uuid), 31)) FROM runs ORDER BY uuid", "01,03");
+    store_close(store);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_random), TEST(test_stuck),         TEST(test_held),
         TEST(test_approved_meanwhile), TEST(test_dataset_event), TEST(test_members),
+        TEST(test_evidence),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
