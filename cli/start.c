@@ -10,6 +10,7 @@
 #include "options.h"
 #include "origin.h"
 #include "pipeline.h"
+#include "run_describe.h"
 #include "run_options.h"
 #include "run_told.h"
 #include "started.h"
@@ -227,6 +228,7 @@ static int start(struct start *s)
                   "emit reports it");
         const struct collect_options around = {.what = step.is_taken ? COLLECT_DEFAULT : 0};
         collect_run_begin(&collected, &around, run, step.is_taken ? step.parts : NULL);
+        run_command_describe(s->step.argv, run);
         run_pairs_describe(s->step.parameters, s->step.tags, s->step.groups, run);
         s->files.runs = step.runs;
         run_files_declare(&s->files, run);

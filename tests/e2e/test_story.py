@@ -367,10 +367,11 @@ def test_every_question_about_it(shop, models, wait_until):
     behind = chains(SEEN.partition("fetch_images -> ")[2])
     assert told.graph("impact", images) == behind | chains("images -> render_video#3 -> video.y4m, again")
     assert told.graph("impact", "frame-003.ppm") >= {("frame-003.ppm", "images")} | behind
-    # what is different between the two renderings: the quality, which is in the command, and so the bytes alone
+    # what is different between the two renderings: the quality, which is in the command, and so the bytes
     of = {name: run for run, name in told.ids.items()}
     (pair,) = told.ask("diff", of["render_video#2"], of["render_video#3"])["pairs"]
-    assert [(each["area"], each["what"].rpartition("/")[2]) for each in pair["changed"]] == [("output", "video.y4m")]
+    assert [(each["area"], each["what"].rpartition("/")[2]) for each in pair["changed"]] \
+        == [("output", "video.y4m"), ("code", "sourceCode.sourceCode")]
     # between the try that was refused and the one that was answered: not what was sent
     (pair,) = told.ask("diff", of["describe"], of["describe#3"])["pairs"]
     changed = {each["what"]: (each.get("a"), each.get("b")) for each in pair["changed"]}

@@ -378,8 +378,10 @@ def test_start_and_finish_a_step(place, schema_judge, workdir):
     assert elsewhere.returncode == 0, elsewhere.stderr
     [receipt, claim] = judge(schema_judge, folder / "receipt.json", folder / "claim.json")
     # "machine" was found at the start: the end, maybe elsewhere, repeats it
-    for member in ("task_id", "command", "parameters", "tags", "groups", "started_at", "openlineage", "previous", "machine"):
+    for member in ("task_id", "command", "parameters", "tags", "groups", "started_at", "previous", "machine"):
         assert receipt[member] == claim[member], member
+    assert receipt["openlineage"] == {**claim["openlineage"], "event_type": "COMPLETE"}
+    assert "./train '--password=[redacted]'" in {event["job"]["facets"].get("sourceCode", {}).get("sourceCode") for event in place.events()}
     assert receipt["command"]["argv"] == ["./train", "--password=[redacted]"]
     assert [each["sha256"] for each in receipt["outputs"]] == [sha256(place.files / name) for name in ("model.bin", "more.bin")]
     assert receipt["inputs"][0]["sha256"] == sha256(place.files / "raw.csv")
