@@ -34,6 +34,7 @@
 #define BUSY_WAIT_MS 500 /* another process has the store: it will be done */
 #define FAILED_WAIT_MS 60000
 #define MEMBERS_MS 100
+#define INBOX_MS 5000 /* nobody wakes us for a list of members that no event follows */
 #define EXPIRE_EVERY_MS 60000
 #define EXPIRE_PAUSE 100 /* times as long as a pass took: at most a hundredth goes into looking */
 #define EXPIRE_RUNS 50
@@ -417,7 +418,8 @@ static void *writer_main(void *arg)
             failed(w, status, &err);
             back_off(w);
         } else if (is_at_end && !w->is_expiring && goes_on(w, true, false)) {
-            sleep_until_woken(w, OL_MAX(w->expire_at - ol__time_monotonic_ms(), INT64_C(1)));
+            int64_t ms = OL_MAX(w->expire_at - ol__time_monotonic_ms(), INT64_C(1));
+            sleep_until_woken(w, w->inbox != NULL ? OL_MIN(ms, INBOX_MS) : ms);
         }
     }
     return NULL;

@@ -79,6 +79,10 @@ def give_lists(agent, runs):
     for name in names:
         (folder / (".%s.tmp" % name)).write_bytes((runs / "objects" / name[:2] / name[2:]).read_bytes())
         (folder / (".%s.tmp" % name)).rename(folder / name)
+
+
+def lists_are_taken(agent):
+    folder = agent.journal / "members"
     procs.wait_until(lambda: not list(folder.glob("[0-9a-f]*")), 30, lambda: str(list(folder.iterdir())))
 
 
@@ -90,8 +94,9 @@ class Worlds(Places):
         path = self.workdir / "export.jsonl"
         self.lineage(agent, "export", "-o", path)
         other = self.agent()
-        self.lineage(other, "import", path)
         give_lists(other, runs)
+        self.lineage(other, "import", path)
+        lists_are_taken(other)
         self.settle(other)
         return other, path
 
