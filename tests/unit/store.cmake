@@ -9,6 +9,7 @@ ol_unit_test(store_lock store)
 ol_unit_test(store_versions store)
 ol_unit_test(store_list store)
 ol_unit_test(store_check store)
+ol_unit_test(store_depends store)
 ol_unit_test(store_answers store)
 ol_unit_test(store_members store)
 set_tests_properties(unit.store_members PROPERTIES ENVIRONMENT
