@@ -112,7 +112,7 @@ static ol_status verdict_of(struct used *u, const struct affected *a, const char
 static ol_status judge_one(struct used *u, const struct affected *a, const struct told *told,
                            enum verdict *ret)
 {
-    enum verdict found;
+    enum verdict found = NOT_TOLD;
     ol_status status = OL_OK;
     *ret = NOT_TOLD;
     for (size_t k = 0; k < KEYS && status == OL_OK; k++) {
@@ -131,7 +131,7 @@ static ol_status judge_one(struct used *u, const struct affected *a, const struc
 
 static ol_status judge_all(struct used *u, const struct told *told, enum verdict *ret)
 {
-    enum verdict found;
+    enum verdict found = NOT_TOLD;
     ol_status status = OL_OK;
     *ret = OTHER;
     for (size_t i = 0; i < u->count && status == OL_OK && *ret != THIS; i++) {
@@ -166,7 +166,7 @@ static ol_status look_at_bodies(struct used *u, int64_t ids, const struct told *
     while (status == OL_OK && u->w->bodies_looked++ < BODIES_MAX) {
         struct json_doc doc;
         struct told told = *of_group;
-        enum verdict verdict;
+        enum verdict verdict = NOT_TOLD;
         int64_t at = 0;
         sqlite3_stmt *stmt = store_bind(ask->store, SQL_EXPORT_ANSWERS, ask->err, "inii", u->run,
                                         ids, after, (int64_t)1);
@@ -197,7 +197,7 @@ static ol_status look_at_bodies(struct used *u, int64_t ids, const struct told *
 static ol_status add_group(struct used *u, int64_t ids, const struct told *told)
 {
     int64_t count = 0, used = 0, other = 0;
-    enum verdict verdict;
+    enum verdict verdict = NOT_TOLD;
     ol_status status = count_group(u, ids, &count);
     if (status == OL_OK && count > 0)
         status = judge_all(u, told, &verdict);
