@@ -266,7 +266,7 @@ static int print_rendered(struct ol__span body, question_render *render)
 
 static bool print_plain(struct ol__span body)
 {
-    bool has_end = body.size == 0 || body.data[body.size - 1] == '\n';
+    bool has_end = body.data == NULL || body.size == 0 || body.data[body.size - 1] == '\n';
     return cli_print(body) && (has_end || cli_print(ol__span_text("\n")));
 }
 
