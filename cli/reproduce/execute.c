@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -189,9 +190,10 @@ static void pass_on(int number, siginfo_t *info, void *context)
         kill((pid_t)running, number);
 }
 
+static const int numbers[3] = {SIGINT, SIGTERM, SIGHUP};
+
 static void hold_signals(bool is_held, struct sigaction old[3])
 {
-    static const int numbers[3] = {SIGINT, SIGTERM, SIGHUP};
     struct sigaction action = {.sa_sigaction = pass_on, .sa_flags = SA_SIGINFO | SA_RESTART};
     for (size_t i = 0; i < OL_COUNT(numbers); i++) {
         if (is_held && sigaction(numbers[i], NULL, &old[i]) == 0 && old[i].sa_handler != SIG_IGN)
@@ -224,6 +226,27 @@ static bool find_streams(const struct replay_execution *x, const struct layout *
            find_stream(l, s, replay_stdout(x->plan, place, x->in_place == NULL), ret->out);
 }
 
+/* fork(), during which no signal comes: each finds either no step, or the process to pass it on to.
+ * @return as fork(); -1 also when a signal came before. */
+static pid_t fork_step(void)
+{
+    sigset_t ours, before;
+    sigemptyset(&ours);
+    for (size_t i = 0; i < OL_COUNT(numbers); i++)
+        sigaddset(&ours, numbers[i]);
+    pthread_sigmask(SIG_BLOCK, &ours, &before);
+    pid_t pid = stopped ? -1 : fork();
+    if (pid > 0)
+        running = pid;
+    for (size_t i = 0; pid == 0 && i < OL_COUNT(numbers); i++) { /* its own end, if it is ours */
+        struct sigaction is;
+        if (sigaction(numbers[i], NULL, &is) == 0 && is.sa_handler != SIG_IGN)
+            signal(numbers[i], SIG_DFL);
+    }
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return pid;
+}
+
 /* @return its exit status, 128 + a signal's number, -1: it could not be started. */
 static int start(const struct words *argv, const struct words *environment,
                  const struct streams *streams)
@@ -233,9 +256,9 @@ static int start(const struct words *argv, const struct words *environment,
         char **wanted; /* execve() writes nothing there */
     } words = {.given = argv->items}, variables = {.given = environment->items};
     int status = 0;
-    pid_t pid = fork();
+    pid_t pid = fork_step();
     if (pid < 0)
-        return -1;
+        return stopped ? 128 + SIGTERM : -1;
     if (pid == 0) {
         const char *input = streams->in[0] != '\0' ? streams->in : "/dev/null";
         int in = open(input, O_RDONLY);
@@ -249,11 +272,13 @@ static int start(const struct words *argv, const struct words *environment,
         execve(words.wanted[0], words.wanted, variables.wanted);
         _exit(127);
     }
-    running = pid;
+    siginfo_t ended;
+    while (waitid(P_PID, (id_t)pid, &ended, WEXITED | WNOWAIT) < 0 && errno == EINTR) {
+    }
+    running = 0; /* while the id is still its own */
     while (waitpid(pid, &status, 0) < 0)
         if (errno != EINTR)
             return -1;
-    running = 0;
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
