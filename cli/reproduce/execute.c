@@ -272,13 +272,10 @@ static int start(const struct words *argv, const struct words *environment,
         execve(words.wanted[0], words.wanted, variables.wanted);
         _exit(127);
     }
-    siginfo_t ended;
-    while (waitid(P_PID, (id_t)pid, &ended, WEXITED | WNOWAIT) < 0 && errno == EINTR) {
-    }
-    running = 0; /* while the id is still its own */
     while (waitpid(pid, &status, 0) < 0)
         if (errno != EINTR)
             return -1;
+    running = 0;
     return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
